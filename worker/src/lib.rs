@@ -1,0 +1,3 @@
+//! The media worker as a library: a pure core in a thin shell (see `worker/README.md`).
+
+pub mod base;
