@@ -58,7 +58,7 @@ pub enum PacketError {
     /// Ends the compound: the length names more than there is.
     #[error("ends inside an RTCP packet (RFC 3550 6.4.1)")]
     Truncated,
-    /// The padding count is 0, no multiple of 4, or more than the packet's body. The packet is lost, the next is read.
+    /// The padding count is 0 or more than the packet's body. The packet is lost, the next is read.
     #[error("has the padding bit but no sound padding (RFC 3550 6.4.1)")]
     Padding,
     /// The packet is shorter than what its type and count need, or its list is empty where it must not be. The packet
@@ -137,16 +137,15 @@ impl<'a> Frame<'a> {
         packet.ok_or(PacketError::Body(self.packet_type))
     }
 
-    /// RFC 3550 6.4.1 wants padding on the last packet of a compound only; on another one it is taken off alike.
+    /// RFC 3550 6.4.1 wants padding on the last packet of a compound only and in multiples of 4. Neither is held
+    /// against a sender: libwebrtc fills each transport-wide feedback up to a whole word with 1 to 3 bytes.
     fn body_without_padding(&self) -> Option<&'a [u8]> {
         if !self.padded {
             return Some(self.body);
         }
         let count = usize::from(*self.body.last()?);
-        if count == 0 || count % 4 != 0 {
-            return None;
-        }
-        self.body.get(..self.body.len().checked_sub(count)?)
+        let bytes = self.body.len().checked_sub(count).filter(|_| count > 0)?;
+        self.body.get(..bytes)
     }
 }
 

@@ -62,7 +62,7 @@ impl Item {
     pub fn sequences(self) -> impl Iterator<Item = Serial16> {
         let following = (1..=16_u16)
             .filter(move |after| self.following >> (after - 1) & 1 != 0)
-            .map(move |after| Serial16::new(self.first.wire().wrapping_add(after)));
+            .map(move |after| self.first.add(after));
         std::iter::once(self.first).chain(following)
     }
 
@@ -72,7 +72,7 @@ impl Item {
         let (&first, mut rest) = sequences.split_first()?;
         let mut following = 0;
         while let Some((next, after)) = rest.split_first() {
-            match next.wire().wrapping_sub(first.wire()) {
+            match next.distance_from(first) {
                 0 => {}
                 distance @ 1..=16 => following |= 1 << (distance - 1),
                 _ => break,
