@@ -1,6 +1,8 @@
 //! Real senders' packets through the wire code: what libwebrtc, ffmpeg and GStreamer sent is parsed, written anew from
 //! the parsed values, and must be the same bytes. The expected counts are those of the captures themselves.
 
+#![expect(clippy::tests_outside_test_module, reason = "a file of tests/ is a test module as a whole")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -35,9 +37,12 @@ fn udp_payload(frame: &[u8]) -> Option<&[u8]> {
     udp.get(8..)
 }
 
-/// RTP packets by SSRC and payload type, with their headers; each is also written anew and compared.
-fn streams(name: &str) -> BTreeMap<(u32, u8), Vec<(Header, Vec<u8>)>> {
-    let mut streams = BTreeMap::<_, Vec<_>>::new();
+/// RTP packets, with their headers, by SSRC and payload type.
+type Streams = BTreeMap<(u32, u8), Vec<(Header, Vec<u8>)>>;
+
+/// The streams of a capture; each packet is also written anew and compared.
+fn streams(name: &str) -> Streams {
+    let mut streams = Streams::new();
     for packet in datagrams(name).into_iter().filter(|packet| DatagramKind::of(packet) == DatagramKind::Rtp) {
         let header = Header::parse(&packet).unwrap();
         assert_same_when_written(&header, &packet);

@@ -12,6 +12,7 @@ pub mod extensions;
 pub mod header;
 pub mod payload;
 pub mod rtx;
+pub mod values;
 pub mod write;
 
 pub use datagram::DatagramKind;
