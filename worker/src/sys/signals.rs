@@ -24,6 +24,7 @@ impl Signals {
     /// # Errors
     /// Out of descriptors.
     pub fn new() -> io::Result<Self> {
+        ignore_broken_pipes()?;
         for signal in IGNORED {
             ignore(signal)?;
         }
@@ -58,6 +59,11 @@ impl AsRawFd for Signals {
     }
 }
 
+/// Makes writing to a closed pipe an error instead of a signal; part of [`Signals::new`].
+pub(crate) fn ignore_broken_pipes() -> io::Result<()> {
+    ignore(libc::SIGPIPE)
+}
+
 fn ignore(signal: libc::c_int) -> io::Result<()> {
     // SAFETY: SIG_IGN runs no code of ours.
     match unsafe { libc::signal(signal, libc::SIG_IGN) } {
@@ -79,5 +85,5 @@ fn mask_of(signals: &[libc::c_int]) -> io::Result<libc::sigset_t> {
 }
 
 const CLOSING: [libc::c_int; 2] = [libc::SIGINT, libc::SIGTERM];
-/// A terminal's hang-up, a broken pipe and the like end no worker: the control pipe's end does.
-const IGNORED: [libc::c_int; 5] = [libc::SIGPIPE, libc::SIGHUP, libc::SIGALRM, libc::SIGUSR1, libc::SIGUSR2];
+/// A terminal's hang-up and the like end no worker: the control pipe's end does.
+const IGNORED: [libc::c_int; 4] = [libc::SIGHUP, libc::SIGALRM, libc::SIGUSR1, libc::SIGUSR2];
