@@ -32,7 +32,7 @@ macro_rules! serial {
         $(#[$doc])*
         ///
         /// It has no order, on purpose: ask [`is_newer_than`](Self::is_newer_than), or extend it.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
         pub struct $name($raw);
 
         impl $name {
