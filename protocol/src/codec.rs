@@ -1,0 +1,90 @@
+//! A frame's bytes to a message and back: bincode 1 with fixed integers, little endian.
+//!
+//! The one file that names the serialiser, so that it can be replaced. It reads from a slice only (a reader would
+//! trust lengths), under a byte limit, and refuses trailing bytes.
+
+use bincode::Options;
+use serde::{Deserialize, Serialize};
+
+use crate::frame::FRAME_BYTES_MAX;
+use crate::ids::RequestId;
+
+/// The bytes are no message of this version. The sentence is the serialiser's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a message of protocol version {version}: {0}", version = crate::PROTOCOL_VERSION)]
+pub struct DecodeError(pub String);
+
+/// The message is too long for a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the message does not fit a frame of {FRAME_BYTES_MAX} bytes")]
+pub struct EncodeError;
+
+/// Reads one message from all of `bytes`, the content of one frame.
+pub fn decode<'a, M: Deserialize<'a>>(bytes: &'a [u8]) -> Result<M, DecodeError> {
+    options().deserialize(bytes).map_err(|error| DecodeError(error.to_string()))
+}
+
+/// Appends `message` to `out` as a whole frame, length first. On an error `out` is as it was.
+pub fn encode_frame<M: Serialize>(message: &M, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    let written = options().serialize_into(&mut *out, message);
+    let length = u32::try_from(out.len() - start - 4).map_err(|_| EncodeError);
+    match (written, length, out.get_mut(start..start + 4)) {
+        (Ok(()), Ok(length), Some(prefix)) => {
+            prefix.copy_from_slice(&length.to_le_bytes());
+            Ok(())
+        }
+        _ => {
+            out.truncate(start);
+            Err(EncodeError)
+        }
+    }
+}
+
+/// The request number in a frame whose rest could not be decoded, so that even nonsense gets its answer.
+pub fn request_id(bytes: &[u8]) -> RequestId {
+    #[derive(Deserialize)]
+    enum Head {
+        Request { id: RequestId },
+    }
+    let head = bytes.get(..HEAD_BYTES).and_then(|head| options().deserialize(head).ok());
+    head.map_or(RequestId::NONE, |Head::Request { id }| id)
+}
+
+fn options() -> impl Options {
+    bincode::DefaultOptions::new().with_fixint_encoding().with_limit(FRAME_BYTES_MAX as u64)
+}
+
+/// A `u32` tag and a `u64` number, as a request begins.
+const HEAD_BYTES: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::ToWorker;
+    use crate::request::Command;
+
+    #[test]
+    fn nonsense_after_a_request_number_still_names_the_request() {
+        let mut frame = Vec::new();
+        let request = ToWorker::Request { id: RequestId(77), command: Command::GetMetrics };
+        encode_frame(&request, &mut frame).unwrap();
+        let mut content = frame[4..].to_vec();
+        content.truncate(HEAD_BYTES);
+        content.extend([0xff; 40]);
+        assert!(decode::<ToWorker>(&content).is_err());
+        assert_eq!(request_id(&content), RequestId(77));
+        assert_eq!(request_id(&[0xff; 40]), RequestId::NONE);
+        assert_eq!(request_id(&[]), RequestId::NONE);
+    }
+
+    #[test]
+    fn trailing_bytes_are_refused() {
+        let mut frame = Vec::new();
+        encode_frame(&ToWorker::Request { id: RequestId(1), command: Command::GetMetrics }, &mut frame)
+            .unwrap();
+        frame.push(0);
+        assert!(decode::<ToWorker>(&frame[4..]).is_err());
+    }
+}

@@ -1,0 +1,136 @@
+//! What a worker tells without being asked.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bounded::{List, Text};
+use crate::ids::{ConsumerId, EntityId, ProducerId, TransportId};
+use crate::transport::TransportTuple;
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// A comedia transport learnt its peer.
+    PlainTuple {
+        /// Which transport.
+        transport: TransportId,
+        /// Its ends now.
+        tuple: TransportTuple,
+    },
+    /// A comedia transport without rtcp-mux learnt its peer's RTCP address.
+    PlainRtcpTuple {
+        /// Which transport.
+        transport: TransportId,
+        /// Its RTCP ends now.
+        tuple: TransportTuple,
+    },
+    /// A defect of ours was contained by closing this transport and all on it.
+    TransportInternalError {
+        /// Which transport; it is gone.
+        transport: TransportId,
+        /// What a report of the defect should say.
+        message: Text<1024>,
+    },
+    /// A producer's scores changed.
+    ProducerScore {
+        /// Which producer.
+        producer: ProducerId,
+        /// One entry a stream that was seen.
+        scores: List<StreamScore, 16>,
+    },
+    /// A consumer's scores changed.
+    ConsumerScore {
+        /// Which consumer.
+        consumer: ConsumerId,
+        /// Its scores now.
+        score: ConsumerScore,
+    },
+    /// The consumer's producer was closed, and the consumer with it.
+    ConsumerProducerClosed {
+        /// Which consumer; it is gone.
+        consumer: ConsumerId,
+    },
+    /// The consumer's producer was paused.
+    ConsumerProducerPaused {
+        /// Which consumer.
+        consumer: ConsumerId,
+    },
+    /// The consumer's producer was resumed.
+    ConsumerProducerResumed {
+        /// Which consumer.
+        consumer: ConsumerId,
+    },
+    /// Packets are dropped because the packet memory limit is reached; at most one a second.
+    MemoryLimit {
+        /// The setting, in bytes.
+        limit_bytes: u64,
+        /// Packets dropped for it since the worker started.
+        dropped: u64,
+    },
+}
+
+/// How an event may be treated when the pipe is slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventClass {
+    /// Never dropped, never merged.
+    MustArrive,
+    /// A newer one of the same kind and entity takes the place of one that still waits.
+    LatestWins,
+    /// Dropped (and counted) when too many wait.
+    MayDrop,
+}
+
+impl Event {
+    /// How it may be treated when the pipe is slow.
+    pub fn class(&self) -> EventClass {
+        match self {
+            Self::PlainTuple { .. }
+            | Self::PlainRtcpTuple { .. }
+            | Self::TransportInternalError { .. }
+            | Self::ConsumerProducerClosed { .. }
+            | Self::ConsumerProducerPaused { .. }
+            | Self::ConsumerProducerResumed { .. } => EventClass::MustArrive,
+            Self::ProducerScore { .. } | Self::ConsumerScore { .. } | Self::MemoryLimit { .. } => {
+                EventClass::LatestWins
+            }
+        }
+    }
+
+    /// Whom it is about; `None` when it is about the worker.
+    pub fn entity(&self) -> Option<EntityId> {
+        match self {
+            Self::PlainTuple { transport, .. }
+            | Self::PlainRtcpTuple { transport, .. }
+            | Self::TransportInternalError { transport, .. } => Some((*transport).into()),
+            Self::ProducerScore { producer, .. } => Some((*producer).into()),
+            Self::ConsumerScore { consumer, .. }
+            | Self::ConsumerProducerClosed { consumer }
+            | Self::ConsumerProducerPaused { consumer }
+            | Self::ConsumerProducerResumed { consumer } => Some((*consumer).into()),
+            Self::MemoryLimit { .. } => None,
+        }
+    }
+}
+
+/// The score of one stream of a producer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamScore {
+    /// Index of its encoding.
+    pub encoding_idx: u32,
+    /// Its SSRC.
+    pub ssrc: u32,
+    /// Its RID, when it has one.
+    pub rid: Option<Text<32>>,
+    /// 0 (nothing arrives) to 10 (nothing is lost).
+    pub score: u8,
+}
+
+/// The scores that matter to a consumer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsumerScore {
+    /// Of its own stream, 0 to 10.
+    pub score: u8,
+    /// Of the producer's stream that it gets, 0 to 10.
+    pub producer_score: u8,
+    /// Of all the producer's encodings, in order; 0 for one that was never seen.
+    pub producer_scores: List<u8, 16>,
+}
