@@ -175,7 +175,7 @@ const fn place(number: u64) -> (usize, u64) {
 /// Moves one consumer's RTP timestamps so that they go on where its stream is restarted or replaced.
 ///
 /// Within one input stream timestamps are kept; [`sync`](Self::sync) sets a new offset for another one.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct TimestampMap {
     offset: u32,
     /// The newest output timestamp; meaningless without a time.
@@ -230,6 +230,12 @@ impl TimestampMap {
     /// The newest output timestamp and when its first packet passed.
     pub fn last(&self) -> Option<(Serial32, Time)> {
         self.newest_at.map(|at| (self.newest, at))
+    }
+}
+
+impl Default for TimestampMap {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
