@@ -90,7 +90,7 @@ fn plan(
 }
 
 /// Starts with this packet: the first of all, after a pause, or because the producer's stream began anew.
-fn follow(consumer: &mut Consumer, stream: &ReceivedStream, stored: &Stored, turn: &mut Turn<'_>) {
+fn follow(consumer: &mut Consumer, stream: &ReceivedStream, stored: &Stored, turn: &Turn<'_>) {
     let sent = &mut consumer.stream;
     sent.continuity.sync(stored.seq);
     if sent.followed.is_some_and(|beginning| beginning != stored.beginning) {

@@ -146,7 +146,7 @@ impl ReceivedStream {
 
     /// The packets that came in this turn.
     pub(crate) fn run(&self) -> impl Iterator<Item = (Position, &Stored)> {
-        let start = self.run_start.unwrap_or(self.history.end());
+        let start = self.run_start.unwrap_or_else(|| self.history.end());
         self.history.iter_from(start)
     }
 
