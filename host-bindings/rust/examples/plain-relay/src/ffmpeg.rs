@@ -64,7 +64,8 @@ pub fn send(source: Source<'_>, video: &Output, audio: &Output) -> Vec<String> {
         Source::Camera => (words(CAMERA), words(VP8), words(OPUS)),
         Source::File(path) => (file_input(path), words("-map 0:v:0 -c copy"), words("-map 0:a:0 -c copy")),
     };
-    [words(QUIET), input, video_codec, video.arguments().to_vec(), audio_codec, audio.arguments().to_vec()].concat()
+    [words(QUIET), input, video_codec, video.arguments().to_vec(), audio_codec, audio.arguments().to_vec()]
+        .concat()
 }
 
 /// The arguments with which ffmpeg reads the streams of a session description; what to do with them must follow.

@@ -141,8 +141,11 @@ impl Sample {
     /// A table, for a terminal.
     pub fn table(&self) -> String {
         let WorkerCost { pid, cpu_percent, .. } = self.worker;
-        let mut text =
-            format!("{:.0} s   worker {pid}   CPU {cpu_percent:.1} %   memory {}\n", self.seconds, self.memory());
+        let mut text = format!(
+            "{:.0} s   worker {pid}   CPU {cpu_percent:.1} %   memory {}\n",
+            self.seconds,
+            self.memory()
+        );
         let header = ["", "stream", "packets", "kb/s", "lost", "loss %", "RTT ms", "score"];
         push_row(&mut text, &header.map(str::to_owned));
         for stream in &self.streams {
@@ -154,7 +157,8 @@ impl Sample {
     /// One line, for a log.
     pub fn line(&self) -> String {
         let (sender, viewers): (Vec<_>, Vec<_>) = self.streams.iter().partition(|stream| stream.is_sender());
-        let kbps = |streams: &[&StreamFigures]| streams.iter().map(|stream| stream.bitrate).sum::<u64>() / 1000;
+        let kbps =
+            |streams: &[&StreamFigures]| streams.iter().map(|stream| stream.bitrate).sum::<u64>() / 1000;
         let lost = self.streams.iter().map(|stream| i64::from(stream.packets_lost)).sum::<i64>();
         let score = self.streams.iter().map(|stream| stream.score).min();
         let rtt = self.streams.iter().filter_map(|stream| stream.round_trip_ms).reduce(f64::max);
@@ -173,14 +177,20 @@ impl Sample {
     /// How many packets came from the sender and how many went to viewers.
     pub fn packets(&self) -> (u64, u64) {
         let count = |sender: bool| {
-            self.streams.iter().filter(|stream| stream.is_sender() == sender).map(|stream| stream.packets).sum()
+            self.streams
+                .iter()
+                .filter(|stream| stream.is_sender() == sender)
+                .map(|stream| stream.packets)
+                .sum()
         };
         (count(true), count(false))
     }
 
     fn memory(&self) -> String {
         let megabytes = |kb: Option<u64>| {
-            or_dash(kb.map(|kb| format!("{:.1} MB", f64::from(u32::try_from(kb).unwrap_or(u32::MAX)) / 1024.0)))
+            or_dash(
+                kb.map(|kb| format!("{:.1} MB", f64::from(u32::try_from(kb).unwrap_or(u32::MAX)) / 1024.0)),
+            )
         };
         format!("{} ({} of it data)", megabytes(self.worker.resident_kb), megabytes(self.worker.anonymous_kb))
     }
@@ -243,8 +253,7 @@ mod tests {
             round_trip_ms,
             score: 10,
         };
-        let worker =
-            WorkerCost { pid: 7, cpu_percent: 1.25, resident_kb: Some(3072), anonymous_kb: None };
+        let worker = WorkerCost { pid: 7, cpu_percent: 1.25, resident_kb: Some(3072), anonymous_kb: None };
         let streams = vec![stream("sender", 100, None), stream("viewer 1", 99, Some(0.25))];
         Sample { seconds: 2.0, worker, streams }
     }

@@ -6,9 +6,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use tidegate::{
-    Consumer, ConsumerOptions, ListenInfo, MediaKind, PlainConnectOptions, PlainTransport, PlainTransportOptions,
-    Producer, ProducerOptions, RequestError, Router, RouterOptions, RtpCodecParameters, RtpEncodingParameters,
-    RtpParameters, Worker,
+    Consumer, ConsumerOptions, ListenInfo, MediaKind, PlainConnectOptions, PlainTransport,
+    PlainTransportOptions, Producer, ProducerOptions, RequestError, Router, RouterOptions,
+    RtpCodecParameters, RtpEncodingParameters, RtpParameters, Worker,
 };
 
 use crate::ffmpeg::Output;

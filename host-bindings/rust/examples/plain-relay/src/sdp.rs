@@ -30,7 +30,8 @@ pub fn describe(address: IpAddr, streams: &[Stream]) -> String {
     for Stream { kind, port, payload_type, encoding } in streams {
         let kind = kind_name(*kind);
         // Writing to a String cannot fail.
-        let _ = write!(text, "m={kind} {port} RTP/AVP {payload_type}\r\na=rtpmap:{payload_type} {encoding}\r\n");
+        let _ =
+            write!(text, "m={kind} {port} RTP/AVP {payload_type}\r\na=rtpmap:{payload_type} {encoding}\r\n");
     }
     text
 }

@@ -25,7 +25,7 @@ use self::session_files::{FileError, SessionFiles};
 
 /// Why the program ends with a failure.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub(crate) enum RunError {
     #[error(transparent)]
     Spawn(#[from] SpawnError),
     #[error(transparent)]
@@ -49,7 +49,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn std::error::Err
     run_relay(options).await.map_err(Into::into)
 }
 
-async fn run_relay(options: &Options) -> Result<(), Error> {
+async fn run_relay(options: &Options) -> Result<(), RunError> {
     let mut stop = Stop::new(options.duration())?;
     let worker = Worker::spawn(WorkerSettings::default()).await?;
     let mut relay = Relay::start(worker, options.listen, options.sender_port(), Sender::Anywhere).await?;
@@ -77,7 +77,7 @@ async fn watch(
     screen: &mut Screen,
     demo: &mut Option<Demo>,
     stop: &mut Stop,
-) -> Result<Option<Sample>, Error> {
+) -> Result<Option<Sample>, RunError> {
     let mut meter = Meter::new(relay.worker()).await?;
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + SHOW_EVERY, SHOW_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -93,7 +93,9 @@ async fn watch(
             demo.check()?;
         }
         let sample = match meter.sample(relay).await {
-            Err(RequestError::WorkerClosed { exit: Some(exit) }) => return ended(Some(exit), stop, last).await,
+            Err(RequestError::WorkerClosed { exit: Some(exit) }) => {
+                return ended(Some(exit), stop, last).await;
+            }
             sample => sample?,
         };
         screen.show(&sample, demo.as_ref().map(Demo::status).as_deref());
@@ -103,28 +105,38 @@ async fn watch(
 
 /// The worker is gone. After Ctrl-C on a terminal that is no failure: the signal went to the worker as well, and may
 /// be noticed here only after its end.
-async fn ended(exit: Option<WorkerExit>, stop: &mut Stop, last: Option<Sample>) -> Result<Option<Sample>, Error> {
+async fn ended(
+    exit: Option<WorkerExit>,
+    stop: &mut Stop,
+    last: Option<Sample>,
+) -> Result<Option<Sample>, RunError> {
     let asked = tokio::time::timeout(SIGNAL_LAG, stop.wanted()).await.is_ok();
     match exit {
-        Some(exit) if !asked => Err(Error::WorkerDied(exit)),
+        Some(exit) if !asked => Err(RunError::WorkerDied(exit)),
         _ => Ok(last),
     }
 }
 
-fn viewer_ports(options: &Options, index: u16) -> Result<[u16; 2], Error> {
+fn viewer_ports(options: &Options, index: u16) -> Result<[u16; 2], RunError> {
     if options.demo && options.viewer_port.is_none() {
-        let free = || ports::free_pair(options.viewer_ip()).ok_or(Error::NoFreePort(options.viewer_ip()));
+        let free =
+            || ports::free_pair(options.viewer_ip()).ok_or_else(|| RunError::NoFreePort(options.viewer_ip()));
         return Ok([free()?, free()?]);
     }
-    options.viewer_ports(index).ok_or(Error::ViewerPort(index + 1))
+    options.viewer_ports(index).ok_or(RunError::ViewerPort(index + 1))
 }
 
 /// Says how to send and how to watch.
 fn explain(relay: &Relay, files: &SessionFiles, options: &Options, screen: &Screen) {
     let [video, audio] = relay.outputs();
-    screen.say(&format!("Tidegate worker {} is ready (process {}).", relay.worker().version(), relay.worker().pid()));
+    screen.say(&format!(
+        "Tidegate worker {} is ready (process {}).",
+        relay.worker().version(),
+        relay.worker().pid()
+    ));
     if options.demo {
-        screen.say("ffmpeg sends a test picture and a beep; another ffmpeg decodes what viewer 1 receives.\n");
+        screen
+            .say("ffmpeg sends a test picture and a beep; another ffmpeg decodes what viewer 1 receives.\n");
         return;
     }
     let send = ffmpeg::command_line("ffmpeg", &ffmpeg::send(ffmpeg::Source::Camera, &video, &audio));
@@ -133,7 +145,8 @@ fn explain(relay: &Relay, files: &SessionFiles, options: &Options, screen: &Scre
     for (index, (viewer, file)) in relay.viewers().iter().zip(files.paths()).enumerate().take(EXPLAINED_MAX) {
         let watch = ffmpeg::command_line("ffplay", &ffmpeg::receive(file));
         screen.say(&format!("Watch as viewer {}:\n\n  {watch}\n", index + 1));
-        screen.say(&format!("or with GStreamer:\n\n  {}\n", gstreamer::receive(viewer.ip(), viewer.streams())));
+        screen
+            .say(&format!("or with GStreamer:\n\n  {}\n", gstreamer::receive(viewer.ip(), viewer.streams())));
     }
     if let Some(more) = relay.viewers().len().checked_sub(EXPLAINED_MAX).filter(|more| *more > 0) {
         screen.say(&format!("{more} more viewers: {}/viewer-N.sdp\n", files.directory().display()));
@@ -149,10 +162,10 @@ struct Stop {
 }
 
 impl Stop {
-    fn new(duration: Option<Duration>) -> Result<Self, Error> {
+    fn new(duration: Option<Duration>) -> Result<Self, RunError> {
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt()).map_err(Error::Signal)?,
-            terminate: signal(SignalKind::terminate()).map_err(Error::Signal)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(RunError::Signal)?,
+            terminate: signal(SignalKind::terminate()).map_err(RunError::Signal)?,
             deadline: duration.map(|duration| tokio::time::Instant::now() + duration),
         })
     }

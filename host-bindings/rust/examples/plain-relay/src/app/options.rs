@@ -91,7 +91,10 @@ mod tests {
     fn demo_takes_free_ports_for_the_sender_unless_told() {
         assert_eq!(Options::parse_from(["plain-relay"]).sender_port(), Some(5004));
         assert_eq!(Options::parse_from(["plain-relay", "--demo"]).sender_port(), None);
-        assert_eq!(Options::parse_from(["plain-relay", "--demo", "--port", "7000"]).sender_port(), Some(7000));
+        assert_eq!(
+            Options::parse_from(["plain-relay", "--demo", "--port", "7000"]).sender_port(),
+            Some(7000)
+        );
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Screen {
     }
 
     /// The last look, whole.
-    pub(crate) fn finish(&mut self, last: &Sample) {
+    pub(crate) fn finish(&self, last: &Sample) {
         if self.way == Way::Lines {
             self.say(&format!("\n{}", last.table().trim_end()));
         }

@@ -32,10 +32,12 @@ impl SessionFiles {
             is_ours: directory.is_none(),
             paths: Vec::new(),
         };
-        fs::create_dir_all(&files.directory).map_err(|source| FileError { path: files.directory.clone(), source })?;
+        fs::create_dir_all(&files.directory)
+            .map_err(|source| FileError { path: files.directory.clone(), source })?;
         for (index, viewer) in relay.viewers().iter().enumerate() {
             let path = files.directory.join(format!("viewer-{}.sdp", index + 1));
-            fs::write(&path, viewer.session_description()).map_err(|source| FileError { path: path.clone(), source })?;
+            fs::write(&path, viewer.session_description())
+                .map_err(|source| FileError { path: path.clone(), source })?;
             files.paths.push(path);
         }
         Ok(files)
@@ -49,7 +51,6 @@ impl SessionFiles {
     pub(crate) fn paths(&self) -> &[PathBuf] {
         &self.paths
     }
-
 }
 
 impl Drop for SessionFiles {
