@@ -1,3 +1,21 @@
-//! The media worker as a library: a pure core in a thin shell (see `worker/README.md`).
+//! The media worker as a library: a pure core in a thin shell.
+//!
+//! The worker is a function of (state, input, now) that writes into an outbox. Layers, lower ones know nothing of
+//! upper ones (`tests/tests/tidy.rs` holds them to it; `worker/README.md` tells a packet's whole path):
+//!
+//! * shell: [`sys`]: the only I/O, the only clock
+//! * root of the pure part: [`turn`], [`outbox`], [`network`], [`random`], [`counters`]
+//! * engines, one protocol each, sans-I/O: [`stream`]
+//! * wire, bytes to values and back: [`rtp`], [`rtcp`]
+//! * [`base`]: memory, tables, numbers, deadlines
 
 pub mod base;
+pub mod counters;
+pub mod network;
+pub mod outbox;
+pub mod random;
+pub mod rtcp;
+pub mod rtp;
+pub mod stream;
+pub mod sys;
+pub mod turn;
