@@ -7,8 +7,11 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
 
 use super::check;
 
@@ -16,14 +19,15 @@ use super::check;
 #[derive(Debug)]
 pub struct Signals {
     descriptor: File,
+    pending: bool,
 }
 
 impl Signals {
-    /// From here on the process does not end by a signal that can be caught.
+    /// From here on the process does not end by these signals. `registry` tells of them under `token`.
     ///
     /// # Errors
     /// Out of descriptors.
-    pub fn new() -> io::Result<Self> {
+    pub fn new(registry: &Registry, token: Token) -> io::Result<Self> {
         ignore_broken_pipes()?;
         for signal in IGNORED {
             ignore(signal)?;
@@ -39,23 +43,26 @@ impl Signals {
         let fd = check(fd)?;
         // SAFETY: the descriptor was just made and nobody else knows it.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Self { descriptor: File::from(fd) })
+        registry.register(&mut SourceFd(&fd.as_raw_fd()), token, Interest::READABLE)?;
+        Ok(Self { descriptor: File::from(fd), pending: false })
+    }
+
+    /// Takes note of an event.
+    pub fn on_event(&mut self) {
+        self.pending = true;
     }
 
     /// Whether a signal asked to close since the last call.
     pub fn asked_to_close(&mut self) -> bool {
+        if !std::mem::take(&mut self.pending) {
+            return false;
+        }
         let mut siginfo = [0; size_of::<libc::signalfd_siginfo>()];
         let mut asked = false;
         while self.descriptor.read(&mut siginfo).is_ok_and(|bytes| bytes > 0) {
             asked = true;
         }
         asked
-    }
-}
-
-impl AsRawFd for Signals {
-    fn as_raw_fd(&self) -> RawFd {
-        self.descriptor.as_raw_fd()
     }
 }
 

@@ -122,6 +122,11 @@ impl UdpSockets {
         batch.count
     }
 
+    /// Datagrams that the kernel took so far, of all sockets.
+    pub fn datagrams_sent(&self) -> u64 {
+        self.sender.run_lengths.sum
+    }
+
     /// Gives memory back that nobody used since the last call. To be called about once a second.
     pub fn reclaim(&mut self) {
         if !std::mem::take(&mut self.received_since_reclaim) {
