@@ -109,7 +109,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.kind() {
             io::ErrorKind::NotFound => {
-                out.write_str("there is no ffmpeg on this machine; run tests/scripts/install-tools ffmpeg")
+                write!(out, "there is no ffmpeg on this machine; {INSTALL_HINT}")
             }
             _ => write!(out, "ffmpeg does not start: {}", self.0),
         }
@@ -137,6 +137,9 @@ fn quote(argument: &str) -> String {
     }
     format!("'{}'", argument.replace('\'', r"'\''"))
 }
+
+/// How to get what is missing.
+pub const INSTALL_HINT: &str = "run tests/scripts/install-tools ffmpeg";
 
 /// Room for a worker's own header extensions and for SRTP below the usual 1,500 bytes.
 const PACKET_BYTES: u16 = 1_200;
