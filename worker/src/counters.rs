@@ -46,8 +46,6 @@ pub struct LoopCounters {
     pub moderation_sleeps: u64,
     /// Requests run.
     pub requests: u64,
-    /// Panics that were contained.
-    pub panics_contained: u64,
     /// Datagrams in one turn that had any.
     pub datagrams_per_turn: Histogram,
     /// Microseconds from the moment the turn's clock was read to its end.

@@ -26,12 +26,12 @@ use crate::outbox::Outbox;
 use crate::random::Random;
 use crate::settings::Settings;
 use crate::sys::clock::{Clock, Moment, sharpen_timers};
-use crate::sys::memory::{Trimmer, random_seed};
+use crate::sys::memory::{Trimmer, random_seed, resource_usage};
 use crate::sys::pipe::{self, ControlEnds, ControlError, ControlPipe, InputEnd};
 use crate::sys::signals::Signals;
 use crate::sys::udp::{UdpSockets, socket_of};
 use crate::turn::Turn;
-use crate::worker::Worker;
+use crate::worker::{ShellReport, Worker};
 
 /// A worker and its shell.
 #[derive(Debug)]
@@ -313,9 +313,7 @@ impl EventLoop {
             return;
         }
         self.housekeeping.requests_seen = requests;
-        self.core.outbox.batch.reclaim(now);
         self.shell.sockets.reclaim();
-        self.core.pool.reclaim(now);
         self.housekeeping.trimmer.trim_if_freed();
     }
 
@@ -372,7 +370,14 @@ impl Core {
         });
     }
 
-    fn report(&mut self, _shell: &Shell) {}
+    /// Tells the core what the shell knows of itself.
+    fn report(&mut self, shell: &Shell) {
+        self.worker.shell = ShellReport {
+            resource_usage: resource_usage(),
+            event_loop: shell.counters,
+            network: shell.sockets.counters(),
+        };
+    }
 
     fn with_turn(
         &mut self,
@@ -444,7 +449,7 @@ impl Housekeeping {
 
 /// Whether a request asks for what only the shell knows.
 fn wants_report(command: &Command) -> bool {
-    matches!(command, Command::GetMetrics | Command::GetResourceUsage | Command::DumpWorker)
+    matches!(command, Command::GetMetrics | Command::GetResourceUsage)
 }
 
 fn hello() -> FromWorker {

@@ -125,8 +125,9 @@ fn approach(mean: &mut f64, value: f64) {
     *mean += (value - *mean) / 8.0;
 }
 
-/// The longest sleep: a receiver's jitter buffer takes this without notice.
-pub const INTERVAL_MAX: Duration = Duration::from_millis(2);
+/// The longest sleep in microseconds: a receiver's jitter buffer takes this without notice.
+pub const INTERVAL_US_MAX: u64 = 2_000;
+const INTERVAL_MAX: Duration = Duration::from_micros(INTERVAL_US_MAX);
 /// So many arrivals of one window are looked at; more would not change the answer.
 const ARRIVALS_MAX: usize = 128;
 /// CPU time of one sleep and wake (measured: 22 to 30 us).
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn a_change_of_traffic_changes_the_mind_both_ways() {
         let mut moderation = Moderation::new(INTERVAL);
-        let mut burst = |moderation: &mut Moderation, at: u64, packets: u64| {
+        let burst = |moderation: &mut Moderation, at: u64, packets: u64| {
             let sleep = moderation.on_wake(at_us(at));
             (0..packets).for_each(|packet| moderation.on_arrival(at_us(at + packet * 50)));
             sleep.is_some()

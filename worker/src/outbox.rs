@@ -200,7 +200,10 @@ mod tests {
         assert_eq!(outbox.pop(), Some(FromWorker::Event(score(1, 3))));
         outbox.event(score(1, 4));
         assert_eq!(outbox.pop(), Some(FromWorker::Event(score(2, 8))));
-        assert_eq!(outbox.pop(), Some(FromWorker::Event(Event::ConsumerProducerPaused { consumer: ConsumerId(1) })));
+        assert_eq!(
+            outbox.pop(),
+            Some(FromWorker::Event(Event::ConsumerProducerPaused { consumer: ConsumerId(1) }))
+        );
         assert_eq!(outbox.pop(), Some(FromWorker::Event(score(1, 4))));
         assert_eq!(outbox.pop(), None);
         assert_eq!(outbox.counters().events_merged, 1);

@@ -10,7 +10,7 @@ use lexopt::prelude::*;
 use thiserror::Error;
 use tidegate_protocol::message::{LogLevel, LogTag};
 
-use crate::moderation::INTERVAL_MAX;
+use crate::moderation::INTERVAL_US_MAX;
 use crate::outbox::LogSettings;
 use crate::sys::pipe::ControlAddress;
 use crate::worker::WorkerSettings;
@@ -97,14 +97,13 @@ fn option(name: &str) -> Option<Apply> {
             if value.is_empty() { Err("a path".to_owned()) } else { Ok(()) }
         },
         "batch-interval-us" => |settings, value| {
-            let micros = number(value, 0, INTERVAL_MAX.as_micros() as u64);
+            let micros = number(value, 0, INTERVAL_US_MAX);
             put(&mut settings.batch_interval, micros.map(Duration::from_micros))
         },
         "equalize-padding" => |settings, value| put(&mut settings.worker.equalize_padding, on_or_off(value)),
-        "packet-memory-limit" => |settings, value| {
-            let bytes = number(value, PACKET_MEMORY_BYTES_MIN, PACKET_MEMORY_BYTES_MAX);
-            put(&mut settings.packet_memory_limit_bytes, bytes.map(|bytes| bytes as usize))
-        },
+        "packet-memory-limit" => {
+            |settings, value| put(&mut settings.packet_memory_limit_bytes, packet_memory(value))
+        }
         "rtc-min-port" => |settings, value| put(&mut settings.worker.rtc_min_port, port(value)),
         "rtc-max-port" => |settings, value| put(&mut settings.worker.rtc_max_port, port(value)),
         _ => return None,
@@ -155,6 +154,11 @@ fn on_or_off(value: &str) -> Result<bool, String> {
         "off" => Ok(false),
         _ => Err("on or off".to_owned()),
     }
+}
+
+fn packet_memory(value: &str) -> Result<usize, String> {
+    number(value, PACKET_MEMORY_BYTES_MIN, PACKET_MEMORY_BYTES_MAX)
+        .and_then(|bytes| usize::try_from(bytes).map_err(|error| error.to_string()))
 }
 
 fn port(value: &str) -> Result<u16, String> {

@@ -146,14 +146,18 @@ impl Connection {
 
     /// The worker is gone: every pending and later request fails with its exit.
     pub(crate) fn end(&self, exit: WorkerExit) {
-        if matches!(&*self.fate.borrow(), Fate::Running) {
-            self.events.emit(WorkerEvent::Died(exit.clone()));
-        }
+        let mut died = None;
         self.stop(|fate| match fate {
-            Fate::Running => Some(Fate::Ended { exit, asked: false }),
+            Fate::Running => {
+                died = Some(exit.clone());
+                Some(Fate::Ended { exit, asked: false })
+            }
             Fate::Closing => Some(Fate::Ended { exit, asked: true }),
             Fate::Ended { .. } => None,
         });
+        if let Some(exit) = died {
+            self.events.emit(WorkerEvent::Died(exit));
+        }
     }
 
     /// Follows where the worker stands.

@@ -91,7 +91,8 @@ impl Consumer {
             ignore_dtx: options.ignore_dtx,
         };
         let created = Arc::clone(&inner);
-        inner.entity.request(command, move |reply| created.on_consumed(reply)).await?;
+        let created = inner.entity.request(command, move |reply| created.on_consumed(reply)).await;
+        created.inspect_err(|error| inner.on_failed(error))?;
         Ok(Self { inner })
     }
 
@@ -281,6 +282,14 @@ impl ConsumerInner {
             producer.consumers.remove(self.entity.number);
         }
         true
+    }
+
+    /// After a creation that failed: what was refused does not exist in the worker, so there is nothing to close
+    /// there. Whatever else went wrong, it may exist, and is closed when it is dropped.
+    fn on_failed(&self, error: &RequestError) {
+        if error.kind().is_some() {
+            self.shut(CloseReason::Requested);
+        }
     }
 
     fn close(&self) {

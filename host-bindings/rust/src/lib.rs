@@ -17,6 +17,8 @@ mod router;
 mod rtp;
 mod settings;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod worker;
 

@@ -91,7 +91,8 @@ impl Producer {
             let Reply::Produced { producer_type } = reply else { return None };
             created.producer_type.set(producer_type).ok()
         };
-        inner.entity.request(command, read).await?;
+        let created = inner.entity.request(command, read).await;
+        created.inspect_err(|error| inner.on_failed(error))?;
         Ok(Self { inner })
     }
 
@@ -241,6 +242,14 @@ impl ProducerInner {
             consumer.shut(CloseReason::ProducerClosed);
         }
         true
+    }
+
+    /// After a creation that failed: what was refused does not exist in the worker, so there is nothing to close
+    /// there. Whatever else went wrong, it may exist, and is closed when it is dropped.
+    fn on_failed(&self, error: &RequestError) {
+        if error.kind().is_some() {
+            self.shut(CloseReason::Requested);
+        }
     }
 
     fn close(&self) {

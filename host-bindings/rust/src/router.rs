@@ -41,7 +41,8 @@ impl Router {
         let router = Self { inner: Arc::new(inner) };
         let inner = &router.inner;
         worker.routers.insert(inner.entity.number, inner);
-        inner.entity.command(Command::CreateRouter { router: inner.wire_id() }, || ()).await?;
+        let created = inner.entity.command(Command::CreateRouter { router: inner.wire_id() }, || ()).await;
+        created.inspect_err(|error| inner.on_failed(error))?;
         Ok(router)
     }
 
@@ -120,6 +121,14 @@ impl RouterInner {
             transport.shut(CloseReason::RouterClosed);
         }
         true
+    }
+
+    /// After a creation that failed: what was refused does not exist in the worker, so there is nothing to close
+    /// there. Whatever else went wrong, it may exist, and is closed when it is dropped.
+    fn on_failed(&self, error: &RequestError) {
+        if error.kind().is_some() {
+            self.shut(CloseReason::Requested);
+        }
     }
 
     fn close(&self) {

@@ -56,7 +56,8 @@ impl PlainTransport {
         let command =
             Command::CreatePlainTransport { router: router.wire_id(), transport: inner.wire_id(), options };
         let created = Arc::clone(&inner);
-        inner.entity.request(command, move |reply| created.on_tuples(reply)).await?;
+        let created = inner.entity.request(command, move |reply| created.on_tuples(reply)).await;
+        created.inspect_err(|error| inner.on_failed(error))?;
         Ok(Self { inner })
     }
 
@@ -195,6 +196,14 @@ impl TransportInner {
             producer.shut(CloseReason::TransportClosed);
         }
         true
+    }
+
+    /// After a creation that failed: what was refused does not exist in the worker, so there is nothing to close
+    /// there. Whatever else went wrong, it may exist, and is closed when it is dropped.
+    fn on_failed(&self, error: &RequestError) {
+        if error.kind().is_some() {
+            self.shut(CloseReason::Requested);
+        }
     }
 
     fn close(&self) {

@@ -17,6 +17,7 @@
 
 pub mod continuity;
 pub mod history;
+pub mod nack;
 pub mod receive;
 pub mod ring;
 

@@ -6,6 +6,8 @@
 
 use std::io;
 
+use tidegate_protocol::stats::ResourceUsage;
+
 /// Decides when freed memory is worth giving back.
 #[derive(Debug, Default)]
 pub struct Trimmer {
@@ -40,25 +42,6 @@ impl Trimmer {
     }
 }
 
-/// CPU time and memory of this process, as the system counts them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ResourceUsage {
-    /// CPU time in user mode, microseconds.
-    pub user_us: u64,
-    /// CPU time in the kernel, microseconds.
-    pub system_us: u64,
-    /// The most memory that was ever resident, kB.
-    pub max_resident_kb: u64,
-    /// Page faults without disk access.
-    pub minor_faults: u64,
-    /// Page faults that waited for disk.
-    pub major_faults: u64,
-    /// Times it waited.
-    pub voluntary_switches: u64,
-    /// Times it was made to wait.
-    pub involuntary_switches: u64,
-}
-
 /// Asks the system. Costs a system call: for a request that wants to know, never in a turn.
 pub fn resource_usage() -> ResourceUsage {
     let zero = libc::timeval { tv_sec: 0, tv_usec: 0 };
@@ -84,15 +67,24 @@ pub fn resource_usage() -> ResourceUsage {
     let result = unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
     debug_assert_eq!(result, 0);
     let count = |value: libc::c_long| u64::try_from(value).unwrap_or(0);
-    let micros = |time: libc::timeval| count(time.tv_sec) * 1_000_000 + count(time.tv_usec);
+    let millis = |time: libc::timeval| count(time.tv_sec) * 1_000 + count(time.tv_usec) / 1_000;
     ResourceUsage {
-        user_us: micros(usage.ru_utime),
-        system_us: micros(usage.ru_stime),
-        max_resident_kb: count(usage.ru_maxrss),
-        minor_faults: count(usage.ru_minflt),
-        major_faults: count(usage.ru_majflt),
-        voluntary_switches: count(usage.ru_nvcsw),
-        involuntary_switches: count(usage.ru_nivcsw),
+        ru_utime: millis(usage.ru_utime),
+        ru_stime: millis(usage.ru_stime),
+        ru_maxrss: count(usage.ru_maxrss),
+        ru_ixrss: count(usage.ru_ixrss),
+        ru_idrss: count(usage.ru_idrss),
+        ru_isrss: count(usage.ru_isrss),
+        ru_minflt: count(usage.ru_minflt),
+        ru_majflt: count(usage.ru_majflt),
+        ru_nswap: count(usage.ru_nswap),
+        ru_inblock: count(usage.ru_inblock),
+        ru_oublock: count(usage.ru_oublock),
+        ru_msgsnd: count(usage.ru_msgsnd),
+        ru_msgrcv: count(usage.ru_msgrcv),
+        ru_nsignals: count(usage.ru_nsignals),
+        ru_nvcsw: count(usage.ru_nvcsw),
+        ru_nivcsw: count(usage.ru_nivcsw),
     }
 }
 
@@ -130,6 +122,6 @@ mod tests {
     fn seeds_differ_and_usage_grows() {
         assert_ne!(random_seed().unwrap(), random_seed().unwrap());
         let usage = resource_usage();
-        assert!(usage.max_resident_kb > 0 && usage.user_us + usage.system_us > 0);
+        assert!(usage.ru_maxrss > 0 && usage.ru_minflt > 0);
     }
 }
