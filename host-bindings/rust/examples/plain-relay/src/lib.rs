@@ -26,3 +26,9 @@ pub fn kind_name(kind: MediaKind) -> &'static str {
         MediaKind::Video => "video",
     }
 }
+
+/// The code in README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../../README.md")]
+#[derive(Debug)]
+pub struct Readme;
