@@ -10,8 +10,10 @@
 //! * [`base`]: memory, tables, numbers, deadlines
 
 pub mod base;
+mod control;
 pub mod counters;
 pub mod event_loop;
+mod media;
 pub mod moderation;
 pub mod network;
 pub mod outbox;

@@ -126,11 +126,11 @@ mod tests {
     #[test]
     fn other_items_and_several_chunks_are_walked_over() {
         let bytes = [
-            0x83, 202, 0, 10, // three chunks
+            0x83, 202, 0, 11, // three chunks
             0, 0, 0, 1, 2, 2, b'n', b'm', 1, 3, b'a', b'b', b'c', 0, 0, 0, // NAME, then CNAME
             0, 0, 0, 2, 0, 0, 0, 0, // no item at all
-            0, 0, 0, 3, 6, 0, 1, 1, b'z', 0, 0, 0, 0xFF, 0xFF, 0xFF,
-            0xFF, // TOOL empty, CNAME, then noise
+            0, 0, 0, 3, 6, 0, 1, 1, b'z', 0, 0, 0, // TOOL empty, CNAME
+            0, 0, 0, 4, 1, 1, b'x', 0, // a chunk beyond the count
         ];
         assert_eq!(cnames(&bytes), [(1, b"abc".to_vec()), (3, b"z".to_vec())]);
     }
