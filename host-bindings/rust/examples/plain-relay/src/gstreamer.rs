@@ -32,9 +32,13 @@ pub fn receive(address: IpAddr, streams: &[Stream]) -> String {
 /// RTP and RTCP of one rtpbin session to the worker.
 fn sinks(session: u8, output: &Output) -> String {
     let (ip, rtp, rtcp) = (output.rtp.ip(), output.rtp.port(), output.rtcp_port);
+    let (from_rtp, from_rtcp) = match output.local_ports {
+        Some((rtp, rtcp)) => (format!(" bind-port={rtp}"), format!(" bind-port={rtcp}")),
+        None => Default::default(),
+    };
     format!(
-        "! rtp.send_rtp_sink_{session} rtp.send_rtp_src_{session} ! udpsink host={ip} port={rtp} \
-         rtp.send_rtcp_src_{session} ! udpsink host={ip} port={rtcp} sync=false async=false"
+        "! rtp.send_rtp_sink_{session} rtp.send_rtp_src_{session} ! udpsink host={ip} port={rtp}{from_rtp} \
+         rtp.send_rtcp_src_{session} ! udpsink host={ip} port={rtcp}{from_rtcp} sync=false async=false"
     )
 }
 
@@ -53,4 +57,26 @@ fn branch(address: IpAddr, stream: &Stream) -> String {
         encoding.to_ascii_uppercase(),
         stream.payload_type
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use super::*;
+
+    #[test]
+    fn sender_uses_the_ports_on_both_sides() {
+        let output = |port| Output {
+            payload_type: 101,
+            ssrc: 1,
+            rtp: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port),
+            rtcp_port: port + 1,
+            local_ports: Some((port + 10, port + 11)),
+        };
+        let line = send(&output(5004), &output(5006));
+        for end in ["port=5004 bind-port=5014", "port=5005 bind-port=5015", "port=5006 bind-port=5016"] {
+            assert!(line.contains(&format!("udpsink host=127.0.0.1 {end} ")), "{line}");
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod session_files;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use plain_relay::ffmpeg::Output;
 use plain_relay::figures::{Meter, Sample};
 use plain_relay::relay::{Relay, Sender};
 use plain_relay::{ffmpeg, gstreamer, ports};
@@ -154,6 +155,12 @@ fn explain(relay: &Relay, files: &SessionFiles, options: &Options, screen: &Scre
     screen.say("Players first, then the sender. Ctrl-C ends it.\n");
 }
 
+/// A sender that is stopped and started again should come from the ports that the worker has learnt.
+fn from_fixed_ports(output: Output) -> Output {
+    let port = |port: u16| port.checked_add(SENDER_PORTS_ABOVE);
+    Output { local_ports: port(output.rtp.port()).zip(port(output.rtcp_port)), ..output }
+}
+
 /// When to stop.
 struct Stop {
     interrupt: tokio::signal::unix::Signal,
@@ -187,6 +194,8 @@ impl Stop {
 }
 
 const SHOW_EVERY: Duration = Duration::from_secs(1);
+/// Clear of the four ports that we listen on ourselves, for sender and worker may share a machine.
+const SENDER_PORTS_ABOVE: u16 = 10;
 /// More command lines than this help nobody.
 const EXPLAINED_MAX: usize = 2;
 /// A signal to the whole process group reaches everyone within this.
