@@ -5,8 +5,7 @@
 //! of arrival. Duplicates must have been removed before ([`super::receive::Tracker`] does).
 //! Invariant: two inputs never get one output number, and outputs grow with inputs.
 
-use std::time::Duration;
-
+use super::ticks;
 use crate::base::sequence::{Seq, Serial16, Serial32};
 use crate::base::time::Time;
 
@@ -239,12 +238,6 @@ impl Default for TimestampMap {
     }
 }
 
-/// A span in timestamp units, modulo 2^32.
-fn ticks(span: Duration, clock_rate_hz: u32) -> u32 {
-    let ticks = span.as_nanos() * u128::from(clock_rate_hz) / 1_000_000_000;
-    u32::try_from(ticks % (1 << Serial32::BITS)).unwrap_or(0)
-}
-
 /// How many numbers behind the newest a late packet may be while numbers are being dropped. More than the 1,500
 /// that the receive side lets through, so that it is no further limit.
 pub const WINDOW: u64 = 2_048;
@@ -255,6 +248,7 @@ const _: () = assert!(WORDS as u64 * 64 == WINDOW);
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
+    use std::time::Duration;
 
     use proptest::prelude::*;
 
