@@ -662,4 +662,6 @@ const _: () = assert!(size_of::<Option<Packet>>() == 8 && size_of::<Option<Buffe
 const _: () = assert!(LARGE_BYTES <= u16::MAX as usize && SMALL_BYTES < LARGE_BYTES);
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -81,7 +81,7 @@ fn arrivals(bits: u32) -> impl Strategy<Value = Vec<Arrival>> {
         2 => Just(Arrival::Duplicate),
         1 => any::<u64>().prop_map(Arrival::Anywhere),
     ];
-    prop::collection::vec(arrival, 1..400)
+    prop::collection::vec(arrival, 1..200)
 }
 
 fn check_extender<S: Serial>(start: u64, arrivals: &[Arrival]) -> Result<(), TestCaseError> {
