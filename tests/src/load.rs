@@ -57,8 +57,6 @@ pub struct Phases {
 /// What a run has counted in its window.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// Packets that sources sent.
-    pub sent: u64,
     /// Packets that sinks should have received.
     pub expected: u64,
     /// Packets that sinks received, each counted once.
@@ -132,11 +130,11 @@ impl Load {
         let window_start_ns = start_ns + phases.warm_up_ms * 1_000_000;
         let mut outcome = Outcome::default();
         self.pump_until(window_start_ns)?;
-        let run_time_ns = process::run_time_ns(watched)?;
+        let run_time_ns = run_time(watched)?;
         let began_ns = clock::monotonic_ns();
         self.open_window();
         self.pump_until(window_start_ns + phases.window_ms * 1_000_000)?;
-        outcome.run_time_ns = process::run_time_ns(watched)? - run_time_ns;
+        outcome.run_time_ns = run_time(watched)?.saturating_sub(run_time_ns);
         outcome.window_ns = clock::monotonic_ns() - began_ns;
         self.close_window(&mut outcome);
         outcome.memory = process::memory(watched)?;
@@ -197,6 +195,12 @@ impl Load {
             }
         }
     }
+}
+
+fn run_time(watched: u32) -> io::Result<u64> {
+    let ended =
+        |error| io::Error::other(format!("process {watched}, which was to forward, has ended ({error})"));
+    process::run_time_ns(watched).map_err(ended)
 }
 
 /// A loopback socket with a port of its own, as one peer has it.
