@@ -1,3 +1,30 @@
-//! The media worker as a library: a pure core in a thin shell (see `worker/README.md`).
+//! The media worker as a library: a pure core in a thin shell.
+//!
+//! The worker is a function of (state, input, now) that writes into an outbox. Layers, lower ones know nothing of
+//! upper ones (`tests/tests/tidy.rs` holds them to it; `worker/README.md` tells a packet's whole path):
+//!
+//! * shell: [`event_loop`], [`sys`], [`settings`], [`moderation`]: the only I/O, the only clock
+//! * root of the pure part: [`turn`], [`outbox`], [`network`], [`random`], [`counters`]
+//! * engines, one protocol each, sans-I/O: [`stream`]
+//! * wire, bytes to values and back: [`rtp`], [`rtcp`]
+//! * [`base`]: memory, tables, numbers, deadlines
 
 pub mod base;
+mod control;
+pub mod counters;
+pub mod event_loop;
+mod media;
+pub mod moderation;
+pub mod network;
+pub mod outbox;
+pub mod random;
+pub mod rtcp;
+pub mod rtp;
+pub mod settings;
+mod start;
+pub mod stream;
+pub mod sys;
+pub mod turn;
+pub mod worker;
+
+pub use start::main_with_args;

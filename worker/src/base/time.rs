@@ -81,7 +81,10 @@ mod tests {
     fn deadlines_round_up_to_the_grid_and_never_down() {
         let grid = Duration::from_millis(20);
         assert_eq!(Time::from_millis(20).round_up_to(grid), Time::from_millis(20));
-        assert_eq!((Time::from_millis(20) + Duration::from_nanos(1)).round_up_to(grid), Time::from_millis(40));
+        assert_eq!(
+            (Time::from_millis(20) + Duration::from_nanos(1)).round_up_to(grid),
+            Time::from_millis(40)
+        );
         assert_eq!(Time::from_nanos(u64::MAX).round_up_to(grid), Time::from_nanos(u64::MAX));
     }
 

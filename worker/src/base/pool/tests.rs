@@ -1,0 +1,158 @@
+//! What the pool promises to its users, one by one. The random walk against a model is in `model.rs`.
+
+use super::*;
+
+fn fill(pool: &mut Pool, class: Class, count: usize) -> Vec<Buffer> {
+    (0..count).map(|_| pool.take(class).expect("the budget has room")).collect()
+}
+
+#[test]
+fn a_packet_is_shared_and_its_slot_comes_back_with_the_last_handle() {
+    let mut pool = Pool::new(LIMIT);
+    let mut buffer = pool.take(Class::Large).expect("room");
+    assert_eq!((buffer.len(), buffer.capacity()), (LARGE_BYTES, LARGE_BYTES));
+    assert!(buffer.iter().all(|byte| *byte == 0), "fresh memory is zeroed");
+    buffer[..5].copy_from_slice(b"hello");
+    buffer.set_len(5);
+    let packet = buffer.freeze();
+    let other = packet.clone();
+    assert_eq!((&*other, packet.references(), pool.in_use()), (&b"hello"[..], 2, 1));
+    drop(packet);
+    assert_eq!((&*other, other.references(), pool.in_use()), (&b"hello"[..], 1, 1));
+    drop(other);
+    assert_eq!(pool.in_use(), 0);
+}
+
+#[test]
+fn a_length_beyond_the_capacity_counts_as_the_capacity() {
+    let mut pool = Pool::new(LIMIT);
+    let mut buffer = pool.take(Class::Small).expect("room");
+    buffer.set_len(usize::MAX);
+    assert_eq!(buffer.len(), SMALL_BYTES);
+    buffer.set_len(0);
+    assert!(buffer.is_empty());
+}
+
+#[test]
+fn small_copies_hold_small_slots() {
+    let mut pool = Pool::new(LIMIT);
+    let copy = pool.copy_small(&[7; SMALL_BYTES]).expect("fits").freeze();
+    assert_eq!(&*copy, [7; SMALL_BYTES]);
+    assert!(pool.copy_small(&[7; SMALL_BYTES + 1]).is_none());
+    let stats = pool.stats();
+    assert_eq!((stats.small.in_use, stats.large.chunks, stats.refused), (1, 0, 0));
+}
+
+#[test]
+fn at_the_limit_takes_and_charges_are_refused_and_counted() {
+    let chunk = Class::Large.chunk_bytes();
+    let mut pool = Pool::new(2 * chunk + 100);
+    let held = fill(&mut pool, Class::Large, 2 * CHUNK_SLOTS);
+    assert!(pool.take(Class::Large).is_none());
+    assert!(pool.copy_small(b"no chunk for this either").is_none());
+    assert_eq!(pool.charge(100), Ok(()));
+    assert_eq!(pool.charge(1), Err(BudgetFull));
+    assert_eq!(pool.charge(usize::MAX), Err(BudgetFull));
+    assert_eq!((pool.held_bytes(), pool.stats().refused), (pool.limit_bytes(), 4));
+    pool.release(60);
+    assert_eq!((pool.held_bytes(), pool.stats().charged_bytes), (2 * chunk + 40, 40));
+    drop(held);
+    assert!(pool.take(Class::Large).is_some());
+}
+
+#[test]
+fn empty_chunks_go_back_after_five_seconds_but_one_of_a_class() {
+    let mut pool = Pool::new(LIMIT);
+    let mut large = fill(&mut pool, Class::Large, 3 * CHUNK_SLOTS);
+    drop(fill(&mut pool, Class::Small, 2 * CHUNK_SLOTS));
+    large.truncate(1);
+    let seconds = |n: u64| Time::from_millis(n * 1_000);
+    assert_eq!(pool.reclaim(seconds(10)), 0, "seen empty for the first time");
+    assert_eq!(pool.reclaim(seconds(14)), 0);
+    let freed = 2 * Class::Large.chunk_bytes() + Class::Small.chunk_bytes();
+    assert_eq!(pool.reclaim(seconds(15)), freed);
+    assert_eq!((pool.stats().small.chunks, pool.stats().large.chunks), (1, 1));
+    drop(large);
+    pool.reclaim(seconds(20));
+    assert_eq!(pool.reclaim(seconds(60)), 0, "one of each is kept");
+}
+
+#[test]
+fn a_chunk_used_in_between_starts_its_five_seconds_anew() {
+    let mut pool = Pool::new(LIMIT);
+    let mut held = fill(&mut pool, Class::Small, CHUNK_SLOTS);
+    drop(pool.take(Class::Small));
+    pool.reclaim(Time::from_millis(0));
+    drop(pool.take(Class::Small));
+    assert_eq!(pool.reclaim(Time::from_millis(5_000)), 0);
+    assert_eq!(pool.reclaim(Time::from_millis(10_000)), Class::Small.chunk_bytes());
+    held.push(pool.take(Class::Small).expect("a new chunk"));
+    assert_eq!(pool.stats().small.in_use, CHUNK_SLOTS + 1);
+}
+
+#[test]
+fn slots_come_from_the_lowest_chunk_so_that_the_others_run_empty() {
+    let mut pool = Pool::new(LIMIT);
+    let mut held = fill(&mut pool, Class::Large, 3 * CHUNK_SLOTS);
+    // One of four stays, spread over all three chunks; what is taken next goes to the first.
+    let mut at = 0;
+    held.retain(|_| {
+        at += 1;
+        at % 4 == 0
+    });
+    let next = fill(&mut pool, Class::Large, 10);
+    let first = held[0].0.chunk().0;
+    assert!(next.iter().all(|buffer| buffer.0.chunk().0 == first));
+}
+
+#[test]
+fn an_empty_chunk_of_one_class_makes_room_for_the_other() {
+    let mut pool = Pool::new(Class::Large.chunk_bytes() + Class::Small.chunk_bytes());
+    drop(fill(&mut pool, Class::Small, 5 * CHUNK_SLOTS));
+    assert_eq!(pool.stats().small.chunks, 5);
+    assert!(pool.take(Class::Large).is_some());
+    assert_eq!((pool.stats().small.chunks, pool.stats().refused), (1, 0));
+}
+
+#[test]
+fn pressure_starts_at_nine_tenths_and_ends_when_a_chunk_of_slots_is_free() {
+    let mut pool = Pool::new(LIMIT);
+    assert_eq!(pool.pressure(), 0);
+    let below = LIMIT / 10 * 9 / Class::Large.chunk_bytes() - 1;
+    let mut held = fill(&mut pool, Class::Large, below * CHUNK_SLOTS);
+    assert_eq!(pool.pressure(), 0, "one more chunk stays below 90 %");
+    held.push(pool.take(Class::Large).expect("room"));
+    assert_eq!(pool.pressure(), 1);
+    held.extend(fill(&mut pool, Class::Large, CHUNK_SLOTS - 1));
+    assert_eq!(pool.pressure(), CHUNK_SLOTS);
+    held.truncate(held.len() - 20);
+    assert_eq!(pool.pressure(), CHUNK_SLOTS - 20);
+    held.truncate(held.len() - 44);
+    assert_eq!(pool.pressure(), 0);
+}
+
+#[test]
+fn handles_outlive_their_pool() {
+    let mut pool = Pool::new(LIMIT);
+    let mut packets: Vec<_> = fill(&mut pool, Class::Small, 130).into_iter().map(Buffer::freeze).collect();
+    let mut buffer = pool.take(Class::Large).expect("room");
+    let empty = fill(&mut pool, Class::Large, CHUNK_SLOTS);
+    drop(empty);
+    drop(pool);
+    buffer.fill(9);
+    packets.extend(packets.clone());
+    packets.rotate_left(77);
+    drop(packets);
+    assert!(buffer.freeze().iter().all(|byte| *byte == 9));
+}
+
+#[test]
+fn a_pool_dropped_last_or_unused_frees_all() {
+    drop(Pool::new(0));
+    let mut pool = Pool::new(0);
+    assert!(pool.take(Class::Small).is_none());
+    assert_eq!((pool.held_bytes(), pool.pressure()), (0, CHUNK_SLOTS));
+}
+
+/// 2 MiB, the least that the worker accepts.
+const LIMIT: usize = 2 << 20;

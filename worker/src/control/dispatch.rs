@@ -1,0 +1,47 @@
+//! A request to its verb.
+
+use tidegate_protocol::request::Command;
+
+use crate::control::{Answer, consumer, producer, router, transport, worker};
+use crate::turn::Turn;
+use crate::worker::Worker;
+
+/// Carries out one request. An error changes nothing.
+pub(crate) fn dispatch(of: &mut Worker, command: Command, turn: &mut Turn<'_>) -> Answer {
+    let tables = &mut of.tables;
+    match command {
+        Command::CloseWorker => worker::close(of),
+        Command::DumpWorker => worker::dump(of, turn),
+        Command::GetResourceUsage => worker::resource_usage(of),
+        Command::GetMetrics => worker::metrics(of, turn),
+        Command::UpdateSettings { log_level, log_tags } => worker::update_settings(log_level, log_tags, turn),
+        Command::Drain { .. } => worker::drain(),
+        Command::Tap { transport, .. } => worker::tap(tables, transport),
+        Command::CreateRouter { router } => router::create(tables, router),
+        Command::CloseRouter { router } => router::close(tables, router, turn),
+        Command::DumpRouter { router } => router::dump(tables, router),
+        Command::CreatePlainTransport { router, transport, options } => {
+            transport::create_plain(tables, router, transport, &options, turn)
+        }
+        Command::ConnectPlainTransport { transport, options } => {
+            transport::connect_plain(tables, transport, &options, turn)
+        }
+        Command::CloseTransport { transport } => transport::close(tables, transport, turn),
+        Command::DumpTransport { transport } => transport::dump(tables, transport),
+        Command::GetTransportStats { transport } => transport::stats(tables, transport, turn),
+        produce @ Command::Produce { .. } => producer::produce(tables, produce, turn),
+        Command::CloseProducer { producer } => producer::close(tables, producer, turn),
+        Command::DumpProducer { producer } => producer::dump(tables, producer),
+        Command::GetProducerStats { producer } => producer::stats(tables, producer, turn),
+        Command::PauseProducer { producer } => producer::pause(tables, producer, turn),
+        Command::ResumeProducer { producer } => producer::resume(tables, producer, turn),
+        consume @ Command::Consume { .. } => consumer::consume(tables, consume, turn),
+        Command::CloseConsumer { consumer } => consumer::close(tables, consumer, turn),
+        Command::DumpConsumer { consumer } => consumer::dump(tables, consumer),
+        Command::GetConsumerStats { consumer } => consumer::stats(tables, consumer, turn),
+        Command::PauseConsumer { consumer } => consumer::pause(tables, consumer, turn),
+        Command::ResumeConsumer { consumer } => consumer::resume(tables, consumer, turn),
+        Command::RequestKeyFrame { consumer } => consumer::request_key_frame(tables, consumer, turn),
+        Command::SetConsumerPriority { consumer, priority } => consumer::set_priority(tables, consumer, priority),
+    }
+}

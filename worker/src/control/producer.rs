@@ -1,0 +1,60 @@
+//! Requests about producers.
+
+use std::time::Duration;
+
+use tidegate_protocol::ids::ProducerId;
+use tidegate_protocol::request::Command;
+use tidegate_protocol::response::Reply;
+
+use crate::control::{Answer, gone};
+use crate::media::Tables;
+use crate::media::producer::{self, ProducerOptions};
+use crate::turn::Turn;
+
+pub(super) fn produce(tables: &mut Tables, command: Command, turn: &mut Turn<'_>) -> Answer {
+    let Command::Produce {
+        transport,
+        producer: id,
+        kind,
+        rtp_parameters,
+        rtp_mapping,
+        paused,
+        key_frame_request_delay_ms,
+    } = command
+    else {
+        return Err(gone());
+    };
+    let transport = tables.transport(transport)?;
+    let key_frame_request_delay = Duration::from_millis(key_frame_request_delay_ms.into());
+    let options = ProducerOptions { id, kind, rtp_parameters, rtp_mapping, paused, key_frame_request_delay };
+    let producer_type = producer::create(tables, transport, &options, turn)?;
+    Ok(Reply::Produced { producer_type })
+}
+
+pub(super) fn close(tables: &mut Tables, id: ProducerId, turn: &mut Turn<'_>) -> Answer {
+    let key = tables.producer(id)?;
+    producer::close(tables, key, turn);
+    Ok(Reply::Done)
+}
+
+pub(super) fn dump(tables: &Tables, id: ProducerId) -> Answer {
+    let key = tables.producer(id)?;
+    producer::stats::dump(tables, key).map(|dump| Reply::ProducerDump(Box::new(dump))).ok_or_else(gone)
+}
+
+pub(super) fn stats(tables: &Tables, id: ProducerId, turn: &Turn<'_>) -> Answer {
+    let key = tables.producer(id)?;
+    producer::stats::stats(tables, key, turn.now).map(Reply::ProducerStats).ok_or_else(gone)
+}
+
+pub(super) fn pause(tables: &mut Tables, id: ProducerId, turn: &mut Turn<'_>) -> Answer {
+    let key = tables.producer(id)?;
+    producer::pause(tables, key, turn);
+    Ok(Reply::Done)
+}
+
+pub(super) fn resume(tables: &mut Tables, id: ProducerId, turn: &mut Turn<'_>) -> Answer {
+    let key = tables.producer(id)?;
+    producer::resume(tables, key, turn);
+    Ok(Reply::Done)
+}

@@ -1,0 +1,260 @@
+//! Consumer: what one peer gets of one producer.
+//!
+//! Knows its parameters, its own stream (`sent`) and whether anything may pass. Does not know sockets. `plan` says
+//! what is forwarded under which number, `seal` writes it when it leaves; between the two it lives in the consumer's
+//! ring. This version has simple consumers: one stream, all of it.
+
+pub(crate) mod plan;
+pub(crate) mod seal;
+pub(crate) mod sent;
+pub(crate) mod stats;
+
+use smallvec::SmallVec;
+use tidegate_protocol::event::Event;
+use tidegate_protocol::ids::ConsumerId;
+use tidegate_protocol::rtp::{MediaKind, RtpParameters, RtpType};
+
+use crate::media::consumer::sent::SentStream;
+use crate::media::parameters::{Checked, Codec, ExtensionIds, check};
+use crate::media::producer::Producer;
+use crate::media::refused::Refused;
+use crate::media::transport::rtcp;
+use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, producer};
+use crate::turn::Turn;
+
+/// A consumer's own state.
+#[derive(Debug)]
+pub(crate) struct Consumer {
+    pub(crate) id: ConsumerId,
+    pub(crate) transport: TransportKey,
+    pub(crate) producer: ProducerKey,
+    pub(crate) kind: MediaKind,
+    pub(crate) codecs: SmallVec<[Codec; 1]>,
+    pub(crate) extensions: ExtensionIds,
+    pub(crate) mid: Option<Box<str>>,
+    pub(crate) cname: Box<str>,
+    /// Name of the producer's encoding that it gets.
+    pub(crate) consumable_ssrc: u32,
+    priority: u8,
+    gate: Gate,
+    pub(crate) stream: SentStream,
+}
+
+/// What must be so for packets to pass.
+#[derive(Clone, Copy, Debug)]
+struct Gate {
+    paused: bool,
+    producer_paused: bool,
+    transport_connected: bool,
+    ignore_dtx: bool,
+}
+
+/// How to make a consumer.
+#[derive(Debug)]
+pub(crate) struct ConsumerOptions {
+    pub(crate) id: ConsumerId,
+    pub(crate) kind: MediaKind,
+    pub(crate) rtp_parameters: RtpParameters,
+    pub(crate) consumer_type: RtpType,
+    pub(crate) consumable_ssrcs: Vec<u32>,
+    pub(crate) paused: bool,
+    pub(crate) ignore_dtx: bool,
+}
+
+impl Consumer {
+    pub(crate) fn is_paused(&self) -> bool {
+        self.gate.paused
+    }
+
+    pub(crate) fn is_producer_paused(&self) -> bool {
+        self.gate.producer_paused
+    }
+
+    /// Whether packets may pass.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.gate.paused && !self.gate.producer_paused && self.gate.transport_connected
+    }
+
+    pub(crate) fn priority(&self) -> u8 {
+        self.priority
+    }
+
+    pub(crate) fn set_priority(&mut self, priority: u8) {
+        self.priority = priority;
+    }
+
+    /// Whether its peer may ask for packets again.
+    pub(crate) fn repairs(&self) -> bool {
+        self.codecs.first().is_some_and(|codec| codec.feedback.nack)
+    }
+}
+
+/// Makes a consumer on `transport` of a producer of the same router.
+pub(crate) fn create(
+    tables: &mut Tables,
+    transport: TransportKey,
+    producer: ProducerKey,
+    options: ConsumerOptions,
+    turn: &mut Turn<'_>,
+) -> Result<ConsumerKey, Refused> {
+    tables.check_unused(options.id.into())?;
+    let checked = check_options(tables, transport, producer, &options)?;
+    let id = options.id;
+    let Some(source) = tables.producers.get_mut(producer) else {
+        return Err(Refused::not_found("the producer is not there any more"));
+    };
+    let Some(target) = tables.transports.get_mut(transport) else {
+        return Err(Refused::not_found("the transport is not there any more"));
+    };
+    let connected = target.plain.rtp_destination().is_some();
+    let consumer = new(transport, producer, source, options, checked, connected, turn)?;
+    for ssrc in consumer.stream.ssrcs() {
+        if target.feedback_to.contains_key(&ssrc) {
+            return Err(Refused::duplicate(format!("SSRC {ssrc} is another consumer's on this transport; use a new one")));
+        }
+    }
+    let ssrcs: SmallVec<[u32; 2]> = consumer.stream.ssrcs().collect();
+    let key = tables.consumers.insert(consumer);
+    target.feedback_to.extend(ssrcs.into_iter().map(|ssrc| (ssrc, key)));
+    target.consumers.push(key);
+    source.consumers.push(key);
+    tables.ids.insert(id.into(), EntityKey::Consumer(key));
+    want_key_frame(tables, key, turn);
+    Ok(key)
+}
+
+fn check_options(
+    tables: &Tables,
+    transport: TransportKey,
+    producer: ProducerKey,
+    options: &ConsumerOptions,
+) -> Result<Checked, Refused> {
+    let source = tables.producers.get(producer).map(|producer| (producer.kind, producer.transport));
+    let Some((kind, source)) = source else { return Err(Refused::not_found("the producer is not there any more")) };
+    let router = |key| tables.transports.get(key).map(|transport| transport.router);
+    if router(source) != router(transport) {
+        return Err(Refused::not_found("the producer belongs to another router; consume it on a transport of its own"));
+    }
+    if kind != options.kind {
+        return Err(Refused::invalid(format!("kind {:?} does not fit the producer's, {kind:?}", options.kind)));
+    }
+    if options.consumer_type != RtpType::Simple {
+        return Err(Refused::unsupported(format!("consumers of type {:?} are not there yet; consume with type Simple", options.consumer_type)));
+    }
+    check(kind, &options.rtp_parameters, Some)
+}
+
+fn new(
+    transport: TransportKey,
+    producer: ProducerKey,
+    source: &Producer,
+    options: ConsumerOptions,
+    checked: Checked,
+    transport_connected: bool,
+    turn: &mut Turn<'_>,
+) -> Result<Consumer, Refused> {
+    let ([consumable_ssrc], [encoding]) = (options.consumable_ssrcs.as_slice(), &*options.rtp_parameters.encodings) else {
+        return Err(Refused::invalid("a simple consumer has one encoding and one consumable SSRC; give exactly one of each"));
+    };
+    if source.encoding_of(*consumable_ssrc).is_none() {
+        return Err(Refused::invalid(format!("no encoding of the producer is named {consumable_ssrc}; use a mappedSsrc of its mapping")));
+    }
+    let gate = Gate {
+        paused: options.paused,
+        producer_paused: source.is_paused(),
+        transport_connected,
+        ignore_dtx: options.ignore_dtx,
+    };
+    Ok(Consumer {
+        id: options.id,
+        transport,
+        producer,
+        kind: options.kind,
+        stream: SentStream::new(encoding, &checked.codecs, turn)?,
+        codecs: checked.codecs,
+        extensions: checked.extensions,
+        mid: checked.mid,
+        cname: checked.cname,
+        consumable_ssrc: *consumable_ssrc,
+        priority: 1,
+        gate,
+    })
+}
+
+/// Closes a consumer at its own end; its producer forgets it.
+pub(crate) fn close(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) {
+    let Some(mut consumer) = tables.consumers.remove(key) else { return };
+    consumer.stream.forget_packets(turn);
+    tables.ids.remove(&consumer.id.into());
+    if let Some(producer) = tables.producers.get_mut(consumer.producer) {
+        producer.consumers.retain(|other| *other != key);
+    }
+    if let Some(transport) = tables.transports.get_mut(consumer.transport) {
+        transport.consumers.retain(|other| *other != key);
+        transport.feedback_to.retain(|_, other| *other != key);
+        transport.sender.forget(key);
+        if transport.feedback_to.is_empty() {
+            transport.feedback_to.shrink_to_fit();
+        }
+    }
+}
+
+/// Closes a consumer because its producer closed, and says so.
+pub(crate) fn close_with_producer(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) {
+    let Some(id) = tables.consumers.get(key).map(|consumer| consumer.id) else { return };
+    close(tables, key, turn);
+    turn.outbox.event(Event::ConsumerProducerClosed { consumer: id });
+}
+
+/// Lets nothing pass from now on.
+pub(crate) fn pause(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) {
+    let Some(consumer) = tables.consumers.get_mut(key) else { return };
+    consumer.gate.paused = true;
+    consumer.stream.stop(turn);
+}
+
+/// Lets packets pass again, from a key frame on.
+pub(crate) fn resume(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) {
+    let Some(consumer) = tables.consumers.get_mut(key) else { return };
+    if std::mem::replace(&mut consumer.gate.paused, false) {
+        want_key_frame(tables, key, turn);
+    }
+}
+
+/// Follows the producer's pause.
+pub(crate) fn on_producer_paused(tables: &mut Tables, key: ConsumerKey, paused: bool, turn: &mut Turn<'_>) {
+    let Some(consumer) = tables.consumers.get_mut(key) else { return };
+    let id = consumer.id;
+    consumer.gate.producer_paused = paused;
+    if paused {
+        consumer.stream.stop(turn);
+        turn.outbox.event(Event::ConsumerProducerPaused { consumer: id });
+    } else {
+        turn.outbox.event(Event::ConsumerProducerResumed { consumer: id });
+        want_key_frame(tables, key, turn);
+    }
+}
+
+/// The transport has a peer now.
+pub(crate) fn on_transport_connected(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) {
+    let Some(consumer) = tables.consumers.get_mut(key) else { return };
+    consumer.gate.transport_connected = true;
+    want_key_frame(tables, key, turn);
+}
+
+/// Asks for a key frame on behalf of the peer or the application; does nothing for what has none.
+pub(crate) fn request_key_frame(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) {
+    let Some(consumer) = tables.consumers.get(key) else { return };
+    if consumer.is_open() && consumer.kind == MediaKind::Video {
+        let (producer, ssrc) = (consumer.producer, consumer.consumable_ssrc);
+        producer::request_key_frame(tables, producer, ssrc, turn);
+    }
+}
+
+/// If packets may pass: they do from the next key frame on, which is asked for.
+fn want_key_frame(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) {
+    request_key_frame(tables, key, turn);
+    if let Some(transport) = tables.consumers.get(key).map(|consumer| consumer.transport) {
+        rtcp::arm(tables, transport, turn.now);
+    }
+}

@@ -1,0 +1,169 @@
+//! What of a run a consumer gets, and under which number. The decision is remembered, not carried out: `seal` writes.
+//!
+//! Knows the consumer, its producer's stream and the run. Does not know the transport. Called once per consumer and
+//! run: this loop and the one in `seal` are where a worker's time goes.
+
+use smallvec::SmallVec;
+
+use crate::base::sequence::Seq;
+use crate::media::consumer::{Consumer, seal};
+use crate::media::producer::stream::{ReceivedStream, Stored};
+use crate::stream::history::Position;
+use crate::stream::ring::Entry;
+use crate::turn::Turn;
+
+/// What came of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Planned {
+    /// Packets that will be sent.
+    pub(crate) packets: usize,
+    /// It can only start at a key frame, and there was none.
+    pub(crate) needs_key_frame: bool,
+}
+
+/// Plans the packets that `stream` took in this turn.
+pub(crate) fn plan_run(
+    consumer: &mut Consumer,
+    stream: &ReceivedStream,
+    equalize_padding: bool,
+    turn: &mut Turn<'_>,
+) -> Planned {
+    let mut planned = Planned::default();
+    let mut passing: SmallVec<[Passing; RUN_USUAL]> = SmallVec::new();
+    for (position, stored) in stream.run() {
+        match plan(consumer, stream, position, stored, turn) {
+            Plan::Pass(packet) => passing.push(packet),
+            Plan::NeedsKeyFrame => planned.needs_key_frame = true,
+            Plan::Drop => {}
+        }
+    }
+    if equalize_padding && stream.is_video() {
+        equalize(&mut passing);
+    }
+    for packet in &passing {
+        match consumer.stream.ring.push(packet.seq, packet.entry, turn.now, turn.pool) {
+            Ok(()) => planned.packets += 1,
+            Err(_) => consumer.stream.counters.discarded += 1,
+        }
+    }
+    planned
+}
+
+/// A packet that will be sent.
+struct Passing {
+    seq: Seq,
+    entry: Entry,
+    /// Of payload and header extensions: what sizes of sealed packets differ by.
+    bytes: u16,
+}
+
+enum Plan {
+    Pass(Passing),
+    Drop,
+    NeedsKeyFrame,
+}
+
+fn plan(
+    consumer: &mut Consumer,
+    stream: &ReceivedStream,
+    position: Position,
+    stored: &Stored,
+    turn: &mut Turn<'_>,
+) -> Plan {
+    if consumer.stream.follows != Some(stored.beginning) {
+        if stream.tells_key_frames() && !stored.is_key_frame {
+            return Plan::NeedsKeyFrame;
+        }
+        follow(consumer, stream, stored, turn);
+    }
+    if !passes(consumer, stored) {
+        consumer.stream.continuity.drop_input(stored.seq);
+        return Plan::Drop;
+    }
+    let Some(seq) = consumer.stream.continuity.forward(stored.seq) else {
+        consumer.stream.counters.discarded += 1;
+        return Plan::Drop;
+    };
+    consumer.stream.timestamps.forward(stored.header.timestamp, turn.now);
+    let entry = Entry::new(position, consumer.stream.segments.current());
+    Plan::Pass(Passing { seq, entry, bytes: seal::variable_bytes(consumer, stored) })
+}
+
+/// Starts with this packet: the first of all, after a pause, or because the producer's stream began anew.
+fn follow(consumer: &mut Consumer, stream: &ReceivedStream, stored: &Stored, turn: &mut Turn<'_>) {
+    let sent = &mut consumer.stream;
+    sent.continuity.sync(stored.seq);
+    if sent.followed.is_some_and(|beginning| beginning != stored.beginning) {
+        sent.timestamps.sync(stored.header.timestamp, turn.now, stream.clock_rate());
+    }
+    sent.segments.begin(sent.timestamps.offset());
+    sent.follows = Some(stored.beginning);
+    sent.followed = Some(stored.beginning);
+}
+
+fn passes(consumer: &Consumer, stored: &Stored) -> bool {
+    let silent = consumer.gate.ignore_dtx && stored.is_silence;
+    !silent && consumer.codecs.iter().any(|codec| codec.payload_type == stored.mapped_payload_type)
+}
+
+/// Makes packets of nearly one size equal with RTP padding (RFC 3550 5.1), so that they leave as one message. The
+/// padding belongs to the entry, for a resend must be the same bytes.
+fn equalize(run: &mut [Passing]) {
+    let mut rest = run;
+    while !rest.is_empty() {
+        let (group, after) = rest.split_at_mut(group_len(rest));
+        let largest = group.iter().map(|packet| packet.bytes).max().unwrap_or(0);
+        // The last segment of a message may be shorter; it needs its padding only if a shorter packet can follow.
+        let is_followed = after.first().is_some_and(|next| next.bytes < largest);
+        let padded = if is_followed { group.len() } else { group.len().saturating_sub(1) };
+        for packet in group.iter_mut().take(padded) {
+            packet.entry.padding = u8::try_from(largest - packet.bytes).unwrap_or(0);
+        }
+        rest = after;
+    }
+}
+
+/// How many packets from the first on differ by at most [`PADDING_MAX`] bytes.
+fn group_len(run: &[Passing]) -> usize {
+    let (mut smallest, mut largest) = (u16::MAX, 0);
+    let fits = |packet: &&Passing| {
+        (smallest, largest) = (smallest.min(packet.bytes), largest.max(packet.bytes));
+        largest - smallest <= PADDING_MAX
+    };
+    run.iter().take_while(fits).count()
+}
+
+/// Most bytes of padding that equality is worth.
+const PADDING_MAX: u16 = 16;
+/// Packets of one stream in one turn, up to which planning needs no memory.
+const RUN_USUAL: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::sequence::Seq;
+
+    fn paddings(sizes: &[u16]) -> Vec<u8> {
+        let passing = |bytes: &u16| Passing { seq: Seq::new(1), entry: Entry::default(), bytes: *bytes };
+        let mut run: Vec<Passing> = sizes.iter().map(passing).collect();
+        equalize(&mut run);
+        run.iter().map(|packet| packet.entry.padding).collect()
+    }
+
+    #[test]
+    fn packets_of_a_frame_become_equal_but_the_last() {
+        assert_eq!(paddings(&[1057, 1058, 1058, 1057]), [1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn shorter_packet_behind_a_group_closes_its_message() {
+        assert_eq!(paddings(&[1100, 1098, 300]), [0, 2, 0]);
+        assert_eq!(paddings(&[300, 298, 1100]), [0, 0, 0], "a longer one cannot join: nothing to gain");
+    }
+
+    #[test]
+    fn sizes_far_apart_are_left_alone() {
+        assert_eq!(paddings(&[100, 200, 300]), [0, 0, 0]);
+        assert_eq!(paddings(&[]), []);
+    }
+}

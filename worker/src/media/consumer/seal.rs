@@ -1,0 +1,197 @@
+//! Writing what was planned: header, extension values and payload into the send arena, in the order of leaving.
+//!
+//! Knows a consumer, its producer's stream and the transport's sender. Sealing is last: what depends on the moment of
+//! leaving (transport-wide number, abs-send-time, later the SRTP index) is given here.
+
+use std::ops::AddAssign;
+
+use crate::base::sequence::Serial16;
+use crate::media::consumer::Consumer;
+use crate::media::parameters::Codec;
+use crate::media::producer::stream::{ReceivedStream, Stored};
+use crate::media::transport::sender::Sender;
+use crate::network::Destination;
+use crate::rtp::{ExtensionId, ExtensionKind};
+use crate::rtp::write::{ExtensionValues, Outgoing, packet_len, write_packet};
+use crate::stream::ring::Entry;
+use crate::turn::{Ntp, Turn};
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sealed {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+}
+
+impl AddAssign for Sealed {
+    fn add_assign(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+    }
+}
+
+/// Seals everything that a consumer has not sent yet.
+pub(crate) fn seal_unsent(
+    consumer: &mut Consumer,
+    stream: &ReceivedStream,
+    sender: &mut Sender,
+    destination: Destination,
+    turn: &mut Turn<'_>,
+) -> Sealed {
+    let mut sealed = Sealed::default();
+    let mut payload_bytes = 0;
+    while let Some((seq, entry)) = consumer.stream.ring.first_unsent() {
+        let stored = stream.stored(entry.position);
+        let form = Form::Media { sequence: seq.wire() };
+        let written = stored.and_then(|stored| seal(consumer, stored, entry, form, sender, destination, turn));
+        let (Some(stored), Some(bytes)) = (stored, written) else {
+            consumer.stream.ring.forget_unsent(seq);
+            continue;
+        };
+        consumer.stream.ring.mark_sent(seq, entry.padding);
+        sealed += Sealed { packets: 1, bytes };
+        payload_bytes += stored.header.payload_len() as u64;
+        consumer.stream.last_sent = Some((stored.header.timestamp, stored.received_at));
+    }
+    consumer.stream.media.add(turn.now, sealed.packets, sealed.bytes);
+    consumer.stream.payload_bytes += payload_bytes;
+    sealed
+}
+
+/// Sends again what a NACK names, as RTX where that was agreed, else as it was; nothing if it was sent within one
+/// round trip, never, or too long ago.
+pub(crate) fn repair(
+    consumer: &mut Consumer,
+    stream: &ReceivedStream,
+    sequence: Serial16,
+    sender: &mut Sender,
+    destination: Destination,
+    turn: &mut Turn<'_>,
+) -> Option<Sealed> {
+    let entry = consumer.stream.ring.sent(sequence)?;
+    if !entry.may_resend(turn.now, consumer.stream.report.round_trip_time()) {
+        return None;
+    }
+    let stored = stream.stored(entry.position)?;
+    let form = match consumer.stream.rtx_ssrc {
+        Some(ssrc) => Form::Rtx { original: sequence, ssrc, sequence: consumer.stream.take_rtx_sequence() },
+        None => Form::Media { sequence },
+    };
+    let bytes = seal(consumer, stored, entry, form, sender, destination, turn)?;
+    consumer.stream.ring.mark_resent(sequence, turn.now);
+    consumer.stream.counters.retransmitted += 1;
+    if !entry.was_resent() {
+        consumer.stream.counters.repaired += 1;
+    }
+    Some(Sealed { packets: 1, bytes })
+}
+
+/// How a packet leaves.
+#[derive(Clone, Copy)]
+enum Form {
+    Media { sequence: Serial16 },
+    Rtx { original: Serial16, ssrc: u32, sequence: Serial16 },
+}
+
+/// Writes one packet; its length, or `None` when it cannot be written.
+fn seal(
+    consumer: &Consumer,
+    stored: &Stored,
+    entry: Entry,
+    form: Form,
+    sender: &mut Sender,
+    destination: Destination,
+    turn: &mut Turn<'_>,
+) -> Option<u64> {
+    let codec = consumer.codecs.iter().find(|codec| codec.payload_type == stored.mapped_payload_type)?;
+    let offset = consumer.stream.segments.timestamp_offset(entry.segment)?;
+    let mut outgoing = Outgoing {
+        marker: stored.header.marker,
+        payload_type: codec.payload_type,
+        sequence: Serial16::new(0),
+        timestamp: stored.header.timestamp.wire().wrapping_add(offset),
+        ssrc: consumer.stream.ssrc,
+        csrcs: stored.header.csrcs(&stored.packet),
+        rtx_osn: None,
+        payload: stored.header.payload(&stored.packet),
+        padding: entry.padding,
+    };
+    form.apply(codec, &mut outgoing)?;
+    let now = OfNow::new(consumer, sender, turn.wall);
+    let mut values = ExtensionValues::new();
+    for (id, value) in extension_values(consumer, stored, &now) {
+        // Never too many: there are fewer kinds than room. Too long is left out.
+        let _ = values.push(id, value);
+    }
+    let bytes = packet_len(&outgoing, &values);
+    if turn.outbox.batch.reserve(bytes).is_none() {
+        turn.flush();
+    }
+    let room = turn.outbox.batch.reserve(bytes)?;
+    let written = write_packet(room, &outgoing, &values).ok()?;
+    turn.outbox.batch.commit(destination, written);
+    Some(written as u64)
+}
+
+impl Form {
+    fn apply(self, codec: &Codec, outgoing: &mut Outgoing<'_>) -> Option<()> {
+        match self {
+            Self::Media { sequence } => outgoing.sequence = sequence,
+            Self::Rtx { original, ssrc, sequence } => {
+                outgoing.payload_type = codec.rtx_payload_type?;
+                outgoing.ssrc = ssrc;
+                outgoing.sequence = sequence;
+                outgoing.rtx_osn = Some(original);
+                // Padding made packets of a run equal; a lone repair needs none (RFC 4588 4: it is not part of the payload).
+                outgoing.padding = 0;
+            }
+        }
+        Some(())
+    }
+}
+
+/// Values that belong to the moment of leaving.
+struct OfNow {
+    abs_send_time: [u8; 3],
+    wide_sequence: [u8; 2],
+}
+
+impl OfNow {
+    fn new(consumer: &Consumer, sender: &mut Sender, wall: Ntp) -> Self {
+        let counts = consumer.extensions.get(ExtensionKind::TransportWideCc).is_some();
+        let wide_sequence = if counts { sender.take_wide_sequence().wire().to_be_bytes() } else { [0; 2] };
+        // 24 bits of seconds, 6 before the point and 18 after it.
+        let [_, _, _, a, b, c, _, _] = (wall.0 << 2).to_be_bytes();
+        Self { abs_send_time: [a, b, c], wide_sequence }
+    }
+}
+
+/// The extension values of a packet for this consumer: its own, those of the moment, and what the producer sent.
+fn extension_values<'a>(
+    consumer: &'a Consumer,
+    stored: &'a Stored,
+    now: &'a OfNow,
+) -> impl Iterator<Item = (ExtensionId, &'a [u8])> {
+    consumer.extensions.iter().filter_map(move |(kind, id)| {
+        let value = match kind {
+            ExtensionKind::Mid => consumer.mid.as_deref()?.as_bytes(),
+            ExtensionKind::AbsSendTime => &now.abs_send_time,
+            ExtensionKind::TransportWideCc => &now.wide_sequence,
+            // A consumer has one stream: its SSRC names it.
+            ExtensionKind::Rid | ExtensionKind::RepairedRid => return None,
+            forwarded => stored.extension(forwarded)?,
+        };
+        Some((id, value))
+    })
+}
+
+/// The part of a sealed packet's length that differs between packets of one run.
+pub(crate) fn variable_bytes(consumer: &Consumer, stored: &Stored) -> u16 {
+    let now = OfNow { abs_send_time: [0; 3], wide_sequence: [0; 2] };
+    let mut values = ExtensionValues::new();
+    for (id, value) in extension_values(consumer, stored, &now) {
+        let _ = values.push(id, value);
+    }
+    let bytes = stored.header.payload_len() + values.block_len() + stored.header.csrcs(&stored.packet).len();
+    u16::try_from(bytes).unwrap_or(u16::MAX)
+}

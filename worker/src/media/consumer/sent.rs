@@ -1,0 +1,167 @@
+//! The stream that a consumer's peer receives.
+//!
+//! Knows its SSRCs, numbers, timestamps, what was sent (for repair) and how it goes. Does not know the producer.
+
+use std::time::Duration;
+
+use tidegate_protocol::rtp::RtpEncodingParameters;
+
+use crate::base::sequence::{Serial16, Serial32};
+use crate::base::time::Time;
+use crate::media::parameters::{Codec, codec_of};
+use crate::media::refused::Refused;
+use crate::media::traffic::TrafficCounter;
+use crate::stream::continuity::{Continuity, TimestampMap};
+use crate::stream::report::SendReport;
+use crate::stream::ring::SentRing;
+use crate::stream::score::Score;
+use crate::turn::Turn;
+
+/// One consumer's stream.
+#[derive(Debug)]
+pub(crate) struct SentStream {
+    pub(crate) ssrc: u32,
+    pub(crate) rtx_ssrc: Option<u32>,
+    pub(crate) rtx_sequence: Serial16,
+    pub(crate) continuity: Continuity,
+    pub(crate) timestamps: TimestampMap,
+    pub(crate) ring: SentRing,
+    pub(crate) segments: Segments,
+    /// The beginning of the producer's stream that it follows; `None` until the next packet it can start with.
+    pub(crate) follows: Option<u8>,
+    /// The one that it followed last, pauses aside: timestamps are those of this beginning.
+    pub(crate) followed: Option<u8>,
+    pub(crate) media: TrafficCounter,
+    /// For sender reports: RTP payload sent, without headers and padding (RFC 3550 6.4.1).
+    pub(crate) payload_bytes: u64,
+    /// For sender reports: timestamp (as received) and arrival of the packet sent last.
+    pub(crate) last_sent: Option<(Serial32, Time)>,
+    pub(crate) report: SendReport,
+    pub(crate) score: Score,
+    pub(crate) counters: SentCounters,
+}
+
+/// What happened to the stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SentCounters {
+    pub(crate) discarded: u64,
+    pub(crate) retransmitted: u64,
+    pub(crate) repaired: u64,
+    pub(crate) nacks: u64,
+    pub(crate) nacked_packets: u64,
+    pub(crate) plis: u64,
+    pub(crate) firs: u64,
+}
+
+/// Timestamp offsets of the last few times the stream began anew, so that older packets can still be sent again as
+/// they were.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Segments {
+    current: u8,
+    offsets: [u32; SEGMENTS],
+}
+
+impl Segments {
+    /// Begins a segment.
+    pub(crate) fn begin(&mut self, timestamp_offset: u32) {
+        self.current = self.current.wrapping_add(1);
+        if let Some(offset) = self.offsets.get_mut(usize::from(self.current) % SEGMENTS) {
+            *offset = timestamp_offset;
+        }
+    }
+
+    pub(crate) fn current(&self) -> u8 {
+        self.current
+    }
+
+    /// What was added to timestamps in that segment; `None` when it is too long ago.
+    pub(crate) fn timestamp_offset(&self, segment: u8) -> Option<u32> {
+        let age = usize::from(self.current.wrapping_sub(segment));
+        if age < SEGMENTS { self.offsets.get(usize::from(segment) % SEGMENTS).copied() } else { None }
+    }
+}
+
+impl SentStream {
+    pub(crate) fn new(
+        encoding: &RtpEncodingParameters,
+        codecs: &[Codec],
+        turn: &mut Turn<'_>,
+    ) -> Result<Self, Refused> {
+        let Some(ssrc) = encoding.ssrc else {
+            return Err(Refused::invalid("the encoding of a consumer needs an ssrc; choose one at random"));
+        };
+        if encoding.rtx_ssrc == Some(ssrc) {
+            return Err(Refused::invalid(format!("SSRC {ssrc} is given for media and for RTX; each needs its own")));
+        }
+        let codec = codecs.get(codec_of(encoding, codecs)?);
+        // RFC 3550 5.1: at random. Not close to the wrap: see `Continuity::new`.
+        let mut first = || Serial16::new(u16::try_from(turn.random.in_range(1_000, 32_767)).unwrap_or(1_000));
+        Ok(Self {
+            ssrc,
+            rtx_ssrc: encoding.rtx_ssrc.filter(|_| codec.is_some_and(|codec| codec.rtx_payload_type.is_some())),
+            rtx_sequence: first(),
+            continuity: Continuity::new(first()),
+            timestamps: TimestampMap::new(),
+            ring: SentRing::new(),
+            segments: Segments::default(),
+            follows: None,
+            followed: None,
+            media: TrafficCounter::new(RATE_WINDOW),
+            payload_bytes: 0,
+            last_sent: None,
+            report: SendReport::new(),
+            score: Score::new(),
+            counters: SentCounters::default(),
+        })
+    }
+
+    /// The SSRCs that feedback about this stream may name.
+    pub(crate) fn ssrcs(&self) -> impl Iterator<Item = u32> {
+        [Some(self.ssrc), self.rtx_ssrc].into_iter().flatten()
+    }
+
+    /// Nothing passes for a while: what was sent is forgotten, and the next packet must be one to start with.
+    pub(crate) fn stop(&mut self, turn: &mut Turn<'_>) {
+        self.follows = None;
+        self.forget_packets(turn);
+    }
+
+    /// Gives the memory of what was sent back.
+    pub(crate) fn forget_packets(&mut self, turn: &mut Turn<'_>) {
+        self.ring.clear(turn.pool);
+    }
+
+    /// The number that the next RTX packet carries.
+    pub(crate) fn take_rtx_sequence(&mut self) -> Serial16 {
+        let sequence = self.rtx_sequence;
+        self.rtx_sequence = sequence.next();
+        sequence
+    }
+}
+
+/// How many beginnings are remembered.
+const SEGMENTS: usize = 4;
+/// Bit rates of streams are taken over this window.
+const RATE_WINDOW: Duration = Duration::from_millis(2_500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_segments_are_forgotten_and_recent_ones_kept() {
+        let mut segments = Segments::default();
+        for offset in 1..=300u32 {
+            segments.begin(offset * 10);
+        }
+        let current = segments.current();
+        assert_eq!(segments.timestamp_offset(current), Some(3_000));
+        assert_eq!(segments.timestamp_offset(current.wrapping_sub(3)), Some(2_970));
+        assert_eq!(segments.timestamp_offset(current.wrapping_sub(4)), None);
+    }
+
+    #[test]
+    fn size_stays_small() {
+        assert!(size_of::<SentStream>() <= 560, "{}", size_of::<SentStream>());
+    }
+}

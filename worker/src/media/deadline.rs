@@ -1,0 +1,39 @@
+//! What becomes due. Nothing else has a timer: an entity without a deadline here costs nothing while it is idle.
+//!
+//! Deadlines round up to a common grid, so that many transports wake the process once.
+
+use std::time::Duration;
+
+use crate::media::{ProducerKey, Tables, TransportKey};
+
+/// Something to do at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deadline {
+    /// Periodic RTCP of a transport (RFC 3550 6.2).
+    Rtcp(TransportKey),
+    /// Losses of a producer's streams to ask for again.
+    Nack(ProducerKey),
+    /// A key frame request of a producer that was held back.
+    KeyFrame(ProducerKey),
+    /// Packets of a producer's history that have aged out.
+    History(ProducerKey),
+    /// Empty memory to give back.
+    Memory,
+}
+
+impl Deadline {
+    /// What its time is rounded up to.
+    pub(crate) fn grid(self) -> Duration {
+        match self {
+            Self::Nack(_) => Duration::from_millis(1),
+            Self::Rtcp(_) | Self::KeyFrame(_) | Self::History(_) | Self::Memory => Duration::from_millis(20),
+        }
+    }
+}
+
+impl Tables {
+    /// Remembers to call back; see `Worker::on_deadline`.
+    pub(crate) fn schedule(&mut self, deadline: Deadline, at: crate::base::time::Time) {
+        self.deadlines.schedule(deadline, at, deadline.grid());
+    }
+}

@@ -1,0 +1,135 @@
+//! Received RTCP: to the consumers that it is feedback for, and to the producers whose senders report.
+//!
+//! Knows RTCP values and whose an SSRC is. Types that we do not know are skipped; what names an unknown SSRC is
+//! ignored.
+
+use crate::base::sequence::{Serial16, Serial32};
+use crate::base::time::Time;
+use crate::media::consumer::{self, seal};
+use crate::media::demux::{Place, Role};
+use crate::media::{ConsumerKey, Tables, TransportKey};
+use crate::rtcp::{DlrrReport, Packet, ReportBlock, SenderInfo, XrBlock, packets};
+use crate::turn::Turn;
+
+/// Handles one received compound packet, or a reduced-size one (RFC 5506).
+pub(crate) fn on_compound(tables: &mut Tables, key: TransportKey, bytes: &[u8], received_at: Time, turn: &mut Turn<'_>) {
+    for packet in packets(bytes) {
+        let Ok(packet) = packet else {
+            // What came before stands; the rest cannot be found.
+            if let Some(transport) = tables.transports.get_mut(key) {
+                transport.counters.dropped.bad_header += 1;
+            }
+            return;
+        };
+        on_packet(tables, key, &packet, received_at, turn);
+    }
+}
+
+fn on_packet(tables: &mut Tables, key: TransportKey, packet: &Packet<'_>, received_at: Time, turn: &mut Turn<'_>) {
+    match packet {
+        Packet::SenderReport(report) => {
+            on_sender_info(tables, key, report.ssrc, report.info, received_at);
+            report.blocks().for_each(|block| on_report_block(tables, key, &block, turn));
+        }
+        Packet::ReceiverReport(report) => report.blocks().for_each(|block| on_report_block(tables, key, &block, turn)),
+        Packet::Nack(nack) => on_nack(tables, key, nack.media_ssrc, nack.sequences(), turn),
+        Packet::Pli(pli) => on_key_frame_request(tables, key, pli.media_ssrc, Asked::Pli, turn),
+        Packet::Fir(fir) => {
+            fir.entries().for_each(|entry| on_key_frame_request(tables, key, entry.ssrc, Asked::Fir, turn));
+        }
+        Packet::Xr(report) => report.blocks().for_each(|block| on_xr(tables, key, report.ssrc, &block, turn)),
+        Packet::Sdes(_) | Packet::Bye(_) | Packet::Unknown(_) => {}
+    }
+}
+
+fn on_sender_info(tables: &mut Tables, key: TransportKey, ssrc: u32, info: SenderInfo, received_at: Time) {
+    let Tables { transports, producers, .. } = tables;
+    let Some(place) = transports.get(key).and_then(|transport| transport.demux.place_of(ssrc)) else { return };
+    let Place { producer, encoding, role: Role::Media } = place else { return };
+    if let Some((stream, _)) = producers.get_mut(producer).and_then(|producer| producer.run(encoding)) {
+        stream.report.on_sender_report(info.ntp, info.rtp_timestamp, received_at);
+    }
+}
+
+fn on_report_block(tables: &mut Tables, key: TransportKey, block: &ReportBlock, turn: &mut Turn<'_>) {
+    let Some((_, consumer)) = consumer_of(tables, key, block.ssrc) else { return };
+    if block.ssrc != consumer.stream.ssrc {
+        return;
+    }
+    consumer::sent::on_report_block(consumer, block, turn);
+}
+
+fn on_xr(tables: &mut Tables, key: TransportKey, sender_ssrc: u32, block: &XrBlock<'_>, turn: &mut Turn<'_>) {
+    match block {
+        XrBlock::Rrtr(reference) => {
+            if let Some(transport) = tables.transports.get_mut(key) {
+                transport.rtcp.on_reference_time(sender_ssrc, reference.ntp, turn.now);
+            }
+        }
+        XrBlock::Dlrr(reports) => reports.reports().for_each(|report| on_dlrr(tables, key, &report, turn)),
+        XrBlock::Unknown { .. } => {}
+    }
+}
+
+/// The answer to our reference time: the round trip to a producer's peer (RFC 3611 4.5).
+fn on_dlrr(tables: &mut Tables, key: TransportKey, report: &DlrrReport, turn: &mut Turn<'_>) {
+    let Some(transport) = tables.transports.get(key) else { return };
+    if report.ssrc != transport.rtcp.own_ssrc {
+        return;
+    }
+    let now = Serial32::new(turn.wall.compact());
+    for producer in transport.producers.clone() {
+        let Some(producer) = tables.producers.get_mut(producer) else { continue };
+        for stream in producer.streams_mut() {
+            stream.report.on_round_trip(now, report.last_rr, report.delay_since_last_rr);
+        }
+    }
+}
+
+fn on_nack(
+    tables: &mut Tables,
+    key: TransportKey,
+    ssrc: u32,
+    sequences: impl Iterator<Item = Serial16>,
+    turn: &mut Turn<'_>,
+) {
+    let Tables { transports, producers, consumers, metrics, .. } = tables;
+    let Some(transport) = transports.get_mut(key) else { return };
+    let Some(consumer) = transport.feedback_to.get(&ssrc).and_then(|key| consumers.get_mut(*key)) else { return };
+    let Some(destination) = transport.plain.rtp_destination() else { return };
+    let stream = producers.get(consumer.producer).and_then(|producer| producer.stream_named(consumer.consumable_ssrc));
+    consumer.stream.counters.nacks += 1;
+    if ssrc != consumer.stream.ssrc || !consumer.repairs() {
+        return;
+    }
+    let mut resent = seal::Sealed::default();
+    for sequence in sequences {
+        consumer.stream.counters.nacked_packets += 1;
+        let Some(stream) = stream else { continue };
+        let repaired = seal::repair(consumer, stream, sequence, &mut transport.sender, destination, turn);
+        resent += repaired.unwrap_or_default();
+    }
+    transport.counters.sent.add(turn.now, resent.packets, resent.bytes);
+    transport.counters.rtx_sent.add(turn.now, resent.packets, resent.bytes);
+    metrics.packets_resent += resent.packets;
+}
+
+#[derive(Clone, Copy)]
+enum Asked {
+    Pli,
+    Fir,
+}
+
+fn on_key_frame_request(tables: &mut Tables, key: TransportKey, ssrc: u32, asked: Asked, turn: &mut Turn<'_>) {
+    let Some((consumer_key, consumer)) = consumer_of(tables, key, ssrc) else { return };
+    match asked {
+        Asked::Pli => consumer.stream.counters.plis += 1,
+        Asked::Fir => consumer.stream.counters.firs += 1,
+    }
+    consumer::request_key_frame(tables, consumer_key, turn);
+}
+
+fn consumer_of(tables: &mut Tables, key: TransportKey, ssrc: u32) -> Option<(ConsumerKey, &mut consumer::Consumer)> {
+    let consumer = *tables.transports.get(key)?.feedback_to.get(&ssrc)?;
+    Some((consumer, tables.consumers.get_mut(consumer)?))
+}

@@ -1,0 +1,118 @@
+//! The second and third phase of a turn: from producers' runs to consumers, and out of transports.
+//!
+//! Consumer-major: all packets of a run for one consumer, then the next consumer. Only then is anything sealed, one
+//! transport after the other, so that the order in which bytes leave is the order of their numbers and packets of one
+//! size to one peer stand next to each other (GSO).
+
+use crate::media::consumer::{plan, seal};
+use crate::media::{ConsumerKey, ProducerKey, Tables, TransportKey};
+use crate::turn::Turn;
+
+/// What a turn has to forward. Its lists keep their room from turn to turn.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
+    /// Streams that took packets in this turn.
+    streams: Vec<Run>,
+    /// Transports with something to seal.
+    transports: Vec<TransportKey>,
+    /// Consumers that found no key frame to start with.
+    in_need: Vec<ConsumerKey>,
+    in_hand: Option<TransportKey>,
+}
+
+/// The packets that one stream took in this turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) producer: ProducerKey,
+    pub(crate) encoding: u8,
+}
+
+impl Runs {
+    /// A stream took its first packet of this turn.
+    pub(crate) fn begin(&mut self, run: Run) {
+        self.streams.push(run);
+    }
+
+    /// The transport that is being worked on, for whoever must clean up after a defect.
+    pub(crate) fn in_hand(&self) -> Option<TransportKey> {
+        self.in_hand
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.streams.clear();
+        self.transports.clear();
+        self.in_need.clear();
+        self.in_hand = None;
+    }
+}
+
+/// Forwards every run and seals what may leave.
+pub(crate) fn fan_out(tables: &mut Tables, equalize_padding: bool, turn: &mut Turn<'_>) {
+    if tables.runs.streams.is_empty() {
+        return;
+    }
+    let mut runs = std::mem::take(&mut tables.runs);
+    for run in &runs.streams {
+        tables.runs.in_hand = tables.producers.get(run.producer).map(|producer| producer.transport);
+        plan_run(tables, *run, &mut runs.transports, &mut runs.in_need, equalize_padding, turn);
+    }
+    for transport in runs.transports.drain(..) {
+        tables.runs.in_hand = Some(transport);
+        send(tables, transport, turn);
+    }
+    for run in runs.streams.drain(..) {
+        if let Some(producer) = tables.producers.get_mut(run.producer) {
+            producer.end_run(run.encoding, turn);
+        }
+        crate::media::producer::arm_history(tables, run.producer);
+    }
+    for consumer in runs.in_need.drain(..) {
+        crate::media::consumer::request_key_frame(tables, consumer, turn);
+    }
+    runs.in_hand = None;
+    tables.runs = runs;
+}
+
+fn plan_run(
+    tables: &mut Tables,
+    run: Run,
+    transports: &mut Vec<TransportKey>,
+    in_need: &mut Vec<ConsumerKey>,
+    equalize_padding: bool,
+    turn: &mut Turn<'_>,
+) {
+    let Some(producer) = tables.producers.get_mut(run.producer) else { return };
+    let Some((stream, consumers)) = producer.run(run.encoding) else { return };
+    for key in consumers {
+        let Some(consumer) = tables.consumers.get_mut(*key).filter(|consumer| consumer.is_open()) else { continue };
+        let planned = plan::plan_run(consumer, stream, equalize_padding, turn);
+        if planned.needs_key_frame {
+            in_need.push(*key);
+        }
+        if planned.packets == 0 {
+            continue;
+        }
+        stream.wanted();
+        if let Some(transport) = tables.transports.get_mut(consumer.transport)
+            && transport.sender.enqueue(*key)
+        {
+            transports.push(consumer.transport);
+        }
+    }
+}
+
+/// Seals what a transport's consumers have to send: everything, for there is no pacer yet.
+fn send(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
+    let Some(transport) = tables.transports.get_mut(key) else { return };
+    let Some(destination) = transport.plain.rtp_destination() else { return };
+    let mut sealed = seal::Sealed::default();
+    transport.sender.for_each_pending(|consumer, sender| {
+        let Some(consumer) = tables.consumers.get_mut(consumer) else { return };
+        let Some(stream) = tables.producers.get(consumer.producer).and_then(|producer| producer.stream_named(consumer.consumable_ssrc)) else { return };
+        sealed += seal::seal_unsent(consumer, stream, sender, destination, turn);
+    });
+    transport.counters.sent.add(turn.now, sealed.packets, sealed.bytes);
+    transport.counters.rtp_sent.add(turn.now, sealed.packets, sealed.bytes);
+    tables.metrics.packets_forwarded += sealed.packets;
+    tables.metrics.bytes_forwarded += sealed.bytes;
+}

@@ -1,0 +1,86 @@
+//! The budget of packet memory: what must go when it runs out, and what can go back when it is not needed.
+//!
+//! From 90 % of the limit on, the stream that is furthest above its fair share (all shares are equal, so: the largest)
+//! loses its oldest packets first: one fast sender must not erase everybody's repair. At the limit new packets are
+//! dropped, and an event a second says so.
+
+use std::time::Duration;
+
+use tidegate_protocol::event::Event;
+
+use crate::base::time::Time;
+use crate::media::deadline::Deadline;
+use crate::media::{ProducerKey, Tables};
+use crate::turn::Turn;
+
+/// What the budget remembers.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    armed: bool,
+    last_event: Option<Time>,
+    /// Refused packets at the last event.
+    reported: u64,
+}
+
+/// After a turn's packets were forwarded.
+pub(crate) fn end_turn(tables: &mut Tables, turn: &mut Turn<'_>) {
+    let wanted = turn.pool.pressure();
+    if wanted > 0 {
+        evict(tables, wanted);
+    }
+    report(tables, turn);
+    if !tables.metrics.memory.armed && (turn.pool.stats().has_chunks() || turn.outbox.batch.held_bytes() > 0) {
+        tables.metrics.memory.armed = true;
+        tables.schedule(Deadline::Memory, turn.now + RECLAIM_EVERY);
+    }
+}
+
+/// About once a second while there is any: gives back what was not needed lately.
+pub(crate) fn on_deadline(tables: &mut Tables, turn: &mut Turn<'_>) {
+    turn.pool.reclaim(turn.now);
+    turn.outbox.batch.reclaim(turn.now);
+    tables.metrics.memory.armed = turn.pool.stats().has_spare_chunks() || turn.outbox.batch.held_bytes() > 0;
+    if tables.metrics.memory.armed {
+        tables.schedule(Deadline::Memory, turn.now + RECLAIM_EVERY);
+    }
+}
+
+/// Lets go of `wanted` packets, each the oldest of the stream that holds most at that moment.
+fn evict(tables: &mut Tables, wanted: usize) {
+    let mut freed = 0;
+    while freed < wanted {
+        let Some((key, index)) = largest(tables) else { return };
+        let Some((stream, _)) = tables.producers.get_mut(key).and_then(|producer| producer.run(index)) else { return };
+        // A good part of it at once: finding the largest looks at every stream.
+        for _ in 0..(wanted - freed).min(EVICT_AT_ONCE) {
+            if !stream.evict_oldest() {
+                break;
+            }
+            freed += 1;
+        }
+        tables.metrics.packets_evicted += 1;
+    }
+}
+
+fn largest(tables: &Tables) -> Option<(ProducerKey, u8)> {
+    let streams = tables.producers.iter().flat_map(|(key, producer)| {
+        producer.streams().map(move |(index, stream)| (stream.held_bytes(), key, index))
+    });
+    let (bytes, key, index) = streams.max_by_key(|(bytes, ..)| *bytes)?;
+    (bytes > 0).then_some((key, u8::try_from(index).ok()?))
+}
+
+fn report(tables: &mut Tables, turn: &mut Turn<'_>) {
+    let refused = turn.pool.stats().refused;
+    let memory = &mut tables.metrics.memory;
+    let due = memory.last_event.is_none_or(|at| turn.now.since(at) >= EVENT_EVERY);
+    if refused > memory.reported && due {
+        memory.reported = refused;
+        memory.last_event = Some(turn.now);
+        turn.outbox.event(Event::MemoryLimit { limit_bytes: turn.pool.limit_bytes() as u64, dropped: refused });
+    }
+}
+
+const RECLAIM_EVERY: Duration = Duration::from_secs(1);
+const EVENT_EVERY: Duration = Duration::from_secs(1);
+const EVICT_AT_ONCE: usize = 16;

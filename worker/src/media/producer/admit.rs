@@ -1,0 +1,175 @@
+//! A packet enters its stream.
+//!
+//! Knows the producer and the packet. Everything that can be wrong with a packet that was well formed is decided
+//! here: duplicates, restarts, unknown payload types, repairs of what was not lost.
+
+use crate::base::pool::Buffer;
+use crate::base::sequence::Seq;
+use crate::base::time::Time;
+use crate::media::demux::Role;
+use crate::media::parameters::Codec;
+use crate::media::producer::Producer;
+use crate::media::producer::stream::{ReceivedStream, Stored, StreamOptions};
+use crate::rtp::header::Header;
+use crate::rtp::rtx;
+use crate::stream::nack::Arrival;
+use crate::stream::receive::Verdict;
+use crate::turn::Turn;
+
+/// A well-formed packet of a producer's stream.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) header: Header,
+    pub(crate) buffer: Buffer,
+    pub(crate) received_at: Time,
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Admitted {
+    /// It joined the run, as its first packet.
+    pub(crate) begins_run: bool,
+    /// Something was lost that should be asked for again.
+    pub(crate) lost: bool,
+    /// So much was lost, or the peer began anew: only a key frame helps.
+    pub(crate) needs_key_frame: bool,
+    /// It is the stream's first packet.
+    pub(crate) starts: bool,
+    /// No memory was left for it.
+    pub(crate) no_memory: bool,
+}
+
+impl Producer {
+    /// Takes a packet of the encoding with index `encoding` into its stream.
+    pub(crate) fn admit(&mut self, encoding: u8, role: Role, received: Received, turn: &mut Turn<'_>) -> Admitted {
+        let Some(received) = (match role {
+            Role::Media => Some(received),
+            Role::Rtx => self.restore(encoding, received),
+        }) else {
+            return Admitted::default();
+        };
+        let Some(codec) = self.codec_of(received.header.payload_type) else { return Admitted::default() };
+        let paused = self.is_paused();
+        let Some(stream) = self.stream_for(encoding, received.header.ssrc, codec, turn.now) else { return Admitted::default() };
+        stream.admit(received, codec, role, paused, turn)
+    }
+
+    fn codec_of(&self, payload_type: u8) -> Option<Codec> {
+        self.codecs.iter().find(|codec| codec.payload_type == payload_type).copied()
+    }
+
+    /// Takes the original packet out of a retransmission (RFC 4588).
+    fn restore(&mut self, encoding: u8, mut received: Received) -> Option<Received> {
+        let stream = self.streams.get_mut(usize::from(encoding))?.as_deref_mut()?;
+        let codec = self.codecs.iter().find(|codec| codec.rtx_payload_type == Some(received.header.payload_type))?;
+        stream.rtx_ssrc.get_or_insert(received.header.ssrc);
+        let length = rtx::unwrap(&mut received.buffer, &mut received.header, stream.ssrc, codec.payload_type).ok()?;
+        received.buffer.set_len(length);
+        Some(received)
+    }
+
+    /// The encoding's stream, made at its first packet.
+    fn stream_for(&mut self, encoding: u8, ssrc: u32, codec: Codec, now: Time) -> Option<&mut ReceivedStream> {
+        let index = usize::from(encoding);
+        let options = StreamOptions {
+            rtx_ssrc: self.encodings.get(index)?.rtx_ssrc,
+            kind: self.kind,
+            extensions: self.extensions,
+            key_frame_request_delay: self.key_frame_request_delay,
+        };
+        let slot = self.streams.get_mut(index)?;
+        Some(slot.get_or_insert_with(|| Box::new(ReceivedStream::new(ssrc, &options, codec, now))))
+    }
+}
+
+impl ReceivedStream {
+    fn admit(&mut self, received: Received, codec: Codec, role: Role, paused: bool, turn: &mut Turn<'_>) -> Admitted {
+        let mut admitted = Admitted { starts: self.tracker.highest().is_none(), ..Admitted::default() };
+        let wire = received.header.sequence;
+        let verdict = match role {
+            Role::Media => self.tracker.on_packet(wire),
+            Role::Rtx => self.tracker.on_repair(wire),
+        };
+        let seq = match verdict {
+            Verdict::New { seq, .. } | Verdict::Late(seq) => seq,
+            Verdict::Restarted(seq) => {
+                self.begin_anew();
+                admitted.needs_key_frame = true;
+                seq
+            }
+            Verdict::Duplicate | Verdict::Suspicious => {
+                self.counters.discarded += 1;
+                self.report.on_duplicate();
+                return admitted;
+            }
+        };
+        let payload = received.header.payload(&received.buffer);
+        let (is_key_frame, is_silence) = self.describe(payload);
+        self.count(&received, role, seq, is_key_frame, turn.now);
+        if paused {
+            return admitted;
+        }
+        if self.codec.feedback.nack && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
+            return admitted;
+        }
+        let Received { header, buffer, received_at } = received;
+        let stored = Stored {
+            packet: buffer.freeze(),
+            header,
+            seq,
+            received_at,
+            extensions: self.extensions,
+            mapped_payload_type: codec.mapped_payload_type,
+            beginning: self.beginning,
+            is_key_frame,
+            is_silence,
+        };
+        match self.push(stored, turn) {
+            Some(first) => admitted.begins_run = first,
+            None => admitted.no_memory = true,
+        }
+        admitted
+    }
+
+    /// Padding alone (probing) is not media: it has a number to account for and nothing to count.
+    fn count(&mut self, received: &Received, role: Role, seq: Seq, is_key_frame: bool, now: Time) {
+        let header = &received.header;
+        if header.payload_len() > 0 {
+            self.media.add(now, 1, header.packet_len() as u64);
+        }
+        if role == Role::Media {
+            self.report.on_packet(seq, header.timestamp, received.received_at, self.codec.clock_rate);
+        } else {
+            self.report.on_repaired(seq);
+        }
+        self.last_packet_at = now;
+        if is_key_frame {
+            self.key_frames.on_key_frame();
+        }
+    }
+
+    /// Keeps the list of losses. False: a repair that nobody waits for.
+    fn watch_losses(&mut self, seq: Seq, role: Role, is_key_frame: bool, admitted: &mut Admitted, now: Time) -> bool {
+        if is_key_frame {
+            self.losses.on_key_frame(seq);
+        }
+        let arrival = match role {
+            Role::Media => self.losses.on_arrival(seq, now),
+            Role::Rtx => self.losses.on_retransmission(seq, now),
+        };
+        match arrival {
+            Arrival::Newest { missing } => admitted.lost = missing > 0,
+            Arrival::KeyFrameNeeded => admitted.needs_key_frame = true,
+            Arrival::Unlisted if role == Role::Rtx => return false,
+            Arrival::Unlisted | Arrival::Recovered { .. } => {}
+        }
+        true
+    }
+
+    /// The peer began anew: what was lost is lost, and consumers start again.
+    fn begin_anew(&mut self) {
+        self.beginning = self.beginning.wrapping_add(1);
+        self.losses.clear();
+        self.report.on_restart();
+    }
+}

@@ -1,0 +1,303 @@
+//! Producer: what one peer sends, and who consumes it.
+//!
+//! Knows its parameters, its received streams (`stream`) and its consumers by key. Does not know what consumers make
+//! of its packets. `admit` takes packets in; losses are asked for again and key frames requested upstream from here.
+
+pub(crate) mod admit;
+pub(crate) mod key_frames;
+pub(crate) mod stats;
+pub(crate) mod stream;
+pub(crate) mod upstream;
+
+use std::time::Duration;
+
+use smallvec::SmallVec;
+use tidegate_protocol::ids::ProducerId;
+use tidegate_protocol::rtp::{MediaKind, RtpMapping, RtpParameters, RtpType};
+
+use crate::media::deadline::Deadline;
+use crate::media::parameters::{Checked, Codec, Encoding, ExtensionIds, check, check_encodings};
+use crate::media::producer::stream::ReceivedStream;
+use crate::media::refused::Refused;
+use crate::media::transport::rtcp;
+use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, consumer};
+use crate::turn::Turn;
+
+/// A producer's own state.
+#[derive(Debug)]
+pub(crate) struct Producer {
+    pub(crate) id: ProducerId,
+    pub(crate) transport: TransportKey,
+    pub(crate) kind: MediaKind,
+    pub(crate) codecs: SmallVec<[Codec; 1]>,
+    pub(crate) extensions: ExtensionIds,
+    pub(crate) cname: Box<str>,
+    pub(crate) encodings: SmallVec<[Encoding; 1]>,
+    /// One place an encoding; filled by its first packet.
+    streams: SmallVec<[Option<Box<ReceivedStream>>; 1]>,
+    pub(crate) consumers: Vec<ConsumerKey>,
+    paused: bool,
+    key_frame_request_delay: Duration,
+}
+
+/// How to make a producer.
+#[derive(Debug)]
+pub(crate) struct ProducerOptions {
+    pub(crate) id: ProducerId,
+    pub(crate) kind: MediaKind,
+    pub(crate) rtp_parameters: RtpParameters,
+    pub(crate) rtp_mapping: RtpMapping,
+    pub(crate) paused: bool,
+    pub(crate) key_frame_request_delay: Duration,
+}
+
+impl Producer {
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    pub(crate) fn rtp_type(&self) -> RtpType {
+        if self.encodings.len() > 1 { RtpType::Simulcast } else { RtpType::Simple }
+    }
+
+    /// Index of the encoding that the router names `mapped_ssrc`.
+    pub(crate) fn encoding_of(&self, mapped_ssrc: u32) -> Option<usize> {
+        self.encodings.iter().position(|encoding| encoding.mapped_ssrc == mapped_ssrc)
+    }
+
+    /// Index of the encoding with this RID; of the only one when there is no RID.
+    pub(crate) fn encoding_with_rid(&self, rid: Option<&str>) -> Option<u8> {
+        let index = match (rid, self.encodings.len()) {
+            (None, 1) => Some(0),
+            (None, _) => None,
+            (Some(rid), _) => self.encodings.iter().position(|encoding| encoding.rid.as_deref() == Some(rid)),
+        };
+        index.and_then(|index| u8::try_from(index).ok())
+    }
+
+    /// The stream of the encoding that the router names `mapped_ssrc`, once it was seen.
+    pub(crate) fn stream_named(&self, mapped_ssrc: u32) -> Option<&ReceivedStream> {
+        self.streams.get(self.encoding_of(mapped_ssrc)?)?.as_deref()
+    }
+
+    /// Streams that were seen, with the index of their encoding.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = (usize, &ReceivedStream)> {
+        self.streams.iter().enumerate().filter_map(|(index, stream)| Some((index, stream.as_deref()?)))
+    }
+
+    pub(crate) fn streams_mut(&mut self) -> impl Iterator<Item = &mut ReceivedStream> {
+        self.streams.iter_mut().filter_map(Option::as_deref_mut)
+    }
+
+    pub(crate) fn stream_mut(&mut self, index: usize) -> Option<&mut ReceivedStream> {
+        self.streams.get_mut(index)?.as_deref_mut()
+    }
+
+    /// The stream with a run in this turn, and who may want it.
+    pub(crate) fn run(&mut self, encoding: u8) -> Option<(&mut ReceivedStream, &[ConsumerKey])> {
+        let stream = self.streams.get_mut(usize::from(encoding))?.as_deref_mut()?;
+        Some((stream, &self.consumers))
+    }
+}
+
+/// The first packet of a stream came: consumers that waited for it want a key frame.
+pub(crate) fn on_stream_started(tables: &mut Tables, key: ProducerKey, index: usize, turn: &mut Turn<'_>) {
+    let Some(producer) = tables.producers.get(key) else { return };
+    let open = |key: &ConsumerKey| tables.consumers.get(*key).is_some_and(consumer::Consumer::is_open);
+    if producer.consumers.iter().any(open) {
+        request_key_frame_of(tables, key, index, turn);
+    }
+}
+
+/// Makes a producer on `transport`.
+pub(crate) fn create(
+    tables: &mut Tables,
+    transport: TransportKey,
+    options: &ProducerOptions,
+    turn: &Turn<'_>,
+) -> Result<RtpType, Refused> {
+    tables.check_unused(options.id.into())?;
+    let mapped = |payload_type| {
+        let entry = options.rtp_mapping.codecs.iter().find(|entry| entry.payload_type == payload_type)?;
+        Some(entry.mapped_payload_type)
+    };
+    let checked = check(options.kind, &options.rtp_parameters, mapped)?;
+    let encodings = check_encodings(&checked.codecs, &options.rtp_parameters, &options.rtp_mapping)?;
+    let Some(target) = tables.transports.get_mut(transport) else {
+        return Err(Refused::not_found("the transport is not there any more"));
+    };
+    let mid = checked.mid.clone();
+    target.demux.check_free(mid.as_deref(), &encodings)?;
+    target.received_extensions.check_joins(&checked.extensions)?;
+    let producer = new(transport, options, checked, encodings);
+    let rtp_type = producer.rtp_type();
+    let key = tables.producers.insert(producer);
+    if let Some(producer) = tables.producers.get(key) {
+        target.demux.add(key, mid.as_deref(), &producer.encodings);
+        target.received_extensions.join(&producer.extensions);
+    }
+    target.producers.push(key);
+    tables.ids.insert(options.id.into(), EntityKey::Producer(key));
+    rtcp::arm(tables, transport, turn.now);
+    Ok(rtp_type)
+}
+
+fn new(
+    transport: TransportKey,
+    options: &ProducerOptions,
+    checked: Checked,
+    encodings: SmallVec<[Encoding; 1]>,
+) -> Producer {
+    Producer {
+        id: options.id,
+        transport,
+        kind: options.kind,
+        codecs: checked.codecs,
+        extensions: checked.extensions,
+        cname: checked.cname,
+        streams: encodings.iter().map(|_| None).collect(),
+        encodings,
+        consumers: Vec::new(),
+        paused: options.paused,
+        key_frame_request_delay: options.key_frame_request_delay,
+    }
+}
+
+/// Closes a producer and its consumers, which are told.
+pub(crate) fn close(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
+    let Some(mut producer) = tables.producers.remove(key) else { return };
+    tables.ids.remove(&producer.id.into());
+    for stream in producer.streams_mut() {
+        stream.forget_packets(turn);
+    }
+    for consumer in std::mem::take(&mut producer.consumers) {
+        consumer::close_with_producer(tables, consumer, turn);
+    }
+    if let Some(transport) = tables.transports.get_mut(producer.transport) {
+        transport.demux.remove(key);
+        transport.producers.retain(|other| *other != key);
+    }
+}
+
+/// Forwards nothing from now on.
+pub(crate) fn pause(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
+    let Some(producer) = tables.producers.get_mut(key) else { return };
+    if std::mem::replace(&mut producer.paused, true) {
+        return;
+    }
+    for stream in producer.streams_mut() {
+        stream.on_pause(turn);
+    }
+    for consumer in producer.consumers.clone() {
+        consumer::on_producer_paused(tables, consumer, true, turn);
+    }
+}
+
+/// Forwards again.
+pub(crate) fn resume(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
+    let Some(producer) = tables.producers.get_mut(key) else { return };
+    if !std::mem::replace(&mut producer.paused, false) {
+        return;
+    }
+    for consumer in producer.consumers.clone() {
+        consumer::on_producer_paused(tables, consumer, false, turn);
+    }
+}
+
+/// Asks the peer for a key frame of one stream; several requests within the producer's delay become one.
+pub(crate) fn request_key_frame(tables: &mut Tables, key: ProducerKey, mapped_ssrc: u32, turn: &mut Turn<'_>) {
+    if let Some(index) = tables.producers.get(key).and_then(|producer| producer.encoding_of(mapped_ssrc)) {
+        request_key_frame_of(tables, key, index, turn);
+    }
+}
+
+/// Likewise, by the index of the stream's encoding. Nothing is asked of a stream that was not seen: it will be when
+/// it starts, if somebody waits.
+pub(crate) fn request_key_frame_of(tables: &mut Tables, key: ProducerKey, index: usize, turn: &mut Turn<'_>) {
+    let Some(producer) = tables.producers.get_mut(key).filter(|producer| !producer.paused) else { return };
+    let Some(stream) = producer.stream_mut(index).filter(|stream| stream.is_video()) else { return };
+    if stream.key_frames.request(turn.now) {
+        upstream::send_key_frame_request(tables, key, index, turn);
+    }
+    arm_key_frames(tables, key);
+}
+
+/// A held-back key frame request may be due.
+pub(crate) fn on_key_frame_deadline(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
+    let Some(producer) = tables.producers.get_mut(key) else { return };
+    let watched = !producer.consumers.is_empty() && !producer.paused;
+    let mut due: SmallVec<[usize; 4]> = SmallVec::new();
+    for (index, stream) in producer.streams.iter_mut().enumerate() {
+        let Some(stream) = stream.as_deref_mut() else { continue };
+        stream.key_frames_armed = None;
+        if !watched {
+            stream.key_frames.cancel();
+        } else if stream.key_frames.due(turn.now) {
+            due.push(index);
+        }
+    }
+    for index in due {
+        upstream::send_key_frame_request(tables, key, index, turn);
+    }
+    arm_key_frames(tables, key);
+}
+
+/// Losses may be due to be asked for.
+pub(crate) fn on_nack_deadline(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
+    let Some(producer) = tables.producers.get_mut(key) else { return };
+    for index in 0..producer.streams.len() {
+        upstream::send_nacks(tables, key, index, turn);
+    }
+    arm_nacks(tables, key);
+}
+
+/// Packets may have aged out.
+pub(crate) fn on_history_deadline(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
+    let Some(producer) = tables.producers.get_mut(key) else { return };
+    let repairing = producer.consumers.iter().filter_map(|key| tables.consumers.get(*key)).filter(|consumer| consumer.repairs());
+    let rtt_max = repairing.filter_map(|consumer| consumer.stream.report.round_trip_time()).max();
+    for stream in producer.streams_mut() {
+        stream.history_armed = None;
+        stream.expire(rtt_max, turn);
+    }
+    shrink_rings(tables, key, turn);
+    arm_history(tables, key);
+}
+
+/// Consumers' own histories age with the packets that they point to.
+fn shrink_rings(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
+    let Some(producer) = tables.producers.get(key) else { return };
+    let Some(retain) = producer.streams().map(|(_, stream)| stream.retain()).max() else { return };
+    for consumer in &producer.consumers {
+        if let Some(consumer) = tables.consumers.get_mut(*consumer) {
+            consumer.stream.ring.shrink(turn.now, retain, turn.pool);
+        }
+    }
+}
+
+/// Sets the timer for held-back key frame requests, if one is needed and not set.
+pub(crate) fn arm_key_frames(tables: &mut Tables, key: ProducerKey) {
+    let Some(producer) = tables.producers.get_mut(key) else { return };
+    let next = producer.streams_mut().filter_map(|stream| stream.arm_key_frames()).min();
+    if let Some(at) = next {
+        tables.schedule(Deadline::KeyFrame(key), at);
+    }
+}
+
+/// Sets the timer for losses, if one is needed and not set.
+pub(crate) fn arm_nacks(tables: &mut Tables, key: ProducerKey) {
+    let Some(producer) = tables.producers.get_mut(key) else { return };
+    let next = producer.streams_mut().filter_map(|stream| stream.arm_nacks()).min();
+    if let Some(at) = next {
+        tables.schedule(Deadline::Nack(key), at);
+    }
+}
+
+/// Sets the timer for aged packets, if one is needed and not set.
+pub(crate) fn arm_history(tables: &mut Tables, key: ProducerKey) {
+    let Some(producer) = tables.producers.get_mut(key) else { return };
+    let next = producer.streams_mut().filter_map(|stream| stream.arm_history()).min();
+    if let Some(at) = next {
+        tables.schedule(Deadline::History(key), at);
+    }
+}

@@ -1,0 +1,247 @@
+//! One stream that a producer's peer sends.
+//!
+//! Owns the engines of the receiving side and carries results from one to the next. Does not know the network.
+//! Invariant: the run is the tail of the history that came in this turn, and outside a turn it is empty.
+
+use std::time::Duration;
+
+use tidegate_protocol::rtp::MediaKind;
+
+use crate::base::pool::{LARGE_BYTES, Packet, SMALL_BYTES};
+use crate::base::sequence::{Seq, Serial8};
+use crate::base::time::Time;
+use crate::media::parameters::{Codec, ExtensionIds, Format};
+use crate::media::producer::key_frames::KeyFrameRequests;
+use crate::media::traffic::TrafficCounter;
+use crate::rtp::ExtensionKind;
+use crate::rtp::header::Header;
+use crate::stream::Kind;
+use crate::stream::history::{Position, StreamHistory, retain};
+use crate::stream::nack::LossList;
+use crate::stream::receive::Tracker;
+use crate::stream::report::ReceiveReport;
+use crate::stream::score::ReceiveScore;
+use crate::turn::Turn;
+
+/// A received stream with its engines.
+#[derive(Debug)]
+pub(crate) struct ReceivedStream {
+    pub(crate) ssrc: u32,
+    pub(crate) rtx_ssrc: Option<u32>,
+    pub(crate) kind: MediaKind,
+    pub(crate) codec: Codec,
+    pub(crate) extensions: ExtensionIds,
+    pub(crate) tracker: Tracker,
+    pub(crate) losses: LossList,
+    pub(crate) report: ReceiveReport,
+    pub(crate) score: ReceiveScore,
+    pub(crate) media: TrafficCounter,
+    pub(crate) counters: ReceivedCounters,
+    pub(crate) key_frames: KeyFrameRequests,
+    pub(crate) fir_sequence: Serial8,
+    /// Raised when the peer began anew; consumers notice and start again.
+    pub(crate) beginning: u8,
+    history: StreamHistory<Stored>,
+    run_start: Option<Position>,
+    retain: Duration,
+    run_wanted: bool,
+    pub(crate) last_packet_at: Time,
+    pub(crate) history_armed: Option<Time>,
+    pub(crate) key_frames_armed: Option<Time>,
+    pub(crate) nacks_armed: Option<Time>,
+}
+
+/// What a stream takes over from its producer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamOptions {
+    pub(crate) rtx_ssrc: Option<u32>,
+    pub(crate) kind: MediaKind,
+    pub(crate) extensions: ExtensionIds,
+    pub(crate) key_frame_request_delay: Duration,
+}
+
+/// What happened to a stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ReceivedCounters {
+    pub(crate) discarded: u64,
+    pub(crate) retransmitted: u64,
+    pub(crate) repaired: u64,
+    pub(crate) nacks: u64,
+    pub(crate) nacked_packets: u64,
+    pub(crate) plis: u64,
+    pub(crate) firs: u64,
+}
+
+/// A packet as consumers read it: written once, never changed.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) packet: Packet,
+    pub(crate) header: Header,
+    pub(crate) seq: Seq,
+    pub(crate) received_at: Time,
+    pub(crate) extensions: ExtensionIds,
+    pub(crate) mapped_payload_type: u8,
+    pub(crate) beginning: u8,
+    pub(crate) is_key_frame: bool,
+    pub(crate) is_silence: bool,
+}
+
+impl Stored {
+    /// The value of an extension that the peer sent.
+    pub(crate) fn extension(&self, kind: ExtensionKind) -> Option<&[u8]> {
+        self.header.extensions.get(self.extensions.get(kind)?, &self.packet)
+    }
+}
+
+impl ReceivedStream {
+    /// A stream whose first packet has just come with `ssrc`.
+    pub(crate) fn new(ssrc: u32, producer: &StreamOptions, codec: Codec, now: Time) -> Self {
+        Self {
+            ssrc,
+            rtx_ssrc: producer.rtx_ssrc,
+            kind: producer.kind,
+            codec,
+            extensions: producer.extensions,
+            tracker: Tracker::new(),
+            losses: LossList::new(),
+            report: ReceiveReport::new(),
+            score: ReceiveScore::new(),
+            media: TrafficCounter::new(RATE_WINDOW),
+            counters: ReceivedCounters::default(),
+            key_frames: KeyFrameRequests::new(producer.key_frame_request_delay),
+            fir_sequence: Serial8::new(0),
+            beginning: 0,
+            history: StreamHistory::new(),
+            run_start: None,
+            retain: retain(None, if producer.kind == MediaKind::Video { Kind::Video } else { Kind::Audio }),
+            run_wanted: false,
+            last_packet_at: now,
+            history_armed: None,
+            key_frames_armed: None,
+            nacks_armed: None,
+        }
+    }
+
+    /// Takes a packet into the run. Whether it is the run's first one; `None` when there is no memory.
+    pub(crate) fn push(&mut self, stored: Stored, turn: &mut Turn<'_>) -> Option<bool> {
+        let bytes = if stored.packet.len() > SMALL_BYTES { LARGE_BYTES } else { SMALL_BYTES };
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let position = self.history.push(stored, turn.now, bytes, turn.pool).ok()?;
+        let first = self.run_start.is_none();
+        self.run_start.get_or_insert(position);
+        Some(first)
+    }
+
+    /// The packets that came in this turn.
+    pub(crate) fn run(&self) -> impl Iterator<Item = (Position, &Stored)> {
+        let start = self.run_start.unwrap_or(self.history.end());
+        self.history.from(start)
+    }
+
+    /// Some consumer sends packets of this run.
+    pub(crate) fn wanted(&mut self) {
+        self.run_wanted = true;
+    }
+
+    /// Ends the turn: what nobody can ask for again is not kept.
+    pub(crate) fn end_run(&mut self, repairs: bool, turn: &mut Turn<'_>) {
+        self.run_start = None;
+        let wanted = std::mem::take(&mut self.run_wanted);
+        let retain = if wanted && repairs { self.retain } else { Duration::ZERO };
+        self.history.expire(turn.now, retain, turn.pool);
+    }
+
+    /// The packet that a consumer remembers by the low half of its position.
+    pub(crate) fn stored(&self, position: u32) -> Option<&Stored> {
+        self.history.resolve(position)
+    }
+
+    /// Lets go of what is older than consumers may ask for.
+    pub(crate) fn expire(&mut self, rtt_max: Option<Duration>, turn: &mut Turn<'_>) {
+        self.retain = retain(rtt_max, self.stream_kind());
+        self.history.expire(turn.now, self.retain, turn.pool);
+    }
+
+    /// How long packets are kept.
+    pub(crate) fn retain(&self) -> Duration {
+        self.retain
+    }
+
+    /// Bytes of packet memory that are kept for repair.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.history.held_bytes()
+    }
+
+    /// How many packets are kept for repair.
+    pub(crate) fn held_packets(&self) -> usize {
+        self.history.len()
+    }
+
+    /// Lets the oldest packet go, to make room.
+    pub(crate) fn evict_oldest(&mut self) -> bool {
+        self.history.evict_oldest().is_some()
+    }
+
+    /// Lets all packets go.
+    pub(crate) fn forget_packets(&mut self, turn: &mut Turn<'_>) {
+        self.run_start = None;
+        self.history.clear(turn.pool);
+    }
+
+    /// The producer was paused: what was lost stays lost.
+    pub(crate) fn on_pause(&mut self, turn: &mut Turn<'_>) {
+        self.losses.clear();
+        self.key_frames.cancel();
+        self.forget_packets(turn);
+    }
+
+    pub(crate) fn is_video(&self) -> bool {
+        self.kind == MediaKind::Video
+    }
+
+    pub(crate) fn tells_key_frames(&self) -> bool {
+        self.codec.format.tells_key_frames()
+    }
+
+    pub(crate) fn clock_rate(&self) -> u32 {
+        self.codec.clock_rate
+    }
+
+    /// What the packet says to those who know its codec: key frame, silence.
+    pub(crate) fn describe(&self, payload: &[u8]) -> (bool, bool) {
+        match self.codec.format {
+            Format::Vp8 => (crate::rtp::payload::vp8::Descriptor::parse(payload).is_some_and(|d| d.key_frame), false),
+            Format::Opus => (false, crate::rtp::payload::opus::is_dtx(payload)),
+            Format::Opaque(_) => (false, false),
+        }
+    }
+
+    pub(crate) fn arm_history(&mut self) -> Option<Time> {
+        arm(&mut self.history_armed, self.history.next_expiry(self.retain))
+    }
+
+    pub(crate) fn arm_key_frames(&mut self) -> Option<Time> {
+        arm(&mut self.key_frames_armed, self.key_frames.next_deadline())
+    }
+
+    pub(crate) fn arm_nacks(&mut self) -> Option<Time> {
+        arm(&mut self.nacks_armed, self.losses.next_deadline())
+    }
+
+    fn stream_kind(&self) -> Kind {
+        if self.is_video() { Kind::Video } else { Kind::Audio }
+    }
+}
+
+/// The time to set a timer for, if one is needed and none that is early enough is set.
+fn arm(armed: &mut Option<Time>, needed: Option<Time>) -> Option<Time> {
+    let needed = needed?;
+    if armed.is_some_and(|armed| armed <= needed) {
+        return None;
+    }
+    *armed = Some(needed);
+    Some(needed)
+}
+
+/// Bit rates of streams are taken over this window.
+const RATE_WINDOW: Duration = Duration::from_millis(2_500);

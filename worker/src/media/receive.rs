@@ -1,0 +1,183 @@
+//! A datagram's way in: whose it is, whether it is RTP or RTCP, and to its producer.
+//!
+//! Knows sockets, transports and the first look at a packet. Nothing that arrives here can be trusted; what is
+//! dropped is counted by reason in its transport's statistics.
+
+use tidegate_protocol::event::Event;
+
+use crate::base::pool::Buffer;
+use crate::media::demux::Place;
+use crate::media::forward::Run;
+use crate::media::producer::admit::{Admitted, Received};
+use crate::media::sockets::{Found, Owner, Purpose};
+use crate::media::transport::plain::Source;
+use crate::media::transport::{Transport, on_connected, rtcp};
+use crate::media::{Tables, TransportKey, feedback, producer};
+use crate::network::Datagram;
+use crate::rtp::datagram::DatagramKind;
+use crate::rtp::header::Header;
+use crate::turn::Turn;
+
+/// The transport that a datagram is for, as far as its address tells.
+pub(crate) fn owner_of(tables: &Tables, datagram: &Datagram) -> Option<TransportKey> {
+    match tables.sockets.find(datagram.socket, datagram.remote) {
+        Found::Owner(owner) => Some(owner.transport),
+        Found::OneOf(_) | Found::Nobody => None,
+    }
+}
+
+/// Takes a datagram in.
+pub(crate) fn on_datagram(tables: &mut Tables, datagram: Datagram, turn: &mut Turn<'_>) {
+    let owner = match tables.sockets.find(datagram.socket, datagram.remote) {
+        Found::Owner(owner) => Some(owner),
+        Found::OneOf(owners) => pick(tables, &owners, &datagram),
+        Found::Nobody => None,
+    };
+    let Some((owner, transport)) = owner.and_then(|owner| Some((owner, tables.transports.get_mut(owner.transport)?)))
+    else {
+        tables.metrics.datagrams_unmatched += 1;
+        return;
+    };
+    let source = transport.plain.source(owner.purpose, datagram.remote);
+    if source == Source::Stranger {
+        transport.counters.dropped.wrong_source += 1;
+        return;
+    }
+    if datagram.truncated {
+        transport.counters.dropped.too_large += 1;
+        return;
+    }
+    let mux = transport.plain.rtcp_mux();
+    match (DatagramKind::of(&datagram.buffer), owner.purpose) {
+        (DatagramKind::Rtp, Purpose::Rtp) => on_rtp(tables, owner, source, datagram, turn),
+        (DatagramKind::Rtcp, Purpose::Rtcp) => on_rtcp(tables, owner, source, &datagram, turn),
+        (DatagramKind::Rtcp, Purpose::Rtp) if mux => on_rtcp(tables, owner, source, &datagram, turn),
+        _ => transport.counters.dropped.not_rtp += 1,
+    }
+}
+
+/// On a shared socket, from an address that nobody knows: the comedia transport whose producer announced the SSRC.
+fn pick(tables: &Tables, owners: &[Owner], datagram: &Datagram) -> Option<Owner> {
+    let header = Header::parse(&datagram.buffer).ok()?;
+    let announced = |owner: &&Owner| {
+        let transport = tables.transports.get(owner.transport);
+        transport.is_some_and(|transport| {
+            transport.demux.knows(header.ssrc)
+                && transport.plain.source(owner.purpose, datagram.remote) == Source::Unheard
+        })
+    };
+    owners.iter().filter(|owner| owner.purpose == Purpose::Rtp).find(announced).copied()
+}
+
+fn on_rtp(tables: &mut Tables, owner: Owner, source: Source, datagram: Datagram, turn: &mut Turn<'_>) {
+    let Tables { transports, producers, .. } = tables;
+    let Some(transport) = transports.get_mut(owner.transport) else { return };
+    let Ok(header) = Header::parse(&datagram.buffer) else {
+        transport.counters.dropped.bad_header += 1;
+        return;
+    };
+    let place = transport.demux.find(&header, &datagram.buffer, &transport.received_extensions, |producer, rid| {
+        producers.get(producer)?.encoding_with_rid(rid)
+    });
+    // A transport that expects streams is not taken over by a packet of none of them.
+    if place.is_none() && !(source == Source::Unheard && transport.demux.is_empty()) {
+        transport.counters.dropped.unknown_ssrc += 1;
+        return;
+    }
+    let bytes = datagram.buffer.len() as u64;
+    transport.counters.received.add(turn.now, 1, bytes);
+    welcome(tables, owner, source, &datagram, turn);
+    match place {
+        Some(place) => to_producer(tables, owner.transport, place, header, datagram, turn),
+        None => count_unknown(tables, owner.transport),
+    }
+}
+
+fn count_unknown(tables: &mut Tables, key: TransportKey) {
+    if let Some(transport) = tables.transports.get_mut(key) {
+        transport.counters.dropped.unknown_ssrc += 1;
+    }
+}
+
+/// A good packet from somebody: a comedia transport learns its peer, and every one where the peer called.
+fn welcome(tables: &mut Tables, owner: Owner, source: Source, datagram: &Datagram, turn: &mut Turn<'_>) {
+    let Some(transport) = tables.transports.get_mut(owner.transport) else { return };
+    if source == Source::Peer {
+        transport.plain.called_on(owner.purpose, datagram.local_ip);
+        return;
+    }
+    // On a shared socket somebody else may have this address: `find` then said so, and we are not here.
+    if tables.sockets.set_peer(datagram.socket, datagram.remote, owner).is_err() {
+        return;
+    }
+    transport.plain.learn(owner.purpose, datagram.reply_to());
+    turn.outbox.event(learnt(transport, owner.purpose));
+    on_connected(tables, owner.transport, turn);
+}
+
+fn learnt(transport: &Transport, purpose: Purpose) -> Event {
+    match (purpose, transport.plain.rtcp_tuple()) {
+        (Purpose::Rtcp, Some(tuple)) => Event::PlainRtcpTuple { transport: transport.id, tuple },
+        _ => Event::PlainTuple { transport: transport.id, tuple: transport.plain.tuple() },
+    }
+}
+
+fn to_producer(
+    tables: &mut Tables,
+    key: TransportKey,
+    place: Place,
+    header: Header,
+    datagram: Datagram,
+    turn: &mut Turn<'_>,
+) {
+    let Tables { transports, producers, .. } = tables;
+    let Some((transport, producer)) = transports.get_mut(key).zip(producers.get_mut(place.producer)) else { return };
+    let bytes = datagram.buffer.len() as u64;
+    match place.role {
+        crate::media::demux::Role::Media => transport.counters.rtp_received.add(turn.now, 1, bytes),
+        crate::media::demux::Role::Rtx => transport.counters.rtx_received.add(turn.now, 1, bytes),
+    }
+    let received = Received { header, buffer: small(datagram.buffer, turn), received_at: datagram.received_at };
+    let admitted = producer.admit(place.encoding, place.role, received, turn);
+    if admitted.no_memory {
+        transport.counters.dropped.no_memory += 1;
+        tables.metrics.packets_refused += 1;
+    }
+    follow_up(tables, place, admitted, turn);
+    rtcp::arm(tables, key, turn.now);
+}
+
+/// What a packet's arrival sets off.
+fn follow_up(tables: &mut Tables, place: Place, admitted: Admitted, turn: &mut Turn<'_>) {
+    if admitted.begins_run {
+        tables.runs.begin(Run { producer: place.producer, encoding: place.encoding });
+    }
+    if admitted.lost {
+        producer::arm_nacks(tables, place.producer);
+    }
+    if admitted.needs_key_frame {
+        producer::request_key_frame_of(tables, place.producer, usize::from(place.encoding), turn);
+    }
+    if admitted.starts {
+        producer::on_stream_started(tables, place.producer, usize::from(place.encoding), turn);
+    }
+}
+
+/// A small packet moves to a small buffer: kept for repair it must not hold a large one.
+fn small(buffer: Buffer, turn: &mut Turn<'_>) -> Buffer {
+    if buffer.len() > crate::base::pool::SMALL_BYTES {
+        return buffer;
+    }
+    turn.pool.copy_small(&buffer).unwrap_or(buffer)
+}
+
+fn on_rtcp(tables: &mut Tables, owner: Owner, source: Source, datagram: &Datagram, turn: &mut Turn<'_>) {
+    let Some(transport) = tables.transports.get_mut(owner.transport) else { return };
+    if !crate::rtcp::packets(&datagram.buffer).next().is_some_and(|first| first.is_ok()) {
+        transport.counters.dropped.bad_header += 1;
+        return;
+    }
+    transport.counters.received.add(turn.now, 1, datagram.buffer.len() as u64);
+    welcome(tables, owner, source, datagram, turn);
+    feedback::on_compound(tables, owner.transport, &datagram.buffer, datagram.received_at, turn);
+}

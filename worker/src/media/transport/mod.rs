@@ -1,0 +1,189 @@
+//! Transport: where media comes in from one peer and goes out to it.
+//!
+//! Knows its producers and consumers by key, whose a received SSRC is, and what it counts. How bytes travel is its
+//! link's business (`plain`); what leaves when is `sender`'s; periodic RTCP is `rtcp`'s.
+
+pub(crate) mod plain;
+pub(crate) mod rtcp;
+pub(crate) mod sender;
+
+use std::time::Duration;
+
+use tidegate_protocol::bounded::{List, Text};
+use tidegate_protocol::dump::{NamedProducer, PlainDump, RecvRtpHeaderExtensions, SsrcConsumer, SsrcProducer, TransportDump};
+use tidegate_protocol::ids::TransportId;
+use tidegate_protocol::stats::{DroppedPackets, PlainStats, TransportStats};
+
+use crate::media::demux::Demux;
+use crate::media::parameters::ExtensionIds;
+use crate::media::traffic::TrafficCounter;
+use crate::media::transport::plain::Plain;
+use crate::media::transport::rtcp::RtcpSchedule;
+use crate::media::transport::sender::Sender;
+use crate::media::{ConsumerKey, ProducerKey, RouterKey, Tables, TransportKey, consumer, producer};
+use crate::random::{KeyedMap, Random};
+use crate::rtp::ExtensionKind;
+use crate::turn::Turn;
+
+/// A transport's own state.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    pub(crate) id: TransportId,
+    pub(crate) router: RouterKey,
+    pub(crate) producers: Vec<ProducerKey>,
+    pub(crate) consumers: Vec<ConsumerKey>,
+    /// Received streams.
+    pub(crate) demux: Demux,
+    /// Ids of header extensions in received packets: those of its producers together.
+    pub(crate) received_extensions: ExtensionIds,
+    /// Whose feedback about a sent SSRC it is, retransmissions included.
+    pub(crate) feedback_to: KeyedMap<u32, ConsumerKey>,
+    pub(crate) sender: Sender,
+    pub(crate) rtcp: RtcpSchedule,
+    pub(crate) counters: Counters,
+    pub(crate) plain: Plain,
+}
+
+/// What a transport counts.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    pub(crate) received: TrafficCounter,
+    pub(crate) sent: TrafficCounter,
+    pub(crate) rtp_received: TrafficCounter,
+    pub(crate) rtp_sent: TrafficCounter,
+    pub(crate) rtx_received: TrafficCounter,
+    pub(crate) rtx_sent: TrafficCounter,
+    pub(crate) dropped: DroppedPackets,
+}
+
+impl Transport {
+    pub(crate) fn new(id: TransportId, router: RouterKey, plain: Plain, random: &mut Random) -> Self {
+        Self {
+            id,
+            router,
+            producers: Vec::new(),
+            consumers: Vec::new(),
+            demux: Demux::new(random.hasher()),
+            received_extensions: ExtensionIds::default(),
+            feedback_to: KeyedMap::with_hasher(random.hasher()),
+            sender: Sender::new(random),
+            rtcp: RtcpSchedule::new(random.next_u32()),
+            counters: Counters::new(),
+            plain,
+        }
+    }
+}
+
+impl Counters {
+    fn new() -> Self {
+        let counter = || TrafficCounter::new(Duration::from_secs(1));
+        Self {
+            received: counter(),
+            sent: counter(),
+            rtp_received: counter(),
+            rtp_sent: counter(),
+            rtx_received: counter(),
+            rtx_sent: counter(),
+            dropped: DroppedPackets::default(),
+        }
+    }
+}
+
+/// Closes a transport: its consumers, its producers and their consumers elsewhere, its sockets.
+pub(crate) fn close(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
+    let Some(transport) = tables.transports.get_mut(key) else { return };
+    let consumers = std::mem::take(&mut transport.consumers);
+    let producers = std::mem::take(&mut transport.producers);
+    for consumer in consumers {
+        consumer::close(tables, consumer, turn);
+    }
+    for producer in producers {
+        producer::close(tables, producer, turn);
+    }
+    let Some(transport) = tables.transports.remove(key) else { return };
+    tables.ids.remove(&transport.id.into());
+    for socket in transport.plain.sockets() {
+        tables.sockets.leave(socket, key, turn);
+    }
+    if let Some(router) = tables.routers.get_mut(transport.router) {
+        router.transports.retain(|other| *other != key);
+    }
+}
+
+/// A transport's state.
+pub(crate) fn dump(tables: &Tables, key: TransportKey) -> Option<TransportDump> {
+    let transport = tables.transports.get(key)?;
+    let router = tables.routers.get(transport.router)?;
+    let producer_id = |key| Some(tables.producers.get(key)?.id);
+    let named = |(name, key): (&str, _)| Some(NamedProducer { name: Text::clipped(name), producer: producer_id(key)? });
+    let ssrcs = transport.demux.ssrcs();
+    let consumers = transport.feedback_to.iter();
+    Some(TransportDump {
+        transport: transport.id,
+        router: router.id,
+        producer_ids: List::first_of(tables.producer_ids(&transport.producers)),
+        consumer_ids: List::first_of(tables.consumer_ids(&transport.consumers)),
+        ssrc_table: List::first_of(ssrcs.filter_map(|(ssrc, key)| Some(SsrcProducer { ssrc, producer: producer_id(key)? }))),
+        mid_table: List::first_of(transport.demux.mids().filter_map(named)),
+        rid_table: List::first_of(transport.demux.rids().filter_map(named)),
+        ssrc_consumers: List::first_of(consumers.filter_map(|(ssrc, key)| {
+            Some(SsrcConsumer { ssrc: *ssrc, consumer: tables.consumers.get(*key)?.id })
+        })),
+        recv_rtp_header_extensions: extension_ids(&transport.received_extensions),
+        plain: Some(PlainDump {
+            rtcp_mux: transport.plain.rtcp_mux(),
+            comedia: transport.plain.comedia(),
+            tuple: transport.plain.tuple(),
+            rtcp_tuple: transport.plain.rtcp_tuple(),
+        }),
+    })
+}
+
+/// A transport's counters.
+pub(crate) fn stats(tables: &Tables, key: TransportKey, turn: &Turn<'_>) -> Option<TransportStats> {
+    let transport = tables.transports.get(key)?;
+    let (counters, now) = (&transport.counters, turn.now);
+    let mut dropped = counters.dropped;
+    for stats in transport.plain.sockets().filter_map(|socket| turn.network.socket_stats(socket)) {
+        dropped.no_memory += stats.dropped_no_memory;
+        dropped.send_failed += stats.dropped_send_buffer + stats.send_errors.total();
+    }
+    Some(TransportStats {
+        transport: transport.id,
+        timestamp_ms: now.as_millis(),
+        received: counters.received.stats(now),
+        sent: counters.sent.stats(now),
+        rtp_received: counters.rtp_received.stats(now),
+        rtp_sent: counters.rtp_sent.stats(now),
+        rtx_received: counters.rtx_received.stats(now),
+        rtx_sent: counters.rtx_sent.stats(now),
+        dropped,
+        max_incoming_bitrate: 0,
+        plain: Some(PlainStats {
+            rtcp_mux: transport.plain.rtcp_mux(),
+            comedia: transport.plain.comedia(),
+            tuple: transport.plain.tuple(),
+            rtcp_tuple: transport.plain.rtcp_tuple(),
+        }),
+    })
+}
+
+/// Tells a transport's consumers that packets can leave now.
+pub(crate) fn on_connected(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
+    let Some(transport) = tables.transports.get(key) else { return };
+    for consumer in transport.consumers.clone() {
+        consumer::on_transport_connected(tables, consumer, turn);
+    }
+    rtcp::arm(tables, key, turn.now);
+}
+
+fn extension_ids(ids: &ExtensionIds) -> RecvRtpHeaderExtensions {
+    let id = |kind| ids.get(kind).map(|id| id.get());
+    RecvRtpHeaderExtensions {
+        mid: id(ExtensionKind::Mid),
+        rid: id(ExtensionKind::Rid),
+        rrid: id(ExtensionKind::RepairedRid),
+        abs_send_time: id(ExtensionKind::AbsSendTime),
+        transport_wide_cc: id(ExtensionKind::TransportWideCc),
+    }
+}

@@ -1,0 +1,175 @@
+//! Periodic RTCP of a transport (RFC 3550 6): what it sent and received, and the round trip of both.
+//!
+//! Knows its consumers' and producers' streams. Does not know how bytes travel. Armed by the first packet and again
+//! by each round that had something to say: an idle transport has no timer.
+
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use crate::base::sequence::Serial32;
+use crate::base::time::Time;
+use crate::media::deadline::Deadline;
+use crate::media::consumer::Consumer;
+use crate::media::producer::upstream;
+use crate::media::transport::Transport;
+use crate::media::{ConsumerKey, ProducerKey, Tables, TransportKey};
+use crate::rtcp::{
+    COMPOUND_BYTES_MAX, CompoundWriter, DlrrReport, REPORT_BLOCKS_MAX, ReportBlock, SenderInfo, WriteError,
+};
+use crate::turn::Turn;
+
+/// When reports are due, and what the peer said about its clock.
+#[derive(Debug)]
+pub(crate) struct RtcpSchedule {
+    armed: bool,
+    /// Names us as receiver (RFC 3550 6.4.2): one for all reports of the transport.
+    pub(crate) own_ssrc: u32,
+    /// The peer's last reference time (RFC 3611 4.4), for our answer.
+    reference: Option<Reference>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Reference {
+    ssrc: u32,
+    compact_ntp: Serial32,
+    at: Time,
+}
+
+impl RtcpSchedule {
+    pub(crate) fn new(own_ssrc: u32) -> Self {
+        Self { armed: false, own_ssrc, reference: None }
+    }
+
+    /// The peer told the time by its clock, to measure the round trip.
+    pub(crate) fn on_reference_time(&mut self, ssrc: u32, ntp: u64, now: Time) {
+        self.reference = Some(Reference { ssrc, compact_ntp: crate::rtcp::compact_ntp(ntp), at: now });
+    }
+
+    fn answer(&self, now: Time) -> Option<DlrrReport> {
+        let reference = self.reference?;
+        let delay = now.since(reference.at).as_nanos() * 65_536 / 1_000_000_000;
+        Some(DlrrReport {
+            ssrc: reference.ssrc,
+            last_rr: reference.compact_ntp,
+            delay_since_last_rr: u32::try_from(delay).ok()?,
+        })
+    }
+}
+
+/// Sets the timer, if none is set and the transport has anybody to report to.
+pub(crate) fn arm(tables: &mut Tables, key: TransportKey, now: Time) {
+    let Some(transport) = tables.transports.get_mut(key) else { return };
+    if !transport.rtcp.armed && transport.plain.rtcp_destination().is_some() {
+        transport.rtcp.armed = true;
+        tables.schedule(Deadline::Rtcp(key), now + FIRST_AFTER);
+    }
+}
+
+/// Reports, and sets the timer again if there was anything to report.
+pub(crate) fn on_deadline(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
+    let Some(transport) = tables.transports.get_mut(key) else { return };
+    transport.rtcp.armed = false;
+    let producers = transport.producers.clone();
+    let consumers = transport.consumers.clone();
+    for producer in &producers {
+        upstream::update_scores(tables, *producer, turn);
+    }
+    if !report(tables, key, &producers, &consumers, turn) {
+        return;
+    }
+    let spread = turn.random.in_range(0, 500);
+    let after = INTERVAL + Duration::from_millis(spread.into());
+    if let Some(transport) = tables.transports.get_mut(key) {
+        transport.rtcp.armed = true;
+        tables.schedule(Deadline::Rtcp(key), turn.now + after);
+    }
+}
+
+/// Writes one compound and queues it for the peer; nothing happens while the peer's address is unknown.
+pub(crate) fn write_compound(
+    transport: &mut Transport,
+    turn: &mut Turn<'_>,
+    write: impl FnOnce(&mut CompoundWriter<'_>) -> Result<(), WriteError>,
+) {
+    let mut bytes = [0; COMPOUND_BYTES_MAX];
+    let mut compound = CompoundWriter::new(&mut bytes);
+    if write(&mut compound).is_ok() {
+        send(transport, turn, &mut compound);
+    }
+}
+
+/// Sends what was written and begins anew.
+fn send(transport: &mut Transport, turn: &mut Turn<'_>, compound: &mut CompoundWriter<'_>) {
+    let Some(destination) = transport.plain.rtcp_destination().filter(|_| !compound.is_empty()) else { return };
+    if !turn.outbox.batch.push(destination, compound.bytes()) {
+        turn.flush();
+        // An empty batch takes any compound.
+        let _ = turn.outbox.batch.push(destination, compound.bytes());
+    }
+    transport.counters.sent.add(turn.now, 1, compound.len() as u64);
+    compound.clear();
+}
+
+/// Writes with `write`; when there is no room left, sends what there is and writes it into the next compound.
+fn append(
+    transport: &mut Transport,
+    turn: &mut Turn<'_>,
+    compound: &mut CompoundWriter<'_>,
+    write: impl Fn(&mut CompoundWriter<'_>) -> Result<(), WriteError>,
+) {
+    if write(compound).is_err() && !compound.is_empty() {
+        send(transport, turn, compound);
+        // Alone in a compound each of them fits.
+        let _ = write(compound);
+    }
+}
+
+/// Everything the transport has to report; whether there was anything.
+fn report(
+    tables: &mut Tables,
+    key: TransportKey,
+    producers: &[ProducerKey],
+    consumers: &[ConsumerKey],
+    turn: &mut Turn<'_>,
+) -> bool {
+    let Tables { transports, producers: all_producers, consumers: all_consumers, .. } = tables;
+    let Some(transport) = transports.get_mut(key) else { return false };
+    let mut bytes = [0; COMPOUND_BYTES_MAX];
+    let mut compound = CompoundWriter::new(&mut bytes);
+    let mut said_anything = false;
+    for consumer in consumers.iter().filter_map(|key| all_consumers.get(*key)) {
+        let Some(info) = consumer.stream.sender_info(turn) else { continue };
+        said_anything = true;
+        append(transport, turn, &mut compound, |compound| write_sender(compound, consumer, &info));
+    }
+    let own_ssrc = transport.rtcp.own_ssrc;
+    let mut blocks: SmallVec<[ReportBlock; 8]> = SmallVec::new();
+    for producer in producers {
+        let Some(producer) = all_producers.get_mut(*producer) else { continue };
+        blocks.extend(producer.streams_mut().filter_map(|stream| stream.report_block(turn.now)));
+    }
+    for blocks in blocks.chunks(REPORT_BLOCKS_MAX) {
+        said_anything = true;
+        append(transport, turn, &mut compound, |compound| compound.receiver_report(own_ssrc, blocks));
+    }
+    if !blocks.is_empty() {
+        let ntp = turn.wall.0;
+        append(transport, turn, &mut compound, |compound| compound.receiver_reference_time(own_ssrc, ntp));
+    }
+    if let Some(answer) = transport.rtcp.answer(turn.now).filter(|_| said_anything) {
+        append(transport, turn, &mut compound, |compound| compound.dlrr(own_ssrc, &[answer]));
+    }
+    send(transport, turn, &mut compound);
+    said_anything
+}
+
+fn write_sender(compound: &mut CompoundWriter<'_>, consumer: &Consumer, info: &SenderInfo) -> Result<(), WriteError> {
+    compound.sender_report(consumer.stream.ssrc, info, &[])?;
+    compound.cname(consumer.stream.ssrc, consumer.cname.as_bytes())
+}
+
+/// The first report comes this long after the first packet.
+const FIRST_AFTER: Duration = Duration::from_millis(500);
+/// Then one each such interval and up to half of it more, at random, so that transports do not march in step.
+const INTERVAL: Duration = Duration::from_millis(1_000);

@@ -1,0 +1,52 @@
+//! What a transport sends when. Today: everything at the end of the turn, in the order in which consumers got it.
+//!
+//! Knows which of its consumers have something unsent, and the transport-wide sequence number
+//! (draft-holmer-rmcat-transport-wide-cc-extensions-01 2). A pacer and the list of sent packets will live here.
+
+use crate::base::sequence::Serial16;
+use crate::media::ConsumerKey;
+use crate::random::Random;
+
+/// A transport's sending side.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    pending: Vec<ConsumerKey>,
+    next_wide_sequence: Serial16,
+}
+
+impl Sender {
+    pub(crate) fn new(random: &mut Random) -> Self {
+        let start = u16::try_from(random.in_range(0, 32_767)).unwrap_or(0);
+        Self { pending: Vec::new(), next_wide_sequence: Serial16::new(start) }
+    }
+
+    /// A consumer has something to send. Whether it is the first one of this transport.
+    pub(crate) fn enqueue(&mut self, consumer: ConsumerKey) -> bool {
+        // A consumer is planned once a run, and has one stream: only its last run can have put it here.
+        if self.pending.last() != Some(&consumer) {
+            self.pending.push(consumer);
+        }
+        self.pending.len() == 1
+    }
+
+    /// Hands every waiting consumer to `seal` and forgets it.
+    pub(crate) fn for_each_pending(&mut self, mut seal: impl FnMut(ConsumerKey, &mut Self)) {
+        let mut pending = std::mem::take(&mut self.pending);
+        for consumer in pending.drain(..) {
+            seal(consumer, self);
+        }
+        // Nothing is enqueued while sealing, so the emptied list takes its place back with its room.
+        self.pending = pending;
+    }
+
+    /// The number of the next packet that leaves this transport.
+    pub(crate) fn take_wide_sequence(&mut self) -> Serial16 {
+        let sequence = self.next_wide_sequence;
+        self.next_wide_sequence = sequence.next();
+        sequence
+    }
+
+    pub(crate) fn forget(&mut self, consumer: ConsumerKey) {
+        self.pending.retain(|other| *other != consumer);
+    }
+}

@@ -1,0 +1,232 @@
+//! What leaves the core: sealed datagrams for the network; responses, events and log lines for the host.
+//!
+//! Knows classes of events and its own bounds. Does not know the pipe: the event loop takes messages out as fast as
+//! the host reads. Invariant: order is kept, so an event never overtakes the response that created its entity.
+
+use std::collections::VecDeque;
+use std::mem::Discriminant;
+
+use tidegate_protocol::bounded::Text;
+use tidegate_protocol::error::CommandError;
+use tidegate_protocol::event::{Event, EventClass};
+use tidegate_protocol::ids::{EntityId, RequestId};
+use tidegate_protocol::message::{FromWorker, LogLevel, LogTag};
+use tidegate_protocol::response::Reply;
+
+use crate::network::SendBatch;
+use crate::random::KeyedMap;
+
+/// Filled by the core, emptied by the shell.
+#[derive(Debug)]
+pub struct Outbox {
+    /// Sealed datagrams, sent at the end of the turn or when it is full.
+    pub batch: SendBatch,
+    queue: VecDeque<FromWorker>,
+    /// How many messages have left the front of `queue`: the place of its first one, counted from the start.
+    popped: u64,
+    /// Where an event that may be replaced waits, counted from the start.
+    waiting: KeyedMap<(Discriminant<Event>, Option<EntityId>), u64>,
+    log: LogSettings,
+    counters: OutboxCounters,
+}
+
+/// Which log lines are sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogSettings {
+    /// Up to which level.
+    pub level: LogLevel,
+    /// Bit `tag as u32` set: debug lines of that tag are sent.
+    pub tags: u32,
+}
+
+/// What happened to messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutboxCounters {
+    /// Events put in.
+    pub events: u64,
+    /// Events that took the place of a waiting one.
+    pub events_merged: u64,
+    /// Events dropped because too much waited.
+    pub events_dropped: u64,
+    /// Log lines dropped because too much waited.
+    pub log_lines_dropped: u64,
+}
+
+impl Outbox {
+    /// An empty outbox that sends log lines as `log` says.
+    pub fn new(hasher: crate::random::KeyedState, log: LogSettings) -> Self {
+        Self {
+            batch: SendBatch::new(),
+            queue: VecDeque::new(),
+            popped: 0,
+            waiting: KeyedMap::with_hasher(hasher),
+            log,
+            counters: OutboxCounters::default(),
+        }
+    }
+
+    /// Answers a request. The shell reads no further requests while [`Self::is_full`], so this is bounded.
+    pub fn respond(&mut self, id: RequestId, result: Result<Reply, CommandError>) {
+        self.queue.push_back(FromWorker::Response { id, result });
+    }
+
+    /// Tells the host; what the class allows may be merged or dropped.
+    pub fn event(&mut self, event: Event) {
+        self.counters.events += 1;
+        match event.class() {
+            EventClass::MustArrive => self.queue.push_back(FromWorker::Event(event)),
+            EventClass::LatestWins => self.replace_or_push(event),
+            EventClass::MayDrop if self.is_full() => self.counters.events_dropped += 1,
+            EventClass::MayDrop => self.queue.push_back(FromWorker::Event(event)),
+        }
+    }
+
+    /// Sends a log line if the settings want it; drops it when too much waits.
+    pub fn log(&mut self, level: LogLevel, tag: LogTag, text: impl FnOnce() -> String) {
+        if !self.wants_log(level, tag) {
+            return;
+        }
+        if self.is_full() {
+            self.counters.log_lines_dropped += 1;
+            return;
+        }
+        let text = Text::clipped(&text());
+        self.queue.push_back(FromWorker::Log { level, tag, text });
+    }
+
+    /// A last message before the worker ends; never dropped.
+    pub fn last_words(&mut self, text: &str) {
+        let text = Text::clipped(text);
+        self.queue.push_back(FromWorker::Log { level: LogLevel::Error, tag: LogTag::Info, text });
+    }
+
+    /// The oldest message that waits.
+    pub fn pop(&mut self) -> Option<FromWorker> {
+        let message = self.queue.pop_front()?;
+        self.popped += 1;
+        if let FromWorker::Event(event) = &message
+            && event.class() == EventClass::LatestWins
+        {
+            self.waiting.remove(&key_of(event));
+        }
+        if self.queue.is_empty() && self.queue.capacity() > KEEP_MESSAGES {
+            self.queue = VecDeque::new();
+        }
+        Some(message)
+    }
+
+    /// Whether so much waits that no new requests should be read.
+    pub fn is_full(&self) -> bool {
+        self.queue.len() >= MESSAGES_MAX
+    }
+
+    /// How many messages wait.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Changes which log lines are sent.
+    pub fn set_log(&mut self, log: LogSettings) {
+        self.log = log;
+    }
+
+    /// Which log lines are sent.
+    pub fn log_settings(&self) -> LogSettings {
+        self.log
+    }
+
+    /// What happened to messages so far.
+    pub fn counters(&self) -> OutboxCounters {
+        self.counters
+    }
+
+    fn wants_log(&self, level: LogLevel, tag: LogTag) -> bool {
+        let tagged = level != LogLevel::Debug || self.log.tags & (1 << tag as u32) != 0;
+        level != LogLevel::None && level <= self.log.level && tagged
+    }
+
+    fn replace_or_push(&mut self, event: Event) {
+        let key = key_of(&event);
+        let place = self.waiting.get(&key).map(|place| place.wrapping_sub(self.popped));
+        let slot = place.and_then(|place| self.queue.get_mut(usize::try_from(place).ok()?));
+        if let Some(slot) = slot {
+            *slot = FromWorker::Event(event);
+            self.counters.events_merged += 1;
+        } else {
+            self.waiting.insert(key, self.popped + self.queue.len() as u64);
+            self.queue.push_back(FromWorker::Event(event));
+        }
+    }
+}
+
+fn key_of(event: &Event) -> (Discriminant<Event>, Option<EntityId>) {
+    (std::mem::discriminant(event), event.entity())
+}
+
+/// While so many messages wait, requests are left in the pipe and droppable events are dropped.
+pub const MESSAGES_MAX: usize = 1_024;
+/// Room for so many messages is kept when the queue runs empty.
+const KEEP_MESSAGES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use tidegate_protocol::event::ConsumerScore;
+    use tidegate_protocol::ids::ConsumerId;
+
+    use super::*;
+    use crate::random::Random;
+
+    fn outbox() -> Outbox {
+        Outbox::new(Random::from_seed([1; 32]).hasher(), LogSettings { level: LogLevel::Warn, tags: 0 })
+    }
+
+    fn score(consumer: u64, score: u8) -> Event {
+        let score = ConsumerScore { score, ..Default::default() };
+        Event::ConsumerScore { consumer: ConsumerId(consumer), score }
+    }
+
+    #[test]
+    fn newest_score_takes_the_place_of_the_waiting_one() {
+        let mut outbox = outbox();
+        outbox.event(score(1, 9));
+        outbox.event(score(2, 8));
+        outbox.event(Event::ConsumerProducerPaused { consumer: ConsumerId(1) });
+        outbox.event(score(1, 3));
+        assert_eq!(outbox.pop(), Some(FromWorker::Event(score(1, 3))));
+        outbox.event(score(1, 4));
+        assert_eq!(outbox.pop(), Some(FromWorker::Event(score(2, 8))));
+        assert_eq!(
+            outbox.pop(),
+            Some(FromWorker::Event(Event::ConsumerProducerPaused { consumer: ConsumerId(1) }))
+        );
+        assert_eq!(outbox.pop(), Some(FromWorker::Event(score(1, 4))));
+        assert_eq!(outbox.pop(), None);
+        assert_eq!(outbox.counters().events_merged, 1);
+    }
+
+    #[test]
+    fn event_stays_behind_the_response_that_created_its_entity() {
+        let mut outbox = outbox();
+        outbox.respond(RequestId(1), Ok(Reply::Done));
+        outbox.event(score(1, 9));
+        assert!(matches!(outbox.pop(), Some(FromWorker::Response { .. })));
+    }
+
+    #[test]
+    fn log_lines_follow_level_and_tag_and_are_bounded() {
+        let mut outbox = outbox();
+        outbox.log(LogLevel::Debug, LogTag::Rtp, || unreachable!("not wanted, so not made"));
+        outbox.set_log(LogSettings { level: LogLevel::Debug, tags: 1 << LogTag::Rtp as u32 });
+        outbox.log(LogLevel::Debug, LogTag::Rtcp, || unreachable!("another tag"));
+        for _ in 0..MESSAGES_MAX + 5 {
+            outbox.log(LogLevel::Debug, LogTag::Rtp, || "line".to_owned());
+        }
+        assert_eq!(outbox.len(), MESSAGES_MAX);
+        assert_eq!(outbox.counters().log_lines_dropped, 5);
+    }
+}

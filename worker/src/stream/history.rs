@@ -1,0 +1,467 @@
+//! The packets of one producer stream, stored once and shared by all its consumers.
+//!
+//! Knows order of arrival, age and bytes held. Does not know sequence numbers (several per packet: the input's and one
+//! per consumer), what an item is, or who may ask for it: consumers remember a [`Position`] (`super::ring`), and what
+//! that no longer leads to has aged out. Called by `Producer::admit` (push), `Consumer` (get) and the worker's
+//! deadline (expire).
+//! Invariant: positions only grow; the positions held are consecutive, from [`StreamHistory::oldest`] up to, not
+//! including, [`StreamHistory::end`]; the ring's memory is charged to the pool's budget to the byte.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::{Kind, RTT_UNKNOWN, SPACIOUS};
+use crate::base::pool::{BudgetFull, Pool};
+use crate::base::time::Time;
+
+/// The place of one packet in its stream's history: grows by one with each packet and is never used again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(u64);
+
+impl Position {
+    /// The low 32 bits: what a consumer's entry keeps. See [`StreamHistory::resolve`].
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is asked for")]
+    pub const fn low(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// How many positions after `earlier`; zero when not after it.
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// A ring of the last packets of a stream, as long as [`retain`] says. Empty and old, it holds no memory.
+///
+/// Close with [`clear`](Self::clear): dropping it would leave the ring's bytes charged.
+#[derive(Debug)]
+pub struct StreamHistory<T> {
+    slots: VecDeque<Stored<T>>,
+    /// Position of the next packet.
+    end: Position,
+    /// Time of the last push, from which the coarse times of the items count back.
+    pushed_at: Time,
+    /// Since when less than a quarter of the ring has been in use; `None`: it is not.
+    spacious_since: Option<Time>,
+    held_bytes: usize,
+    charged_bytes: usize,
+}
+
+const _: () = assert!(size_of::<StreamHistory<u64>>() <= 80);
+
+#[derive(Debug)]
+struct Stored<T> {
+    /// Milliseconds, modulo 2^32: 49 days, of which an item sees two seconds.
+    at_ms: u32,
+    bytes: u32,
+    item: T,
+}
+
+impl<T> StreamHistory<T> {
+    /// An empty history, without memory.
+    pub const fn new() -> Self {
+        Self {
+            slots: VecDeque::new(),
+            end: Position(0),
+            pushed_at: Time::ZERO,
+            spacious_since: None,
+            held_bytes: 0,
+            charged_bytes: 0,
+        }
+    }
+
+    /// Stores a packet that keeps `bytes` of the pool; `now` must not be before an earlier push's.
+    ///
+    /// # Errors
+    /// [`BudgetFull`] when the ring had to grow and the budget refused: the item is gone. Room can be made with
+    /// [`evict_oldest`](Self::evict_oldest).
+    pub fn push(&mut self, item: T, now: Time, bytes: u32, pool: &mut Pool) -> Result<Position, BudgetFull> {
+        if self.slots.len() == self.slots.capacity() {
+            self.resize((self.slots.len() * 2).max(SLOTS_MIN), pool)?;
+        }
+        self.pushed_at = self.pushed_at.max(now);
+        self.slots.push_back(Stored { at_ms: coarse(self.pushed_at), bytes, item });
+        self.held_bytes += bytes as usize;
+        self.watch_room(now);
+        let position = self.end;
+        self.end = Position(position.0 + 1);
+        Ok(position)
+    }
+
+    /// The packet at a position, unless it has aged out.
+    pub fn get(&self, position: Position) -> Option<&T> {
+        let index = usize::try_from(position.0.checked_sub(self.oldest().0)?).ok()?;
+        self.slots.get(index).map(|stored| &stored.item)
+    }
+
+    /// The packet whose position has these low 32 bits, unless it has aged out.
+    pub fn resolve(&self, low: u32) -> Option<&T> {
+        let back = u64::from(self.end.low().wrapping_sub(low));
+        self.get(Position(self.end.0.checked_sub(back)?))
+    }
+
+    /// Position of the oldest packet held; equal to [`end`](Self::end) when there is none.
+    pub fn oldest(&self) -> Position {
+        Position(self.end.0 - self.slots.len() as u64)
+    }
+
+    /// The position that the next packet will take.
+    pub const fn end(&self) -> Position {
+        self.end
+    }
+
+    /// Drops what was pushed `retain` ago or earlier, and memory that has not been needed for [`SPACIOUS`]. Returns
+    /// how many packets went.
+    pub fn expire(&mut self, now: Time, retain: Duration, pool: &mut Pool) -> usize {
+        let (now_ms, retain_ms) = (coarse(now), coarse_span(retain));
+        let before = self.slots.len();
+        while self.slots.front().is_some_and(|oldest| now_ms.wrapping_sub(oldest.at_ms) >= retain_ms) {
+            self.pop_oldest();
+        }
+        self.watch_room(now);
+        self.give_back(now, pool);
+        before - self.slots.len()
+    }
+
+    /// When [`expire`](Self::expire) will next have something to do: the oldest packet's end or idle memory's.
+    pub fn next_expiry(&self, retain: Duration) -> Option<Time> {
+        // Emptied by eviction, nothing has started the clock yet.
+        let emptied = (self.slots.is_empty() && self.charged_bytes > 0).then_some(self.pushed_at);
+        let spacious = self.spacious_since.or(emptied).map(|since| since + SPACIOUS);
+        let aged = self.slots.front().map(|oldest| {
+            let back = coarse(self.pushed_at).wrapping_sub(oldest.at_ms);
+            let stored_ms = self.pushed_at.as_millis().saturating_sub(u64::from(back));
+            Time::from_millis(stored_ms + u64::from(coarse_span(retain)))
+        });
+        [aged, spacious].into_iter().flatten().min()
+    }
+
+    /// Drops the oldest packet, to make room in the budget. Returns the pool bytes that it kept.
+    pub fn evict_oldest(&mut self) -> Option<u32> {
+        self.pop_oldest()
+    }
+
+    /// Drops everything and gives all memory back. Positions go on.
+    pub fn clear(&mut self, pool: &mut Pool) {
+        self.slots = VecDeque::new();
+        self.held_bytes = 0;
+        self.spacious_since = None;
+        self.recharge(pool);
+    }
+
+    /// How many packets are held.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether no packet is held.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Pool bytes that the packets keep, as told to [`push`](Self::push).
+    pub const fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// Bytes of the ring itself, as charged to the budget.
+    pub const fn ring_bytes(&self) -> usize {
+        self.charged_bytes
+    }
+
+    fn pop_oldest(&mut self) -> Option<u32> {
+        let stored = self.slots.pop_front()?;
+        self.held_bytes -= stored.bytes as usize;
+        Some(stored.bytes)
+    }
+
+    /// Starts or stops the clock of unneeded memory.
+    fn watch_room(&mut self, now: Time) {
+        let spacious = self.slots.capacity() > 0
+            && (self.slots.is_empty() || self.slots.capacity() > SLOTS_MIN)
+            && self.slots.len() * 4 < self.slots.capacity();
+        if !spacious {
+            self.spacious_since = None;
+        } else if self.spacious_since.is_none() {
+            self.spacious_since = Some(now);
+        }
+    }
+
+    fn give_back(&mut self, now: Time, pool: &mut Pool) {
+        if self.spacious_since.is_none_or(|since| now < since + SPACIOUS) {
+            return;
+        }
+        if self.slots.is_empty() {
+            self.clear(pool);
+            return;
+        }
+        self.slots.shrink_to(self.slots.capacity() / 2);
+        self.recharge(pool);
+        self.spacious_since = None;
+        self.watch_room(now);
+    }
+
+    fn resize(&mut self, slots: usize, pool: &mut Pool) -> Result<(), BudgetFull> {
+        let more = (slots - self.slots.capacity()) * size_of::<Stored<T>>();
+        pool.charge(more)?;
+        self.charged_bytes += more;
+        self.slots.reserve_exact(slots - self.slots.len());
+        self.recharge(pool);
+        Ok(())
+    }
+
+    /// Brings the charge to what the ring really takes, after it became smaller or the allocator rounded.
+    fn recharge(&mut self, pool: &mut Pool) {
+        let bytes = self.slots.capacity() * size_of::<Stored<T>>();
+        if bytes < self.charged_bytes {
+            pool.release(self.charged_bytes - bytes);
+            self.charged_bytes = bytes;
+        }
+    }
+}
+
+impl<T> Default for StreamHistory<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How long a stream keeps its packets: three round trips of its furthest consumer (a loss is noticed, asked for,
+/// and asked for again) and 250 ms for reordering and timers, within 500 ms and 2 s (audio 1 s). An unknown round
+/// trip counts as 100 ms.
+pub fn retain(rtt_max: Option<Duration>, kind: Kind) -> Duration {
+    let rtt = rtt_max.unwrap_or(RTT_UNKNOWN);
+    let longest = match kind {
+        Kind::Audio => RETAIN_MAX_AUDIO,
+        Kind::Video => RETAIN_MAX_VIDEO,
+    };
+    (rtt.saturating_mul(3).saturating_add(RETAIN_MARGIN)).clamp(RETAIN_MIN, longest)
+}
+
+/// Milliseconds of a time, modulo 2^32. Differences must be taken with `wrapping_sub`.
+#[expect(clippy::cast_possible_truncation, reason = "modulo 2^32 is what is wanted")]
+const fn coarse(time: Time) -> u32 {
+    time.as_millis() as u32
+}
+
+/// Milliseconds of a span, rounded up.
+fn coarse_span(span: Duration) -> u32 {
+    u32::try_from(span.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
+/// No stream keeps packets for less.
+pub const RETAIN_MIN: Duration = Duration::from_millis(500);
+/// No video stream keeps packets for longer.
+pub const RETAIN_MAX_VIDEO: Duration = Duration::from_millis(2_000);
+/// No audio stream keeps packets for longer.
+pub const RETAIN_MAX_AUDIO: Duration = Duration::from_millis(1_000);
+
+const RETAIN_MARGIN: Duration = Duration::from_millis(250);
+const SLOTS_MIN: usize = 16;
+
+const _: () = assert!(SLOTS_MIN.is_power_of_two());
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MB: usize = 1 << 20;
+
+    fn ms(millis: u64) -> Time {
+        Time::from_millis(millis)
+    }
+
+    fn keep() -> Duration {
+        Duration::from_millis(500)
+    }
+
+    #[test]
+    fn an_empty_history_holds_and_charges_nothing() {
+        let history = StreamHistory::<[u8; 64]>::new();
+        assert_eq!((history.ring_bytes(), history.slots.capacity()), (0, 0));
+        assert_eq!(history.next_expiry(keep()), None);
+    }
+
+    #[test]
+    fn packets_age_out_by_time_alone() {
+        let mut pool = Pool::new(MB);
+        let mut history = StreamHistory::new();
+        let first = history.push('a', ms(1_000), 256, &mut pool).unwrap();
+        let second = history.push('b', ms(1_100), 1_536, &mut pool).unwrap();
+        assert_eq!((history.get(first), history.held_bytes()), (Some(&'a'), 1_792));
+        let due = history.next_expiry(keep()).unwrap();
+        assert_eq!(due, ms(1_500));
+        assert_eq!(history.expire(due - Duration::from_millis(1), keep(), &mut pool), 0);
+        assert_eq!(history.expire(due, keep(), &mut pool), 1);
+        assert_eq!((history.get(first), history.get(second)), (None, Some(&'b')));
+        assert_eq!(history.oldest(), second);
+        assert_eq!(history.expire(ms(1_600), keep(), &mut pool), 1);
+        assert_eq!((history.held_bytes(), history.oldest()), (0, history.end()));
+    }
+
+    #[test]
+    fn an_idle_stream_gives_its_ring_back() {
+        let mut pool = Pool::new(MB);
+        let mut history = StreamHistory::new();
+        for at in 0..200 {
+            history.push([0_u8; 64], ms(at), 256, &mut pool).unwrap();
+        }
+        assert_eq!(history.ring_bytes(), 256 * size_of::<Stored<[u8; 64]>>());
+        assert_eq!(pool.held_bytes(), history.ring_bytes());
+        while let Some(due) = history.next_expiry(keep()) {
+            assert!(due <= ms(6_000), "memory kept too long");
+            history.expire(due, keep(), &mut pool);
+        }
+        assert_eq!((history.ring_bytes(), history.slots.capacity()), (0, 0));
+        assert_eq!(pool.held_bytes(), 0);
+    }
+
+    #[test]
+    fn the_ring_halves_after_five_quiet_seconds_and_not_before() {
+        let mut pool = Pool::new(MB);
+        let mut history = StreamHistory::new();
+        for _ in 0..900 {
+            history.push(0_u64, ms(0), 256, &mut pool).unwrap();
+        }
+        assert_eq!(history.slots.capacity(), 1_024);
+        for at in (10..5_600).step_by(10) {
+            history.push(0, ms(at), 256, &mut pool).unwrap();
+            history.expire(ms(at), keep(), &mut pool);
+            let expected = if at < 5_500 { 1_024 } else { 512 };
+            assert_eq!(history.slots.capacity(), expected, "at {at} ms");
+            assert_eq!(pool.held_bytes(), history.slots.capacity() * size_of::<Stored<u64>>());
+        }
+    }
+
+    #[test]
+    fn a_full_budget_is_an_error_and_eviction_makes_room() {
+        let mut pool = Pool::new(SLOTS_MIN * size_of::<Stored<u64>>());
+        let mut history = StreamHistory::new();
+        for number in 0..SLOTS_MIN as u64 {
+            history.push(number, ms(0), 256, &mut pool).unwrap();
+        }
+        assert!(history.push(99, ms(1), 256, &mut pool).is_err());
+        assert_eq!((history.len(), history.held_bytes()), (SLOTS_MIN, SLOTS_MIN * 256));
+        assert_eq!(history.evict_oldest(), Some(256));
+        let position = history.push(99, ms(1), 256, &mut pool).unwrap();
+        assert_eq!(history.get(position), Some(&99));
+        history.clear(&mut pool);
+        assert_eq!(pool.held_bytes(), 0);
+    }
+
+    #[test]
+    fn a_history_emptied_by_eviction_gives_its_ring_back_too() {
+        let mut pool = Pool::new(MB);
+        let mut history = StreamHistory::new();
+        history.push(1, ms(0), 256, &mut pool).unwrap();
+        history.evict_oldest();
+        let mut now = ms(0);
+        while let Some(due) = history.next_expiry(keep()) {
+            assert!(due > now && due <= ms(10_000));
+            now = due;
+            history.expire(now, keep(), &mut pool);
+        }
+        assert_eq!(pool.held_bytes(), 0);
+    }
+
+    #[test]
+    fn low_halves_resolve_over_their_wrap() {
+        let mut pool = Pool::new(MB);
+        let mut history = StreamHistory::new();
+        history.end = Position((1 << 32) - 2);
+        let positions: Vec<_> = (0..4).map(|item| history.push(item, ms(0), 1, &mut pool).unwrap()).collect();
+        for (item, position) in positions.iter().enumerate() {
+            assert_eq!(history.resolve(position.low()), Some(&item));
+        }
+        assert_eq!(history.resolve(2), None, "not there yet");
+        assert_eq!(history.resolve(u32::MAX - 2), None, "gone");
+    }
+
+    #[test]
+    fn coarse_times_wrap_without_notice() {
+        let mut pool = Pool::new(MB);
+        let mut history = StreamHistory::new();
+        let wrap = u64::from(u32::MAX);
+        history.push(1, ms(wrap - 100), 1, &mut pool).unwrap();
+        history.push(2, ms(wrap + 100), 1, &mut pool).unwrap();
+        assert_eq!(history.next_expiry(keep()), Some(ms(wrap + 400)));
+        assert_eq!(history.expire(ms(wrap + 399), keep(), &mut pool), 0);
+        assert_eq!(history.expire(ms(wrap + 400), keep(), &mut pool), 1);
+    }
+
+    #[test]
+    fn retention_follows_the_round_trip_within_bounds() {
+        let millis = Duration::from_millis;
+        assert_eq!(retain(None, Kind::Video), millis(550));
+        assert_eq!(retain(Some(millis(10)), Kind::Video), millis(500));
+        assert_eq!(retain(Some(millis(200)), Kind::Video), millis(850));
+        assert_eq!(retain(Some(millis(900)), Kind::Video), millis(2_000));
+        assert_eq!(retain(Some(millis(900)), Kind::Audio), millis(1_000));
+        assert_eq!(retain(Some(Duration::MAX), Kind::Video), millis(2_000));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Push(u32),
+        Wait(u64),
+        Evict,
+        Clear,
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            30 => (1..2_000_u32).prop_map(Op::Push),
+            10 => (0..60_u64).prop_map(Op::Wait),
+            1 => (0..8_000_u64).prop_map(Op::Wait),
+            2 => Just(Op::Evict),
+            1 => Just(Op::Clear),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn holds_what_a_plain_list_would(
+            start in (0..u64::from(u32::MAX) * 2), end: u32, ops in prop::collection::vec(op(), 1..400),
+        ) {
+            let mut pool = Pool::new(64 * MB);
+            let mut history = StreamHistory::new();
+            history.end = Position(u64::from(end));
+            let mut model: Vec<(u64, Time, u32)> = Vec::new();
+            let mut now = ms(start);
+            for op in ops {
+                match op {
+                    Op::Push(bytes) => {
+                        let position = history.end();
+                        prop_assert_eq!(history.push(position.0, now, bytes, &mut pool), Ok(position));
+                        model.push((position.0, now, bytes));
+                    }
+                    Op::Wait(millis) => {
+                        now = now + Duration::from_millis(millis);
+                        history.expire(now, keep(), &mut pool);
+                        model.retain(|&(_, at, _)| now.since(at) < keep());
+                    }
+                    Op::Evict => {
+                        let expected = if model.is_empty() { None } else { Some(model.remove(0).2) };
+                        prop_assert_eq!(history.evict_oldest(), expected);
+                    }
+                    Op::Clear => {
+                        history.clear(&mut pool);
+                        model.clear();
+                    }
+                }
+                prop_assert_eq!(history.len(), model.len());
+                prop_assert_eq!(history.held_bytes(), model.iter().map(|item| item.2 as usize).sum::<usize>());
+                prop_assert_eq!(pool.held_bytes(), history.slots.capacity() * size_of::<Stored<u64>>());
+                for &(position, ..) in &model {
+                    prop_assert_eq!(history.get(Position(position)), Some(&position));
+                    prop_assert_eq!(history.resolve(Position(position).low()), Some(&position));
+                }
+                prop_assert_eq!(history.get(history.end()), None);
+                let aged = model.first().map(|&(_, at, _)| at + keep());
+                prop_assert!(aged.is_none_or(|aged| history.next_expiry(keep()).unwrap() <= aged));
+            }
+        }
+    }
+}
