@@ -79,6 +79,19 @@ fn empty_chunks_go_back_after_five_seconds_but_one_of_a_class() {
 }
 
 #[test]
+fn a_great_peak_goes_back_in_steps() {
+    let mut pool = Pool::new(100 * LIMIT);
+    drop(fill(&mut pool, Class::Small, (2 * RECLAIM_CHUNKS + 2) * CHUNK_SLOTS));
+    pool.reclaim(Time::from_millis(0));
+    for second in 0..2 {
+        let freed = pool.reclaim(Time::from_millis(5_000 + second * 1_000));
+        assert_eq!(freed, RECLAIM_CHUNKS * Class::Small.chunk_bytes());
+    }
+    assert_eq!(pool.reclaim(Time::from_millis(7_000)), Class::Small.chunk_bytes());
+    assert_eq!(pool.stats().small.chunks, 1);
+}
+
+#[test]
 fn a_chunk_used_in_between_starts_its_five_seconds_anew() {
     let mut pool = Pool::new(LIMIT);
     let mut held = fill(&mut pool, Class::Small, CHUNK_SLOTS);
