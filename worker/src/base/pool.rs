@@ -15,12 +15,7 @@
 //! `M_MMAP_THRESHOLD` to 64 KiB once (a large block then takes 25 pages for its 24, and leaves with its `dealloc`), or
 //! call `malloc_trim` after a [`Pool::reclaim`] that gave something back (14 ms for 128 MiB, and small chunks leave too).
 //!
-//! Handles are counted in plain cells. They and the pool hold `NonNull`, so that none can leave its thread:
-//!
-//! ```compile_fail
-//! fn send<T: Send>() {}
-//! send::<tidegate_worker::base::pool::Packet>();
-//! ```
+//! Handles are counted in plain cells. They and the pool hold `NonNull`, so that none can leave its thread.
 #![expect(
     unsafe_code,
     reason = "a count shared without atomics or a word of overhead, the one place beside sys/"

@@ -181,5 +181,19 @@ fn a_pool_dropped_last_or_unused_frees_all() {
     assert_eq!((pool.held_bytes(), pool.pressure()), (0, CHUNK_SLOTS));
 }
 
+/// Does not compile for a `T` that is `Send` or `Sync`: which of the implementations is meant would be in doubt.
+#[test]
+fn nothing_of_the_pool_can_leave_its_thread() {
+    trait Stays<A> {
+        fn here() {}
+    }
+    impl<T> Stays<()> for T {}
+    impl<T: Send> Stays<u8> for T {}
+    impl<T: Sync> Stays<u16> for T {}
+    <Pool as Stays<_>>::here();
+    <Buffer as Stays<_>>::here();
+    <Packet as Stays<_>>::here();
+}
+
 /// 2 MiB, the least that the worker accepts.
 const LIMIT: usize = 2 << 20;
