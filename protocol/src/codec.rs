@@ -52,12 +52,25 @@ pub fn request_id(bytes: &[u8]) -> RequestId {
     head.map_or(RequestId::NONE, |Head::Request { id }| id)
 }
 
+/// The protocol version of a worker's greeting, also of one whose other fields this version does not know; `None` when
+/// `bytes` begin no greeting. The first message's tag and version therefore keep their place in every version.
+pub fn greeting_version(bytes: &[u8]) -> Option<u32> {
+    #[derive(Deserialize)]
+    enum Head {
+        Hello { protocol_version: u32 },
+    }
+    let head = bytes.get(..GREETING_HEAD_BYTES)?;
+    options().deserialize(head).ok().map(|Head::Hello { protocol_version }| protocol_version)
+}
+
 fn options() -> impl Options {
     bincode::DefaultOptions::new().with_fixint_encoding().with_limit(FRAME_BYTES_MAX as u64)
 }
 
 /// A `u32` tag and a `u64` number, as a request begins.
 const HEAD_BYTES: usize = 12;
+/// A `u32` tag and a `u32` version, as a greeting begins.
+const GREETING_HEAD_BYTES: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -77,6 +90,16 @@ mod tests {
         assert_eq!(request_id(&content), RequestId(77));
         assert_eq!(request_id(&[0xff; 40]), RequestId::NONE);
         assert_eq!(request_id(&[]), RequestId::NONE);
+    }
+
+    #[test]
+    fn greeting_of_another_version_tells_its_version() {
+        let mut content = 0u32.to_le_bytes().to_vec();
+        content.extend(99u32.to_le_bytes());
+        content.extend([0xff; 9]);
+        assert_eq!(greeting_version(&content), Some(99));
+        assert_eq!(greeting_version(&[1, 0, 0, 0, 1, 0, 0, 0]), None);
+        assert_eq!(greeting_version(&[0; 7]), None);
     }
 
     #[test]

@@ -1,0 +1,145 @@
+//! A router: its transports' producers and consumers see one another.
+
+use std::sync::Arc;
+
+use tidegate_protocol::dump::RouterDump;
+use tidegate_protocol::ids::RouterId;
+use tidegate_protocol::request::Command;
+use tidegate_protocol::response::Reply;
+
+use crate::entity::{Children, CloseReason, Entity, EntityEvent};
+use crate::error::RequestError;
+use crate::events::{Event, Events};
+use crate::options::PlainTransportOptions;
+use crate::transport::{PlainTransport, TransportInner};
+use crate::worker::WorkerInner;
+
+/// How to make a router. There is nothing to choose yet: media codecs come with negotiation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RouterOptions {}
+
+/// Forwards from producers to consumers; what one room is to an application. A handle; clones mean the same router,
+/// which closes when the last one is dropped, those of everything in it included.
+#[derive(Clone, Debug)]
+pub struct Router {
+    inner: Arc<RouterInner>,
+}
+
+/// What happens to a router.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RouterEvent {
+    /// It is closed, and everything in it. The last event.
+    Closed(CloseReason),
+}
+
+impl Router {
+    pub(crate) async fn create(worker: &Arc<WorkerInner>, _: RouterOptions) -> Result<Self, RequestError> {
+        let entity = Entity::new("router", &worker.connection);
+        let inner = RouterInner { entity, transports: Children::default(), worker: Arc::clone(worker) };
+        let router = Self { inner: Arc::new(inner) };
+        let inner = &router.inner;
+        worker.routers.insert(inner.entity.number, inner);
+        let created = inner.entity.command(Command::CreateRouter { router: inner.wire_id() }, || ()).await;
+        created.inspect_err(|error| inner.on_failed(error))?;
+        Ok(router)
+    }
+
+    /// Its id, random.
+    pub fn id(&self) -> &str {
+        &self.inner.entity.id
+    }
+
+    /// Its number in dumps and statistics.
+    pub fn wire_id(&self) -> RouterId {
+        self.inner.wire_id()
+    }
+
+    /// Makes a transport for RTP over UDP without ICE and DTLS.
+    pub async fn create_plain_transport(
+        &self,
+        options: PlainTransportOptions,
+    ) -> Result<PlainTransport, RequestError> {
+        PlainTransport::create(&self.inner, options).await
+    }
+
+    /// What it holds.
+    pub async fn dump(&self) -> Result<RouterDump, RequestError> {
+        let read = |reply| if let Reply::RouterDump(dump) = reply { Some(dump) } else { None };
+        self.inner.entity.request(Command::DumpRouter { router: self.wire_id() }, read).await
+    }
+
+    /// Closes it and everything in it. Effective at once; the worker follows.
+    pub fn close(&self) {
+        self.inner.close();
+    }
+
+    /// Whether it is closed.
+    pub fn is_closed(&self) -> bool {
+        self.inner.entity.is_closed()
+    }
+
+    /// A stream of what happens to it.
+    pub fn events(&self) -> Events<RouterEvent> {
+        self.inner.entity.events()
+    }
+}
+
+impl Event for RouterEvent {
+    fn replaces(&self, _: &Self) -> bool {
+        false
+    }
+}
+
+impl EntityEvent for RouterEvent {
+    fn closed(reason: CloseReason) -> Self {
+        Self::Closed(reason)
+    }
+}
+
+/// The router itself. Its transports keep it alive.
+#[derive(Debug)]
+pub(crate) struct RouterInner {
+    pub(crate) entity: Entity<RouterEvent>,
+    pub(crate) transports: Children<TransportInner>,
+    worker: Arc<WorkerInner>,
+}
+
+impl RouterInner {
+    pub(crate) fn wire_id(&self) -> RouterId {
+        RouterId(self.entity.number)
+    }
+
+    /// Closes it on this side only: the worker knows, or will not hear any more. False when it was closed already.
+    pub(crate) fn shut(&self, reason: CloseReason) -> bool {
+        if !self.entity.shut(reason) {
+            return false;
+        }
+        self.worker.routers.remove(self.entity.number);
+        for transport in self.transports.take() {
+            transport.shut(CloseReason::RouterClosed);
+        }
+        true
+    }
+
+    /// After a creation that failed: what was refused does not exist in the worker, so there is nothing to close
+    /// there. Whatever else went wrong, it may exist, and is closed when it is dropped.
+    fn on_failed(&self, error: &RequestError) {
+        if error.kind().is_some() {
+            self.shut(CloseReason::Requested);
+        }
+    }
+
+    fn close(&self) {
+        if self.shut(CloseReason::Requested) {
+            self.entity.connection.send(Command::CloseRouter { router: self.wire_id() });
+        }
+    }
+}
+
+impl Drop for RouterInner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

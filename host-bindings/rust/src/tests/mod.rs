@@ -1,0 +1,8 @@
+//! The whole host against a worker of our own making, in one process.
+
+mod fake;
+
+mod cascades;
+mod death;
+mod greeting;
+mod order;

@@ -1,0 +1,168 @@
+//! Answers and events take effect in the order in which the worker sent them.
+
+use std::time::Duration;
+
+use tidegate_protocol::bounded::List;
+use tidegate_protocol::error::ErrorKind;
+use tidegate_protocol::event::{ConsumerScore, Event};
+use tidegate_protocol::ids::ConsumerId;
+use tidegate_protocol::message::{FromWorker, LogLevel, LogTag};
+use tidegate_protocol::request::Command;
+use tidegate_protocol::response::Reply;
+use tokio::time::timeout;
+
+use super::fake::{greeted, plain_options, producer_options, session, settle, tuple};
+use crate::{ConsumerEvent, ConsumerOptions, RouterOptions, RtpCodecParameters, TransportEvent, WorkerEvent};
+
+fn score(score: u8) -> ConsumerScore {
+    ConsumerScore { score, producer_score: 10, producer_scores: List::first_of([10]) }
+}
+
+#[tokio::test]
+async fn event_that_follows_an_answer_takes_effect_after_it_and_is_not_lost() {
+    let (session, mut fake) = session().await;
+    let answering = async {
+        let (id, command) = fake.request().await;
+        let Command::Consume { consumer, .. } = command else { panic!("{command:?}") };
+        let consumed = Reply::Consumed { paused: false, producer_paused: false, score: score(1) };
+        fake.say_all(&[
+            FromWorker::Response { id, result: Ok(consumed) },
+            FromWorker::Event(Event::ConsumerScore { consumer, score: score(7) }),
+            FromWorker::Event(Event::ConsumerProducerPaused { consumer }),
+        ])
+        .await;
+    };
+    let options = ConsumerOptions::new(&session.producer);
+    let (consumer, ()) = tokio::join!(session.transport.consume(options), answering);
+    let consumer = consumer.unwrap();
+    settle().await;
+    assert_eq!(consumer.score().score, 7);
+    assert!(consumer.is_producer_paused());
+    let mut events = consumer.events();
+    assert_eq!(events.next().await, Some(ConsumerEvent::Score(score(7))));
+    assert_eq!(events.next().await, Some(ConsumerEvent::ProducerPaused));
+}
+
+#[tokio::test]
+async fn tuple_that_a_comedia_transport_learns_is_an_event_and_its_state() {
+    let (session, mut fake) = session().await;
+    let mut events = session.transport.events();
+    fake.event(Event::PlainTuple { transport: session.transport.wire_id(), tuple: tuple(Some(5004)) }).await;
+    assert_eq!(events.next().await, Some(TransportEvent::Tuple(tuple(Some(5004)))));
+    assert_eq!(session.transport.tuple().remote_port, Some(5004));
+    fake.event(Event::PlainRtcpTuple { transport: session.transport.wire_id(), tuple: tuple(Some(5005)) })
+        .await;
+    assert_eq!(events.next().await, Some(TransportEvent::RtcpTuple(tuple(Some(5005)))));
+    assert_eq!(session.transport.rtcp_tuple(), Some(tuple(Some(5005))));
+}
+
+#[tokio::test]
+async fn events_of_closed_and_unknown_ids_are_dropped() {
+    let (session, mut fake) = session().await;
+    let mut events = session.consumer.events();
+    let consumer = session.consumer.wire_id();
+    session.consumer.close();
+    fake.event(Event::ConsumerScore { consumer, score: score(3) }).await;
+    fake.event(Event::ConsumerProducerPaused { consumer: ConsumerId(999_999) }).await;
+    assert_eq!(fake.request().await.1, Command::CloseConsumer { consumer });
+    settle().await;
+    assert!(matches!(events.next().await, Some(ConsumerEvent::Closed(_))));
+    assert_eq!(events.next().await, None);
+    assert_ne!(session.consumer.score().score, 3);
+    assert!(!session.worker.is_closed());
+}
+
+#[tokio::test]
+async fn pause_and_resume_change_the_state_by_their_answer() {
+    let (session, mut fake) = session().await;
+    for paused in [true, false] {
+        let asking = async {
+            if paused { session.consumer.pause().await } else { session.consumer.resume().await }.unwrap();
+            if paused { session.producer.pause().await } else { session.producer.resume().await }.unwrap();
+        };
+        tokio::join!(asking, fake.agree(2));
+        assert_eq!((session.consumer.is_paused(), session.producer.is_paused()), (paused, paused));
+    }
+    let (result, ()) = tokio::join!(session.consumer.set_priority(9), fake.agree(1));
+    result.unwrap();
+    assert_eq!(session.consumer.priority(), 9);
+    let refused = fake.refuse(ErrorKind::InvalidArgument, "priority is 1 to 255");
+    let (result, ()) = tokio::join!(session.consumer.set_priority(0), refused);
+    let error = result.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (Some(ErrorKind::InvalidArgument), "priority is 1 to 255")
+    );
+    assert_eq!(session.consumer.priority(), 9);
+}
+
+#[tokio::test]
+async fn refused_creation_leaves_nothing_to_close() {
+    let (worker, mut fake) = greeted().await;
+    let (router, ()) = tokio::join!(worker.create_router(RouterOptions::default()), fake.agree(1));
+    let router = router.unwrap();
+    let refused = fake.refuse(ErrorKind::BindFailed, "port 5004 of 127.0.0.1 is in use; choose another");
+    let (result, ()) = tokio::join!(router.create_plain_transport(plain_options()), refused);
+    assert_eq!(result.unwrap_err().kind(), Some(ErrorKind::BindFailed));
+    let silence = timeout(Duration::from_millis(50), fake.heard()).await;
+    assert!(silence.is_err(), "{silence:?}");
+}
+
+#[tokio::test]
+async fn creation_that_nobody_waits_for_any_more_is_undone() {
+    let (session, mut fake) = session().await;
+    let consuming = session.transport.consume(ConsumerOptions::new(&session.producer));
+    assert!(timeout(Duration::from_millis(20), consuming).await.is_err());
+    let (id, command) = fake.request().await;
+    let Command::Consume { consumer, .. } = command else { panic!("{command:?}") };
+    let consumed = Reply::Consumed { paused: false, producer_paused: false, score: score(1) };
+    fake.answer(id, Ok(consumed)).await;
+    assert_eq!(fake.request().await.1, Command::CloseConsumer { consumer });
+}
+
+#[tokio::test]
+async fn producer_gets_a_cname_and_consumers_get_streams_of_their_own() {
+    let (session, mut fake) = session().await;
+    let parameters = session.producer.rtp_parameters();
+    assert!(!parameters.rtcp.cname.is_empty());
+    let asking = async {
+        let second = session.transport.produce(producer_options()).await.unwrap();
+        let consumer = session.transport.consume(ConsumerOptions::new(&second)).await.unwrap();
+        (second, consumer)
+    };
+    let ((second, consumer), ()) = tokio::join!(asking, fake.agree(2));
+    assert_eq!(second.rtp_parameters().rtcp.cname, parameters.rtcp.cname, "one a transport");
+    let (one, two) = (session.consumer.rtp_parameters(), consumer.rtp_parameters());
+    let (one, two) = (&one.encodings[0], &two.encodings[0]);
+    assert!((100_000_000..=999_999_998).contains(&one.ssrc.unwrap()));
+    assert_eq!(one.rtx_ssrc, one.ssrc.map(|ssrc| ssrc + 1));
+    assert_ne!(one.ssrc, two.ssrc);
+    assert_eq!(consumer.rtp_parameters().codecs[0], RtpCodecParameters::vp8(96));
+}
+
+#[tokio::test]
+async fn what_is_too_long_never_reaches_the_worker() {
+    let (session, mut fake) = session().await;
+    let mut options = producer_options();
+    options.rtp_parameters.rtcp.cname = "c".repeat(256);
+    let error = session.transport.produce(options).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "invalid option: rtp_parameters.rtcp.cname: 256 given where at most 255 are allowed; shorten it"
+    );
+    assert!(timeout(Duration::from_millis(50), fake.heard()).await.is_err());
+}
+
+#[tokio::test]
+async fn log_lines_and_memory_limit_reach_the_worker_s_listener() {
+    let (worker, mut fake) = greeted().await;
+    let mut events = worker.events();
+    let text = tidegate_protocol::bounded::Text::clipped("kernel gave less");
+    fake.say(&FromWorker::Log { level: LogLevel::Warn, tag: LogTag::Info, text }).await;
+    fake.event(Event::MemoryLimit { limit_bytes: 1, dropped: 2 }).await;
+    assert_eq!(
+        events.next().await,
+        Some(WorkerEvent::Log { level: LogLevel::Warn, tag: LogTag::Info, text: "kernel gave less".into() })
+    );
+    assert_eq!(events.next().await, Some(WorkerEvent::MemoryLimit { limit_bytes: 1, dropped: 2 }));
+}

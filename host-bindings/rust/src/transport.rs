@@ -1,0 +1,246 @@
+//! Transports: where RTP comes in and goes out. Plain ones so far.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+
+use tidegate_protocol::bounded::Text;
+use tidegate_protocol::dump::TransportDump;
+use tidegate_protocol::event::Event as WireEvent;
+use tidegate_protocol::ids::TransportId;
+use tidegate_protocol::request::Command;
+use tidegate_protocol::response::{PlainTuples, Reply};
+use tidegate_protocol::stats::TransportStats;
+use tidegate_protocol::transport::{Protocol, TransportTuple};
+
+use crate::connection::Target;
+use crate::consumer::{Consumer, ConsumerInner, ConsumerOptions};
+use crate::entity::{Children, CloseReason, Entity, EntityEvent};
+use crate::error::RequestError;
+use crate::events::{Event, Events};
+use crate::options::{PlainConnectOptions, PlainTransportOptions};
+use crate::producer::{Producer, ProducerInner, ProducerOptions};
+use crate::random::random_cname;
+use crate::router::RouterInner;
+use crate::sync::lock;
+
+/// RTP over UDP without ICE and DTLS: ffmpeg, GStreamer, cameras, other servers. A handle; clones mean the same
+/// transport, which closes when the last one is dropped, those of its producers and consumers included.
+#[derive(Clone, Debug)]
+pub struct PlainTransport {
+    inner: Arc<TransportInner>,
+}
+
+/// What happens to a transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TransportEvent {
+    /// It learnt its peer's address (comedia).
+    Tuple(TransportTuple),
+    /// It learnt its peer's RTCP address (comedia without rtcp-mux).
+    RtcpTuple(TransportTuple),
+    /// A defect of the worker was contained by closing this transport. Please report the message.
+    InternalError(String),
+    /// It is closed, and all its producers and consumers. The last event.
+    Closed(CloseReason),
+}
+
+impl PlainTransport {
+    pub(crate) async fn create(
+        router: &Arc<RouterInner>,
+        options: PlainTransportOptions,
+    ) -> Result<Self, RequestError> {
+        router.entity.ensure_open()?;
+        let listen_ip = options.listen_info.ip;
+        let options = (&options).try_into()?;
+        let inner = TransportInner::new(router, listen_ip);
+        let command =
+            Command::CreatePlainTransport { router: router.wire_id(), transport: inner.wire_id(), options };
+        let created = Arc::clone(&inner);
+        let created = inner.entity.request(command, move |reply| created.on_tuples(reply)).await;
+        created.inspect_err(|error| inner.on_failed(error))?;
+        Ok(Self { inner })
+    }
+
+    /// Its id, random.
+    pub fn id(&self) -> &str {
+        &self.inner.entity.id
+    }
+
+    /// Its number in dumps and statistics.
+    pub fn wire_id(&self) -> TransportId {
+        self.inner.wire_id()
+    }
+
+    /// Where it receives RTP (and RTCP, with rtcp-mux) and, once known, its peer.
+    pub fn tuple(&self) -> TransportTuple {
+        lock(&self.inner.tuples).tuple.clone()
+    }
+
+    /// Where it receives RTCP and, once known, its peer. `None` with rtcp-mux.
+    pub fn rtcp_tuple(&self) -> Option<TransportTuple> {
+        lock(&self.inner.tuples).rtcp_tuple.clone()
+    }
+
+    /// Says where it sends to. Once only.
+    pub async fn connect(&self, options: PlainConnectOptions) -> Result<(), RequestError> {
+        let command = Command::ConnectPlainTransport { transport: self.wire_id(), options: options.into() };
+        let connected = Arc::clone(&self.inner);
+        self.inner.entity.request(command, move |reply| connected.on_tuples(reply)).await
+    }
+
+    /// Receives a stream (or several of one source) from the peer.
+    pub async fn produce(&self, options: ProducerOptions) -> Result<Producer, RequestError> {
+        Producer::create(&self.inner, options).await
+    }
+
+    /// Sends a producer of this router to the peer.
+    pub async fn consume(&self, options: ConsumerOptions) -> Result<Consumer, RequestError> {
+        Consumer::create(&self.inner, options).await
+    }
+
+    /// Its state.
+    pub async fn dump(&self) -> Result<TransportDump, RequestError> {
+        let read = |reply| if let Reply::TransportDump(dump) = reply { Some(*dump) } else { None };
+        self.inner.entity.request(Command::DumpTransport { transport: self.wire_id() }, read).await
+    }
+
+    /// Its counters.
+    pub async fn get_stats(&self) -> Result<TransportStats, RequestError> {
+        let read = |reply| if let Reply::TransportStats(stats) = reply { Some(*stats) } else { None };
+        self.inner.entity.request(Command::GetTransportStats { transport: self.wire_id() }, read).await
+    }
+
+    /// Closes it, its producers (and their consumers) and its consumers. Effective at once; the worker follows.
+    pub fn close(&self) {
+        self.inner.close();
+    }
+
+    /// Whether it is closed.
+    pub fn is_closed(&self) -> bool {
+        self.inner.entity.is_closed()
+    }
+
+    /// A stream of what happens to it.
+    pub fn events(&self) -> Events<TransportEvent> {
+        self.inner.entity.events()
+    }
+}
+
+impl Event for TransportEvent {
+    fn replaces(&self, _: &Self) -> bool {
+        false
+    }
+}
+
+impl EntityEvent for TransportEvent {
+    fn closed(reason: CloseReason) -> Self {
+        Self::Closed(reason)
+    }
+}
+
+/// The transport itself. Its producers and consumers keep it alive.
+#[derive(Debug)]
+pub(crate) struct TransportInner {
+    pub(crate) entity: Entity<TransportEvent>,
+    pub(crate) producers: Children<ProducerInner>,
+    pub(crate) consumers: Children<ConsumerInner>,
+    tuples: Mutex<PlainTuples>,
+    cname: OnceLock<String>,
+    router: Arc<RouterInner>,
+}
+
+impl TransportInner {
+    /// A transport that the worker does not know yet.
+    fn new(router: &Arc<RouterInner>, ip: IpAddr) -> Arc<Self> {
+        let tuple = TransportTuple {
+            local_address: Text::clipped(&ip.to_string()),
+            local_port: 0,
+            remote_ip: None,
+            remote_port: None,
+            protocol: Protocol::Udp,
+        };
+        let inner = Arc::new(Self {
+            entity: Entity::new("transport", &router.entity.connection),
+            producers: Children::default(),
+            consumers: Children::default(),
+            tuples: Mutex::new(PlainTuples { tuple, rtcp_tuple: None }),
+            cname: OnceLock::new(),
+            router: Arc::clone(router),
+        });
+        let target: Weak<dyn Target> = Arc::<Self>::downgrade(&inner);
+        inner.entity.connection.register(inner.entity.number, target);
+        router.transports.insert(inner.entity.number, &inner);
+        inner
+    }
+
+    pub(crate) fn wire_id(&self) -> TransportId {
+        TransportId(self.entity.number)
+    }
+
+    /// The canonical name of its producers that bring none: one a transport, as one peer is one endpoint.
+    pub(crate) fn cname(&self) -> &str {
+        self.cname.get_or_init(random_cname)
+    }
+
+    /// Closes it on this side only: the worker knows, or will not hear any more. False when it was closed already.
+    pub(crate) fn shut(&self, reason: CloseReason) -> bool {
+        if !self.entity.shut(reason) {
+            return false;
+        }
+        self.router.transports.remove(self.entity.number);
+        // Consumers first: one whose producer is on this transport too loses the transport, not the producer.
+        for consumer in self.consumers.take() {
+            consumer.shut(CloseReason::TransportClosed);
+        }
+        for producer in self.producers.take() {
+            producer.shut(CloseReason::TransportClosed);
+        }
+        true
+    }
+
+    /// After a creation that failed: what was refused does not exist in the worker, so there is nothing to close
+    /// there. Whatever else went wrong, it may exist, and is closed when it is dropped.
+    fn on_failed(&self, error: &RequestError) {
+        if error.kind().is_some() {
+            self.shut(CloseReason::Requested);
+        }
+    }
+
+    fn close(&self) {
+        if self.shut(CloseReason::Requested) {
+            self.entity.connection.send(Command::CloseTransport { transport: self.wire_id() });
+        }
+    }
+
+    fn on_tuples(&self, reply: Reply) -> Option<()> {
+        let Reply::PlainTransport(tuples) = reply else { return None };
+        *lock(&self.tuples) = tuples;
+        Some(())
+    }
+}
+
+impl Target for TransportInner {
+    fn on_event(&self, event: WireEvent) {
+        match event {
+            WireEvent::PlainTuple { tuple, .. } => {
+                lock(&self.tuples).tuple = tuple.clone();
+                self.entity.emit(TransportEvent::Tuple(tuple));
+            }
+            WireEvent::PlainRtcpTuple { tuple, .. } => {
+                lock(&self.tuples).rtcp_tuple = Some(tuple.clone());
+                self.entity.emit(TransportEvent::RtcpTuple(tuple));
+            }
+            WireEvent::TransportInternalError { message, .. } => {
+                self.entity.emit(TransportEvent::InternalError(message.as_str().to_owned()));
+                self.shut(CloseReason::InternalError);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for TransportInner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

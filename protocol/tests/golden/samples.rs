@@ -1,0 +1,366 @@
+//! One message of every kind, with values that a mistake in a field's order, width or sign would change.
+//!
+//! Shared by the test that holds `vectors/golden.txt` and the example that writes it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use tidegate_protocol::PROTOCOL_VERSION;
+use tidegate_protocol::bounded::{List, Text};
+use tidegate_protocol::error::{CommandError, ErrorKind};
+use tidegate_protocol::event::{ConsumerScore, Event, StreamScore};
+use tidegate_protocol::ids::{ConsumerId, ProducerId, RequestId, RouterId, TransportId};
+use tidegate_protocol::message::{FromWorker, Hello, HelloReply, LogLevel, LogTag, ToWorker};
+use tidegate_protocol::metrics::{Histogram, Metric, Metrics};
+use tidegate_protocol::request::Command;
+use tidegate_protocol::response::{PlainTuples, Reply};
+use tidegate_protocol::rtp::{
+    CodecMapping, CodecParameter, EncodingMapping, MediaKind, ParameterValue, RtcpFeedback, RtcpParameters,
+    RtpCodecParameters, RtpEncodingParameters, RtpHeaderExtensionParameters, RtpMapping, RtpParameters,
+    RtpType,
+};
+use tidegate_protocol::transport::{
+    ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions, Protocol, TransportTuple,
+};
+
+#[path = "state.rs"]
+mod state;
+
+/// A message and its name in the file.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Sample {
+    ToWorker(String, ToWorker),
+    FromWorker(String, FromWorker),
+}
+
+/// All messages, in the file's order.
+pub(crate) fn all() -> Vec<Sample> {
+    let commands = commands().into_iter().zip(1..).map(|(command, number)| {
+        let name = format!("command/{}", variant(&command));
+        Sample::ToWorker(name, ToWorker::Request { id: RequestId((9 << 40) + number), command })
+    });
+    let replies = replies().into_iter().zip(1..).map(|(reply, number)| {
+        let name = format!("reply/{}", variant(&reply));
+        Sample::FromWorker(name, FromWorker::Response { id: RequestId(number), result: Ok(reply) })
+    });
+    let errors = ErrorKind::ALL.into_iter().map(|kind| {
+        let error = CommandError::new(kind, format!("a sentence about {kind:?}: größer als möglich"));
+        Sample::FromWorker(
+            format!("error/{kind:?}"),
+            FromWorker::Response { id: RequestId::NONE, result: Err(error) },
+        )
+    });
+    let events = events()
+        .into_iter()
+        .map(|event| Sample::FromWorker(format!("event/{}", variant(&event)), FromWorker::Event(event)));
+    greetings().into_iter().chain(commands).chain(replies).chain(errors).chain(events).collect()
+}
+
+/// The file's content.
+pub(crate) fn file() -> String {
+    let lines = all().into_iter().map(|sample| {
+        let (name, frame) = match &sample {
+            Sample::ToWorker(name, message) => (name, super::frame(message)),
+            Sample::FromWorker(name, message) => (name, super::frame(message)),
+        };
+        let hex: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{name} {hex}\n")
+    });
+    HEADER.to_owned() + &lines.collect::<String>()
+}
+
+const HEADER: &str = "\
+# Every message of the wire as a whole frame, length first: a name, a space, hexadecimal bytes.
+# `hello_reply` and `command/...` go to the worker, all others come from it.
+# Written by `cargo run -p tidegate-protocol --example golden`; held by `cargo test -p tidegate-protocol`.
+";
+
+const ROUTER: RouterId = RouterId(1);
+const TRANSPORT: TransportId = TransportId(0x0102_0304_0506_0708);
+const PRODUCER: ProducerId = ProducerId(u64::MAX);
+const CONSUMER: ConsumerId = ConsumerId(1 << 53);
+
+/// Name of an enum's variant, as `Debug` begins with it.
+fn variant(value: &impl std::fmt::Debug) -> String {
+    format!("{value:?}").chars().take_while(|c| c.is_alphanumeric()).collect()
+}
+
+fn greetings() -> Vec<Sample> {
+    let hello = Hello {
+        protocol_version: PROTOCOL_VERSION,
+        worker_version: text("0.1.0"),
+        pid: 4_194_303,
+        features: List::first_of([text("gso"), text("pktinfo")]),
+    };
+    let reply = HelloReply { protocol_version: PROTOCOL_VERSION, host: text("tidegate-rust 0.1.0") };
+    let log = FromWorker::Log {
+        level: LogLevel::Warn,
+        tag: LogTag::Rtcp,
+        text: text("the kernel gave 212992 bytes"),
+    };
+    vec![
+        Sample::FromWorker("hello".to_owned(), FromWorker::Hello(hello)),
+        Sample::ToWorker("hello_reply".to_owned(), ToWorker::HelloReply(reply)),
+        Sample::FromWorker("log".to_owned(), log),
+    ]
+}
+
+/// One of each, several of those that carry much.
+pub(crate) fn commands() -> Vec<Command> {
+    let mut commands = worker_commands();
+    commands.extend(transport_commands());
+    commands.extend(producer_commands());
+    commands.extend(consumer_commands());
+    commands
+}
+
+fn worker_commands() -> Vec<Command> {
+    let router = ROUTER;
+    vec![
+        Command::CloseWorker,
+        Command::DumpWorker,
+        Command::GetResourceUsage,
+        Command::GetMetrics,
+        Command::UpdateSettings {
+            log_level: Some(LogLevel::Debug),
+            log_tags: Some(LogTag::ALL.to_vec().try_into().expect("13 tags")),
+        },
+        Command::UpdateSettings { log_level: None, log_tags: None },
+        Command::Drain { deadline_ms: 30_000 },
+        Command::Tap { transport: TRANSPORT, enabled: true },
+        Command::CreateRouter { router },
+        Command::CloseRouter { router },
+        Command::DumpRouter { router },
+    ]
+}
+
+fn transport_commands() -> Vec<Command> {
+    let (router, transport) = (ROUTER, TRANSPORT);
+    vec![
+        Command::CreatePlainTransport { router, transport, options: plain_options() },
+        Command::ConnectPlainTransport { transport, options: PlainConnectOptions::default() },
+        Command::ConnectPlainTransport {
+            transport,
+            options: PlainConnectOptions {
+                ip: Some(IpAddr::from([192, 0, 2, 7])),
+                port: Some(5004),
+                rtcp_port: Some(5005),
+            },
+        },
+        Command::CloseTransport { transport },
+        Command::DumpTransport { transport },
+        Command::GetTransportStats { transport },
+    ]
+}
+
+fn producer_commands() -> Vec<Command> {
+    let (transport, producer) = (TRANSPORT, PRODUCER);
+    vec![
+        Command::Produce {
+            transport,
+            producer,
+            kind: MediaKind::Video,
+            rtp_parameters: rtp_parameters(),
+            rtp_mapping: rtp_mapping(),
+            paused: true,
+            key_frame_request_delay_ms: 1000,
+        },
+        Command::CloseProducer { producer },
+        Command::DumpProducer { producer },
+        Command::GetProducerStats { producer },
+        Command::PauseProducer { producer },
+        Command::ResumeProducer { producer },
+    ]
+}
+
+fn consumer_commands() -> Vec<Command> {
+    let (transport, producer, consumer) = (TRANSPORT, PRODUCER, CONSUMER);
+    vec![
+        Command::Consume {
+            transport,
+            consumer,
+            producer,
+            kind: MediaKind::Audio,
+            rtp_parameters: RtpParameters::default(),
+            consumer_type: RtpType::Pipe,
+            consumable_ssrcs: List::first_of([100_000_000, 999_999_998]),
+            paused: false,
+            ignore_dtx: true,
+        },
+        Command::CloseConsumer { consumer },
+        Command::DumpConsumer { consumer },
+        Command::GetConsumerStats { consumer },
+        Command::PauseConsumer { consumer },
+        Command::ResumeConsumer { consumer },
+        Command::RequestKeyFrame { consumer },
+        Command::SetConsumerPriority { consumer, priority: 255 },
+    ]
+}
+
+/// One of each.
+pub(crate) fn replies() -> Vec<Reply> {
+    let rtcp_tuple = TransportTuple {
+        local_address: text("media.example.org"),
+        local_port: 10_001,
+        remote_ip: None,
+        remote_port: None,
+        protocol: Protocol::Udp,
+    };
+    vec![
+        Reply::Done,
+        Reply::WorkerDump(state::worker_dump()),
+        Reply::ResourceUsage(state::resource_usage()),
+        Reply::Metrics(metrics()),
+        Reply::RouterDump(state::router_dump()),
+        Reply::PlainTransport(PlainTuples { tuple: tuple(), rtcp_tuple: Some(rtcp_tuple) }),
+        Reply::TransportDump(Box::new(state::transport_dump())),
+        Reply::TransportStats(Box::new(state::transport_stats())),
+        Reply::Produced { producer_type: RtpType::Simulcast },
+        Reply::ProducerDump(Box::new(state::producer_dump())),
+        Reply::ProducerStats(List::first_of([state::stream_stats(1), state::stream_stats(2)])),
+        Reply::Consumed { paused: true, producer_paused: false, score: consumer_score() },
+        Reply::ConsumerDump(Box::new(state::consumer_dump())),
+        Reply::ConsumerStats(Box::new(state::consumer_stats())),
+    ]
+}
+
+/// One of each.
+pub(crate) fn events() -> Vec<Event> {
+    let (transport, consumer) = (TransportId(5), ConsumerId(7));
+    let scores = List::first_of([
+        StreamScore { encoding_idx: 0, ssrc: 0xdead_beef, rid: None, score: 10 },
+        StreamScore { encoding_idx: 1, ssrc: 1, rid: Some(text("r1")), score: 0 },
+    ]);
+    vec![
+        Event::PlainTuple { transport, tuple: tuple() },
+        Event::PlainRtcpTuple { transport, tuple: TransportTuple { protocol: Protocol::Tcp, ..tuple() } },
+        Event::TransportInternalError { transport, message: text("index out of bounds: 64 of 64") },
+        Event::ProducerScore { producer: ProducerId(6), scores },
+        Event::ConsumerScore { consumer, score: consumer_score() },
+        Event::ConsumerProducerClosed { consumer },
+        Event::ConsumerProducerPaused { consumer },
+        Event::ConsumerProducerResumed { consumer },
+        Event::MemoryLimit { limit_bytes: 128 << 20, dropped: 12_345 },
+    ]
+}
+
+fn plain_options() -> PlainTransportOptions {
+    let rtp = ListenInfo {
+        ip: IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x42)),
+        announced_address: Some(text("media.example.org")),
+        port: ListenPort::Range { min: 10_000, max: 10_099 },
+        shared: false,
+        ipv6_only: true,
+        udp_reuse_port: false,
+        send_buffer_bytes: 1 << 20,
+        receive_buffer_bytes: 2 << 20,
+    };
+    let rtcp = ListenInfo {
+        ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        announced_address: None,
+        port: ListenPort::Fixed(5005),
+        shared: true,
+        ipv6_only: false,
+        udp_reuse_port: true,
+        send_buffer_bytes: 0,
+        receive_buffer_bytes: 0,
+    };
+    PlainTransportOptions {
+        listen_info: rtp,
+        rtcp_listen_info: Some(rtcp),
+        rtcp_mux: false,
+        comedia: true,
+        enable_srtp: false,
+    }
+}
+
+fn rtp_parameters() -> RtpParameters {
+    let vp8 = RtpCodecParameters {
+        mime_type: text("video/VP8"),
+        payload_type: 96,
+        clock_rate: 90_000,
+        channels: None,
+        parameters: List::first_of([
+            CodecParameter { name: text("x-google-start-bitrate"), value: ParameterValue::Number(-1) },
+            CodecParameter { name: text("note"), value: ParameterValue::Text(text("ünïcode")) },
+        ]),
+        rtcp_feedback: List::first_of([
+            RtcpFeedback { kind: text("nack"), parameter: text("") },
+            RtcpFeedback { kind: text("ccm"), parameter: text("fir") },
+        ]),
+    };
+    let rtx = RtpCodecParameters {
+        mime_type: text("video/rtx"),
+        payload_type: 97,
+        clock_rate: 90_000,
+        channels: Some(2),
+        parameters: List::first_of([CodecParameter { name: text("apt"), value: ParameterValue::Number(96) }]),
+        rtcp_feedback: List::new(),
+    };
+    let encoding = RtpEncodingParameters {
+        ssrc: Some(u32::MAX),
+        rid: Some(text("r0")),
+        codec_payload_type: Some(96),
+        rtx_ssrc: Some(2222),
+        dtx: true,
+        scalability_mode: Some(text("L1T3")),
+        max_bitrate: Some(5_000_000_000),
+    };
+    RtpParameters {
+        mid: Some(text("0")),
+        codecs: List::first_of([vp8, rtx]),
+        header_extensions: List::first_of([RtpHeaderExtensionParameters {
+            uri: text("urn:ietf:params:rtp-hdrext:sdes:mid"),
+            id: 14,
+            encrypt: false,
+        }]),
+        encodings: List::first_of([encoding, RtpEncodingParameters::default()]),
+        rtcp: RtcpParameters { cname: text("somebody@example.org"), reduced_size: true },
+    }
+}
+
+fn rtp_mapping() -> RtpMapping {
+    RtpMapping {
+        codecs: List::first_of([
+            CodecMapping { payload_type: 96, mapped_payload_type: 101 },
+            CodecMapping { payload_type: 97, mapped_payload_type: 102 },
+        ]),
+        encodings: List::first_of([EncodingMapping {
+            ssrc: Some(u32::MAX),
+            rid: Some(text("r0")),
+            scalability_mode: Some(text("L1T3")),
+            mapped_ssrc: 123_456_789,
+        }]),
+    }
+}
+
+fn metrics() -> Metrics {
+    Metrics {
+        values: List::first_of([
+            Metric { name: text("packets_received"), value: 1 << 40 },
+            Metric { name: text("panics_contained"), value: 0 },
+        ]),
+        histograms: List::first_of([Histogram {
+            name: text("turn_time_us"),
+            buckets: List::first_of([1, 0, 300, 70_000]),
+            sum: 1_234_567,
+        }]),
+    }
+}
+
+fn consumer_score() -> ConsumerScore {
+    ConsumerScore { score: 9, producer_score: 8, producer_scores: List::first_of([8, 0, 10]) }
+}
+
+fn tuple() -> TransportTuple {
+    TransportTuple {
+        local_address: text("192.0.2.1"),
+        local_port: 10_000,
+        remote_ip: Some(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+        remote_port: Some(65_535),
+        protocol: Protocol::Udp,
+    }
+}
+
+fn text<const MAX: usize>(text: &str) -> Text<MAX> {
+    Text::try_from(text).expect("a sample fits")
+}
