@@ -3,12 +3,13 @@
 //! Knows RTCP values and whose an SSRC is. Types that we do not know are skipped; what names an unknown SSRC is
 //! ignored.
 
-use crate::base::sequence::{Serial16, Serial32};
+use crate::base::sequence::Serial16;
 use crate::base::time::Time;
 use crate::media::consumer::{self, seal};
 use crate::media::demux::{Place, Role};
 use crate::media::{ConsumerKey, Tables, TransportKey};
-use crate::rtcp::{DlrrReport, Packet, ReportBlock, SenderInfo, XrBlock, packets};
+use crate::rtcp::{DlrrReport, Packet, ReportBlock, SenderInfo, XrBlock, compact_ntp, packets};
+use crate::stream::report::round_trip;
 use crate::turn::Turn;
 
 /// Handles one received compound packet, or a reduced-size one (RFC 5506).
@@ -47,16 +48,16 @@ fn on_sender_info(tables: &mut Tables, key: TransportKey, ssrc: u32, info: Sende
     let Some(place) = transports.get(key).and_then(|transport| transport.demux.place_of(ssrc)) else { return };
     let Place { producer, encoding, role: Role::Media } = place else { return };
     if let Some((stream, _)) = producers.get_mut(producer).and_then(|producer| producer.run(encoding)) {
-        stream.report.on_sender_report(info.ntp, info.rtp_timestamp, received_at);
+        stream.reception.on_sender_report(info.ntp, received_at);
+        stream.capture.on_sender_report(&info, received_at);
     }
 }
 
 fn on_report_block(tables: &mut Tables, key: TransportKey, block: &ReportBlock, turn: &mut Turn<'_>) {
-    let Some((_, consumer)) = consumer_of(tables, key, block.ssrc) else { return };
-    if block.ssrc != consumer.stream.ssrc {
-        return;
+    let Some((consumer_key, consumer)) = consumer_of(tables, key, block.ssrc) else { return };
+    if block.ssrc == consumer.stream.ssrc && consumer.stream.on_report_block(block, turn) {
+        consumer::tell_score(tables, consumer_key, turn);
     }
-    consumer::sent::on_report_block(consumer, block, turn);
 }
 
 fn on_xr(tables: &mut Tables, key: TransportKey, sender_ssrc: u32, block: &XrBlock<'_>, turn: &mut Turn<'_>) {
@@ -67,22 +68,22 @@ fn on_xr(tables: &mut Tables, key: TransportKey, sender_ssrc: u32, block: &XrBlo
             }
         }
         XrBlock::Dlrr(reports) => reports.reports().for_each(|report| on_dlrr(tables, key, &report, turn)),
-        XrBlock::Unknown { .. } => {}
+        XrBlock::Unknown(_) => {}
     }
 }
 
 /// The answer to our reference time: the round trip to a producer's peer (RFC 3611 4.5).
-fn on_dlrr(tables: &mut Tables, key: TransportKey, report: &DlrrReport, turn: &mut Turn<'_>) {
-    let Some(transport) = tables.transports.get(key) else { return };
+fn on_dlrr(tables: &mut Tables, key: TransportKey, report: &DlrrReport, turn: &Turn<'_>) {
+    let Tables { transports, producers, .. } = tables;
+    let Some(transport) = transports.get(key) else { return };
     if report.ssrc != transport.rtcp.own_ssrc {
         return;
     }
-    let now = Serial32::new(turn.wall.compact());
-    for producer in transport.producers.clone() {
-        let Some(producer) = tables.producers.get_mut(producer) else { continue };
-        for stream in producer.streams_mut() {
-            stream.report.on_round_trip(now, report.last_rr, report.delay_since_last_rr);
-        }
+    let now = compact_ntp(turn.wall.0);
+    let Some(measured) = round_trip(now, report.last_rr, report.delay_since_last_rr) else { return };
+    for producer in &transport.producers {
+        let Some(producer) = producers.get_mut(*producer) else { continue };
+        producer.streams_mut().for_each(|stream| stream.round_trip = Some(measured));
     }
 }
 

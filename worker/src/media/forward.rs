@@ -4,8 +4,8 @@
 //! transport after the other, so that the order in which bytes leave is the order of their numbers and packets of one
 //! size to one peer stand next to each other (GSO).
 
-use crate::media::consumer::{plan, seal};
-use crate::media::{ConsumerKey, ProducerKey, Tables, TransportKey};
+use crate::media::consumer::{self, Consumer, plan, seal};
+use crate::media::{ConsumerKey, ProducerKey, Tables, TransportKey, producer};
 use crate::turn::Turn;
 
 /// What a turn has to forward. Its lists keep their room from turn to turn.
@@ -61,13 +61,10 @@ pub(crate) fn fan_out(tables: &mut Tables, equalize_padding: bool, turn: &mut Tu
         send(tables, transport, turn);
     }
     for run in runs.streams.drain(..) {
-        if let Some(producer) = tables.producers.get_mut(run.producer) {
-            producer.end_run(run.encoding, turn);
-        }
-        crate::media::producer::arm_history(tables, run.producer);
+        end_run(tables, run, turn);
     }
     for consumer in runs.in_need.drain(..) {
-        crate::media::consumer::request_key_frame(tables, consumer, turn);
+        consumer::request_key_frame(tables, consumer, turn);
     }
     runs.in_hand = None;
     tables.runs = runs;
@@ -99,6 +96,18 @@ fn plan_run(
             transports.push(consumer.transport);
         }
     }
+}
+
+/// Keeps of a run what some consumer may ask for again.
+fn end_run(tables: &mut Tables, run: Run, turn: &mut Turn<'_>) {
+    let Tables { producers, consumers, metrics, .. } = tables;
+    let Some((stream, keys)) = producers.get_mut(run.producer).and_then(|producer| producer.run(run.encoding)) else { return };
+    for (_, stored) in stream.run() {
+        metrics.count_delay(stored.received_at, turn.now);
+    }
+    let repairs = keys.iter().filter_map(|key| consumers.get(*key)).any(Consumer::repairs);
+    stream.end_run(repairs, turn);
+    producer::arm_history(tables, run.producer);
 }
 
 /// Seals what a transport's consumers have to send: everything, for there is no pacer yet.

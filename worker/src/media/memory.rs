@@ -29,7 +29,7 @@ pub(crate) fn end_turn(tables: &mut Tables, turn: &mut Turn<'_>) {
         evict(tables, wanted);
     }
     report(tables, turn);
-    if !tables.metrics.memory.armed && (turn.pool.stats().has_chunks() || turn.outbox.batch.held_bytes() > 0) {
+    if !tables.metrics.memory.armed && has_spare(turn) {
         tables.metrics.memory.armed = true;
         tables.schedule(Deadline::Memory, turn.now + RECLAIM_EVERY);
     }
@@ -39,10 +39,16 @@ pub(crate) fn end_turn(tables: &mut Tables, turn: &mut Turn<'_>) {
 pub(crate) fn on_deadline(tables: &mut Tables, turn: &mut Turn<'_>) {
     turn.pool.reclaim(turn.now);
     turn.outbox.batch.reclaim(turn.now);
-    tables.metrics.memory.armed = turn.pool.stats().has_spare_chunks() || turn.outbox.batch.held_bytes() > 0;
+    tables.metrics.memory.armed = has_spare(turn);
     if tables.metrics.memory.armed {
         tables.schedule(Deadline::Memory, turn.now + RECLAIM_EVERY);
     }
+}
+
+/// Whether there is memory that [`on_deadline`] may give back; one chunk of each class stays.
+fn has_spare(turn: &Turn<'_>) -> bool {
+    let pool = turn.pool.stats();
+    pool.small.chunks > 1 || pool.large.chunks > 1 || turn.outbox.batch.held_bytes() > 0
 }
 
 /// Lets go of `wanted` packets, each the oldest of the stream that holds most at that moment.

@@ -96,28 +96,28 @@ impl Tables {
     }
 
     pub(crate) fn router(&self, id: RouterId) -> Result<RouterKey, Refused> {
-        match self.ids.get(&id.into()) {
+        match self.ids.get(&EntityId::from(id)) {
             Some(EntityKey::Router(key)) => Ok(*key),
             _ => Err(Refused::not_found(format!("no router has id {}; create it first, or it was closed", id.0))),
         }
     }
 
     pub(crate) fn transport(&self, id: TransportId) -> Result<TransportKey, Refused> {
-        match self.ids.get(&id.into()) {
+        match self.ids.get(&EntityId::from(id)) {
             Some(EntityKey::Transport(key)) => Ok(*key),
             _ => Err(Refused::not_found(format!("no transport has id {}; create it first, or it was closed", id.0))),
         }
     }
 
     pub(crate) fn producer(&self, id: ProducerId) -> Result<ProducerKey, Refused> {
-        match self.ids.get(&id.into()) {
+        match self.ids.get(&EntityId::from(id)) {
             Some(EntityKey::Producer(key)) => Ok(*key),
             _ => Err(Refused::not_found(format!("no producer has id {}; produce it first, or it was closed", id.0))),
         }
     }
 
     pub(crate) fn consumer(&self, id: ConsumerId) -> Result<ConsumerKey, Refused> {
-        match self.ids.get(&id.into()) {
+        match self.ids.get(&EntityId::from(id)) {
             Some(EntityKey::Consumer(key)) => Ok(*key),
             _ => Err(Refused::not_found(format!("no consumer has id {}; consume it first, or it was closed", id.0))),
         }

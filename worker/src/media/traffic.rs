@@ -24,7 +24,7 @@ impl TrafficCounter {
     pub(crate) fn add(&mut self, now: Time, packets: u64, bytes: u64) {
         self.packets += packets;
         self.bytes += bytes;
-        self.rate.add(now, bytes);
+        self.rate.add(now, usize::try_from(bytes).unwrap_or(usize::MAX));
     }
 
     pub(crate) fn packets(&self) -> u64 {

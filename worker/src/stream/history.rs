@@ -100,6 +100,14 @@ impl<T> StreamHistory<T> {
         self.get(Position(self.end.0.checked_sub(back)?))
     }
 
+    /// The packets from a position on that are still held, in order.
+    pub fn iter_from(&self, start: Position) -> impl Iterator<Item = (Position, &T)> {
+        let first = start.max(self.oldest());
+        let skipped = usize::try_from(first.since(self.oldest())).unwrap_or(usize::MAX);
+        let held = self.slots.range(skipped.min(self.slots.len())..);
+        (first.0..).map(Position).zip(held.map(|stored| &stored.item))
+    }
+
     /// Position of the oldest packet held; equal to [`end`](Self::end) when there is none.
     pub fn oldest(&self) -> Position {
         Position(self.end.0 - self.slots.len() as u64)

@@ -11,7 +11,7 @@ pub(crate) mod stats;
 
 use smallvec::SmallVec;
 use tidegate_protocol::event::Event;
-use tidegate_protocol::ids::ConsumerId;
+use tidegate_protocol::ids::{EntityId, ConsumerId};
 use tidegate_protocol::rtp::{MediaKind, RtpParameters, RtpType};
 
 use crate::media::consumer::sent::SentStream;
@@ -185,7 +185,7 @@ fn new(
 pub(crate) fn close(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) {
     let Some(mut consumer) = tables.consumers.remove(key) else { return };
     consumer.stream.forget_packets(turn);
-    tables.ids.remove(&consumer.id.into());
+    tables.ids.remove(&EntityId::from(consumer.id));
     if let Some(producer) = tables.producers.get_mut(consumer.producer) {
         producer.consumers.retain(|other| *other != key);
     }
@@ -249,6 +249,12 @@ pub(crate) fn request_key_frame(tables: &mut Tables, key: ConsumerKey, turn: &mu
         let (producer, ssrc) = (consumer.producer, consumer.consumable_ssrc);
         producer::request_key_frame(tables, producer, ssrc, turn);
     }
+}
+
+/// Tells the scores that matter to a consumer.
+pub(crate) fn tell_score(tables: &Tables, key: ConsumerKey, turn: &mut Turn<'_>) {
+    let Some(consumer) = tables.consumers.get(key) else { return };
+    turn.outbox.event(Event::ConsumerScore { consumer: consumer.id, score: stats::score(tables, consumer) });
 }
 
 /// If packets may pass: they do from the next key frame on, which is asked for.

@@ -41,7 +41,7 @@ pub(crate) fn plan_run(
         equalize(&mut passing);
     }
     for packet in &passing {
-        match consumer.stream.ring.push(packet.seq, packet.entry, turn.now, turn.pool) {
+        match consumer.stream.ring.push(packet.seq, packet.entry, turn.now, stream.retain(), turn.pool) {
             Ok(()) => planned.packets += 1,
             Err(_) => consumer.stream.counters.discarded += 1,
         }
@@ -85,7 +85,7 @@ fn plan(
         return Plan::Drop;
     };
     consumer.stream.timestamps.forward(stored.header.timestamp, turn.now);
-    let entry = Entry::new(position, consumer.stream.segments.current());
+    let entry = Entry::new(position.low(), consumer.stream.segments.current(), 0, 0);
     Plan::Pass(Passing { seq, entry, bytes: seal::variable_bytes(consumer, stored) })
 }
 
@@ -144,7 +144,7 @@ mod tests {
     use crate::base::sequence::Seq;
 
     fn paddings(sizes: &[u16]) -> Vec<u8> {
-        let passing = |bytes: &u16| Passing { seq: Seq::new(1), entry: Entry::default(), bytes: *bytes };
+        let passing = |bytes: &u16| Passing { seq: Seq::new(1), entry: Entry::new(0, 0, 0, 0), bytes: *bytes };
         let mut run: Vec<Passing> = sizes.iter().map(passing).collect();
         equalize(&mut run);
         run.iter().map(|packet| packet.entry.padding).collect()

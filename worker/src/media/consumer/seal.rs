@@ -12,6 +12,7 @@ use crate::media::producer::stream::{ReceivedStream, Stored};
 use crate::media::transport::sender::Sender;
 use crate::network::Destination;
 use crate::rtp::{ExtensionId, ExtensionKind};
+use crate::rtp::values::abs_send_time;
 use crate::rtp::write::{ExtensionValues, Outgoing, packet_len, write_packet};
 use crate::stream::ring::Entry;
 use crate::turn::{Ntp, Turn};
@@ -39,7 +40,6 @@ pub(crate) fn seal_unsent(
     turn: &mut Turn<'_>,
 ) -> Sealed {
     let mut sealed = Sealed::default();
-    let mut payload_bytes = 0;
     while let Some((seq, entry)) = consumer.stream.ring.first_unsent() {
         let stored = stream.stored(entry.position);
         let form = Form::Media { sequence: seq.wire() };
@@ -50,11 +50,11 @@ pub(crate) fn seal_unsent(
         };
         consumer.stream.ring.mark_sent(seq, entry.padding);
         sealed += Sealed { packets: 1, bytes };
-        payload_bytes += stored.header.payload_len() as u64;
-        consumer.stream.last_sent = Some((stored.header.timestamp, stored.received_at));
+        let timestamp = consumer.stream.timestamps.map(stored.header.timestamp);
+        let payload_bytes = stored.header.payload_len();
+        consumer.stream.sending.on_packet(timestamp, payload_bytes, stream.captured_at(stored), turn.now);
     }
     consumer.stream.media.add(turn.now, sealed.packets, sealed.bytes);
-    consumer.stream.payload_bytes += payload_bytes;
     sealed
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn repair(
     turn: &mut Turn<'_>,
 ) -> Option<Sealed> {
     let entry = consumer.stream.ring.sent(sequence)?;
-    if !entry.may_resend(turn.now, consumer.stream.report.round_trip_time()) {
+    if !entry.may_resend(turn.now, consumer.stream.sending.round_trip()) {
         return None;
     }
     let stored = stream.stored(entry.position)?;
@@ -160,9 +160,7 @@ impl OfNow {
     fn new(consumer: &Consumer, sender: &mut Sender, wall: Ntp) -> Self {
         let counts = consumer.extensions.get(ExtensionKind::TransportWideCc).is_some();
         let wide_sequence = if counts { sender.take_wide_sequence().wire().to_be_bytes() } else { [0; 2] };
-        // 24 bits of seconds, 6 before the point and 18 after it.
-        let [_, _, _, a, b, c, _, _] = (wall.0 << 2).to_be_bytes();
-        Self { abs_send_time: [a, b, c], wide_sequence }
+        Self { abs_send_time: abs_send_time(wall.0), wide_sequence }
     }
 }
 

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use tidegate_protocol::rtp::RtpEncodingParameters;
 
-use crate::base::sequence::{Serial16, Serial32};
-use crate::base::time::Time;
+use crate::base::sequence::Serial16;
 use crate::media::parameters::{Codec, codec_of};
 use crate::media::refused::Refused;
 use crate::media::traffic::TrafficCounter;
+use crate::rtcp::{ReportBlock, SenderInfo};
 use crate::stream::continuity::{Continuity, TimestampMap};
-use crate::stream::report::SendReport;
+use crate::stream::report::Sending;
 use crate::stream::ring::SentRing;
-use crate::stream::score::Score;
+use crate::stream::score::{self, Score};
 use crate::turn::Turn;
 
 /// One consumer's stream.
@@ -32,11 +32,7 @@ pub(crate) struct SentStream {
     /// The one that it followed last, pauses aside: timestamps are those of this beginning.
     pub(crate) followed: Option<u8>,
     pub(crate) media: TrafficCounter,
-    /// For sender reports: RTP payload sent, without headers and padding (RFC 3550 6.4.1).
-    pub(crate) payload_bytes: u64,
-    /// For sender reports: timestamp (as received) and arrival of the packet sent last.
-    pub(crate) last_sent: Option<(Serial32, Time)>,
-    pub(crate) report: SendReport,
+    pub(crate) sending: Sending,
     pub(crate) score: Score,
     pub(crate) counters: SentCounters,
 }
@@ -107,12 +103,27 @@ impl SentStream {
             follows: None,
             followed: None,
             media: TrafficCounter::new(RATE_WINDOW),
-            payload_bytes: 0,
-            last_sent: None,
-            report: SendReport::new(),
-            score: Score::new(),
+            sending: Sending::new(),
+            score: Score::new(turn.now),
             counters: SentCounters::default(),
         })
+    }
+
+    /// What a sender report says now; `None` when nothing was sent for a while.
+    pub(crate) fn sender_info(&self, clock_rate: u32, turn: &Turn<'_>) -> Option<SenderInfo> {
+        self.sending.report(turn.now, turn.wall.0, clock_rate)
+    }
+
+    /// What the peer reports of this stream; whether the score changed.
+    pub(crate) fn on_report_block(&mut self, block: &ReportBlock, turn: &Turn<'_>) -> bool {
+        self.sending.on_report(block, turn.wall.0);
+        let totals = score::Sent {
+            sent: self.sending.packets(),
+            lost: block.cumulative_lost.into(),
+            repaired: self.counters.repaired,
+            retransmitted: self.counters.retransmitted,
+        };
+        self.score.on_report(totals, turn.now).is_some()
     }
 
     /// The SSRCs that feedback about this stream may name.
@@ -126,7 +137,7 @@ impl SentStream {
         self.forget_packets(turn);
     }
 
-    /// Gives the memory of what was sent back.
+    /// Forgets what was sent and gives its memory back.
     pub(crate) fn forget_packets(&mut self, turn: &mut Turn<'_>) {
         self.ring.clear(turn.pool);
     }

@@ -36,9 +36,9 @@ fn own_stats(consumer: &Consumer, now: Time) -> RtpStreamStats {
         packet_count: stream.media.packets(),
         byte_count: stream.media.bytes(),
         bitrate: stream.media.bits_per_second(now),
-        packets_lost: stream.report.packets_lost(),
-        fraction_lost: stream.report.fraction_lost(),
-        jitter: stream.report.jitter(),
+        packets_lost: stream.sending.cumulative_lost(),
+        fraction_lost: stream.sending.fraction_lost(),
+        jitter: stream.sending.remote_jitter(),
         packets_discarded: counters.discarded,
         packets_retransmitted: counters.retransmitted,
         packets_repaired: counters.repaired,
@@ -46,17 +46,17 @@ fn own_stats(consumer: &Consumer, now: Time) -> RtpStreamStats {
         nack_packet_count: counters.nacked_packets,
         pli_count: counters.plis,
         fir_count: counters.firs,
-        round_trip_time_us: micros(stream.report.round_trip_time()),
-        score: stream.score.score(),
+        round_trip_time_us: micros(stream.sending.round_trip()),
+        score: stream.score.value(),
     }
 }
 
 /// The scores that matter to a consumer.
 pub(crate) fn score(tables: &Tables, consumer: &Consumer) -> ConsumerScore {
     let producer = tables.producers.get(consumer.producer);
-    let of = |ssrc| producer.and_then(|producer| producer.stream_named(ssrc)).map_or(0, |stream| stream.score.score());
+    let of = |ssrc| producer.and_then(|producer| producer.stream_named(ssrc)).map_or(0, |stream| stream.score.value());
     ConsumerScore {
-        score: consumer.stream.score.score(),
+        score: consumer.stream.score.value(),
         producer_score: of(consumer.consumable_ssrc),
         producer_scores: List::first_of(
             producer.iter().flat_map(|producer| &producer.encodings).map(|encoding| of(encoding.mapped_ssrc)),
@@ -103,6 +103,6 @@ fn stream_dump(consumer: &Consumer) -> StreamDump {
         use_nack: feedback.nack,
         use_pli: feedback.pli,
         use_fir: feedback.fir,
-        score: consumer.stream.score.score(),
+        score: consumer.stream.score.value(),
     }
 }

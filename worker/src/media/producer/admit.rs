@@ -12,8 +12,10 @@ use crate::media::producer::Producer;
 use crate::media::producer::stream::{ReceivedStream, Stored, StreamOptions};
 use crate::rtp::header::Header;
 use crate::rtp::rtx;
+use crate::stream::bitrate;
 use crate::stream::nack::Arrival;
 use crate::stream::receive::Verdict;
+use crate::stream::score;
 use crate::turn::Turn;
 
 /// A well-formed packet of a producer's stream.
@@ -93,13 +95,15 @@ impl ReceivedStream {
         let seq = match verdict {
             Verdict::New { seq, .. } | Verdict::Late(seq) => seq,
             Verdict::Restarted(seq) => {
-                self.begin_anew();
+                self.begin_anew(seq);
                 admitted.needs_key_frame = true;
                 seq
             }
             Verdict::Duplicate | Verdict::Suspicious => {
                 self.counters.discarded += 1;
-                self.report.on_duplicate();
+                if verdict == Verdict::Duplicate {
+                    self.reception.on_duplicate();
+                }
                 return admitted;
             }
         };
@@ -135,14 +139,20 @@ impl ReceivedStream {
     fn count(&mut self, received: &Received, role: Role, seq: Seq, is_key_frame: bool, now: Time) {
         let header = &received.header;
         if header.payload_len() > 0 {
-            self.media.add(now, 1, header.packet_len() as u64);
+            if self.media.inactive_at(bitrate::INACTIVE_AFTER).is_some_and(|at| at <= now) {
+                // Back from silence: whatever was lost before says nothing about now.
+                self.score.reset(score::MAX, now);
+            }
+            self.media.add(now, header.packet_len());
         }
+        // A repair has a stream of its own: for reports its original stays lost (RFC 4588 4).
         if role == Role::Media {
-            self.report.on_packet(seq, header.timestamp, received.received_at, self.codec.clock_rate);
-        } else {
-            self.report.on_repaired(seq);
+            self.jitter.on_packet(header.timestamp, received.received_at, self.codec.clock_rate);
+            match self.restarted_at.take() {
+                Some(restarted) if restarted == seq => self.reception.on_restart(seq),
+                _ => self.reception.on_packet(seq),
+            }
         }
-        self.last_packet_at = now;
         if is_key_frame {
             self.key_frames.on_key_frame();
         }
@@ -161,15 +171,17 @@ impl ReceivedStream {
             Arrival::Newest { missing } => admitted.lost = missing > 0,
             Arrival::KeyFrameNeeded => admitted.needs_key_frame = true,
             Arrival::Unlisted if role == Role::Rtx => return false,
-            Arrival::Unlisted | Arrival::Recovered { .. } => {}
+            Arrival::Unlisted | Arrival::Found { .. } => {}
         }
         true
     }
 
     /// The peer began anew: what was lost is lost, and consumers start again.
-    fn begin_anew(&mut self) {
+    fn begin_anew(&mut self, seq: Seq) {
         self.beginning = self.beginning.wrapping_add(1);
+        self.restarted_at = Some(seq);
         self.losses.clear();
-        self.report.on_restart();
+        self.jitter.restart();
+        self.capture.restart();
     }
 }

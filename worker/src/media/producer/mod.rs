@@ -12,7 +12,7 @@ pub(crate) mod upstream;
 use std::time::Duration;
 
 use smallvec::SmallVec;
-use tidegate_protocol::ids::ProducerId;
+use tidegate_protocol::ids::{EntityId, ProducerId};
 use tidegate_protocol::rtp::{MediaKind, RtpMapping, RtpParameters, RtpType};
 
 use crate::media::deadline::Deadline;
@@ -166,7 +166,7 @@ fn new(
 /// Closes a producer and its consumers, which are told.
 pub(crate) fn close(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
     let Some(mut producer) = tables.producers.remove(key) else { return };
-    tables.ids.remove(&producer.id.into());
+    tables.ids.remove(&EntityId::from(producer.id));
     for stream in producer.streams_mut() {
         stream.forget_packets(turn);
     }
@@ -255,7 +255,7 @@ pub(crate) fn on_nack_deadline(tables: &mut Tables, key: ProducerKey, turn: &mut
 pub(crate) fn on_history_deadline(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
     let Some(producer) = tables.producers.get_mut(key) else { return };
     let repairing = producer.consumers.iter().filter_map(|key| tables.consumers.get(*key)).filter(|consumer| consumer.repairs());
-    let rtt_max = repairing.filter_map(|consumer| consumer.stream.report.round_trip_time()).max();
+    let rtt_max = repairing.filter_map(|consumer| consumer.stream.sending.round_trip()).max();
     for stream in producer.streams_mut() {
         stream.history_armed = None;
         stream.expire(rtt_max, turn);

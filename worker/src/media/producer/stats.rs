@@ -29,9 +29,9 @@ pub(crate) fn stream_stats(producer: &Producer, index: usize, stream: &ReceivedS
         packet_count: stream.media.packets(),
         byte_count: stream.media.bytes(),
         bitrate: stream.media.bits_per_second(now),
-        packets_lost: stream.report.packets_lost(),
-        fraction_lost: stream.report.fraction_lost(),
-        jitter: stream.report.jitter(),
+        packets_lost: i32::try_from(stream.reception.lost()).unwrap_or(i32::MAX),
+        fraction_lost: stream.fraction_lost,
+        jitter: stream.jitter.timestamp_units(),
         packets_discarded: counters.discarded,
         packets_retransmitted: stream.losses.packets_retransmitted(),
         packets_repaired: stream.losses.packets_repaired(),
@@ -39,8 +39,8 @@ pub(crate) fn stream_stats(producer: &Producer, index: usize, stream: &ReceivedS
         nack_packet_count: counters.nacked_packets,
         pli_count: counters.plis,
         fir_count: counters.firs,
-        round_trip_time_us: micros(stream.report.round_trip_time()),
-        score: stream.score.score(),
+        round_trip_time_us: micros(stream.round_trip),
+        score: stream.score.value(),
     }
 }
 
@@ -74,7 +74,7 @@ fn stream_dump(producer: &Producer, index: usize, stream: &ReceivedStream) -> St
         use_nack: codec.feedback.nack,
         use_pli: codec.feedback.pli,
         use_fir: codec.feedback.fir,
-        score: stream.score.score(),
+        score: stream.score.value(),
     }
 }
 

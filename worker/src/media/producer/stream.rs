@@ -12,15 +12,18 @@ use crate::base::sequence::{Seq, Serial8};
 use crate::base::time::Time;
 use crate::media::parameters::{Codec, ExtensionIds, Format};
 use crate::media::producer::key_frames::KeyFrameRequests;
-use crate::media::traffic::TrafficCounter;
+use crate::rtcp::ReportBlock;
 use crate::rtp::ExtensionKind;
 use crate::rtp::header::Header;
 use crate::stream::Kind;
+use crate::stream::bitrate::{self, Bitrate};
+use crate::stream::capture::CaptureClock;
 use crate::stream::history::{Position, StreamHistory, retain};
+use crate::stream::jitter::Jitter;
 use crate::stream::nack::LossList;
 use crate::stream::receive::Tracker;
-use crate::stream::report::ReceiveReport;
-use crate::stream::score::ReceiveScore;
+use crate::stream::report::Reception;
+use crate::stream::score::{self, Score};
 use crate::turn::Turn;
 
 /// A received stream with its engines.
@@ -33,19 +36,26 @@ pub(crate) struct ReceivedStream {
     pub(crate) extensions: ExtensionIds,
     pub(crate) tracker: Tracker,
     pub(crate) losses: LossList,
-    pub(crate) report: ReceiveReport,
-    pub(crate) score: ReceiveScore,
-    pub(crate) media: TrafficCounter,
+    pub(crate) reception: Reception,
+    pub(crate) jitter: Jitter,
+    pub(crate) capture: CaptureClock,
+    pub(crate) score: Score,
+    pub(crate) media: Bitrate,
+    /// Of the last interval, in 1/256.
+    pub(crate) fraction_lost: u8,
+    /// To the peer, by its answer to our reference time.
+    pub(crate) round_trip: Option<Duration>,
     pub(crate) counters: ReceivedCounters,
     pub(crate) key_frames: KeyFrameRequests,
     pub(crate) fir_sequence: Serial8,
     /// Raised when the peer began anew; consumers notice and start again.
     pub(crate) beginning: u8,
+    /// The number with which it did, until that packet is counted.
+    pub(crate) restarted_at: Option<Seq>,
     history: StreamHistory<Stored>,
     run_start: Option<Position>,
     retain: Duration,
     run_wanted: bool,
-    pub(crate) last_packet_at: Time,
     pub(crate) history_armed: Option<Time>,
     pub(crate) key_frames_armed: Option<Time>,
     pub(crate) nacks_armed: Option<Time>,
@@ -104,18 +114,22 @@ impl ReceivedStream {
             extensions: producer.extensions,
             tracker: Tracker::new(),
             losses: LossList::new(),
-            report: ReceiveReport::new(),
-            score: ReceiveScore::new(),
-            media: TrafficCounter::new(RATE_WINDOW),
+            reception: Reception::new(),
+            jitter: Jitter::new(),
+            capture: CaptureClock::new(),
+            score: Score::new(now),
+            media: Bitrate::new(bitrate::WINDOW),
+            fraction_lost: 0,
+            round_trip: None,
             counters: ReceivedCounters::default(),
             key_frames: KeyFrameRequests::new(producer.key_frame_request_delay),
             fir_sequence: Serial8::new(0),
             beginning: 0,
+            restarted_at: None,
             history: StreamHistory::new(),
             run_start: None,
             retain: retain(None, if producer.kind == MediaKind::Video { Kind::Video } else { Kind::Audio }),
             run_wanted: false,
-            last_packet_at: now,
             history_armed: None,
             key_frames_armed: None,
             nacks_armed: None,
@@ -135,7 +149,7 @@ impl ReceivedStream {
     /// The packets that came in this turn.
     pub(crate) fn run(&self) -> impl Iterator<Item = (Position, &Stored)> {
         let start = self.run_start.unwrap_or(self.history.end());
-        self.history.from(start)
+        self.history.iter_from(start)
     }
 
     /// Some consumer sends packets of this run.
@@ -216,6 +230,41 @@ impl ReceivedStream {
         }
     }
 
+    /// Once an interval: the new score; whether it changed. A stream that fell silent has none.
+    pub(crate) fn update_score(&mut self, now: Time) -> bool {
+        let silent = self.media.inactive_at(bitrate::INACTIVE_AFTER).is_none_or(|at| at <= now);
+        let changed = if silent {
+            self.score.reset(0, now)
+        } else {
+            let totals = score::Received {
+                expected: self.reception.expected(),
+                received: self.reception.received(),
+                repaired: self.losses.packets_repaired(),
+                retransmitted: self.losses.packets_retransmitted(),
+                has_rtx: self.rtx_ssrc.is_some(),
+            };
+            self.score.on_interval(totals, now)
+        };
+        changed.is_some()
+    }
+
+    /// What a receiver report says of this stream now.
+    pub(crate) fn report_block(&mut self, now: Time) -> Option<ReportBlock> {
+        let silent_for = self.media.last_at().map(|at| now.since(at));
+        if silent_for.is_none_or(|span| span > SILENT_AFTER) {
+            return None;
+        }
+        let block = self.reception.report(self.ssrc, self.jitter.timestamp_units(), now)?;
+        self.fraction_lost = block.fraction_lost;
+        Some(block)
+    }
+
+    /// When a packet's timestamp was, by the sender's reports; else when it came.
+    pub(crate) fn captured_at(&self, stored: &Stored) -> Time {
+        let timestamp = stored.header.timestamp;
+        self.capture.captured_at(timestamp, self.codec.clock_rate).unwrap_or(stored.received_at)
+    }
+
     pub(crate) fn arm_history(&mut self) -> Option<Time> {
         arm(&mut self.history_armed, self.history.next_expiry(self.retain))
     }
@@ -243,5 +292,5 @@ fn arm(armed: &mut Option<Time>, needed: Option<Time>) -> Option<Time> {
     Some(needed)
 }
 
-/// Bit rates of streams are taken over this window.
-const RATE_WINDOW: Duration = Duration::from_millis(2_500);
+/// A stream silent for longer is not reported on.
+const SILENT_AFTER: Duration = Duration::from_secs(2);

@@ -36,7 +36,7 @@ pub(crate) fn send_nacks(tables: &mut Tables, key: ProducerKey, index: usize, tu
     let Some(transport) = transports.get_mut(producer.transport) else { return };
     let Some(stream) = producer.stream_mut(index) else { return };
     stream.nacks_armed = None;
-    let rtt = stream.report.round_trip_time();
+    let rtt = stream.round_trip;
     let due: SmallVec<[Serial16; 64]> = stream.losses.due(turn.now, rtt).map(|seq| seq.wire()).collect();
     if due.is_empty() {
         return;
@@ -69,6 +69,6 @@ pub(crate) fn scores(producer: &Producer) -> List<StreamScore, 16> {
         encoding_idx: u32::try_from(index).unwrap_or(u32::MAX),
         ssrc: stream.ssrc,
         rid: producer.encodings.get(index).and_then(|encoding| encoding.rid.as_deref()).map(Text::clipped),
-        score: stream.score.score(),
+        score: stream.score.value(),
     }))
 }

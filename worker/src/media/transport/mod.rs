@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tidegate_protocol::bounded::{List, Text};
 use tidegate_protocol::dump::{NamedProducer, PlainDump, RecvRtpHeaderExtensions, SsrcConsumer, SsrcProducer, TransportDump};
-use tidegate_protocol::ids::TransportId;
+use tidegate_protocol::ids::{EntityId, TransportId};
 use tidegate_protocol::stats::{DroppedPackets, PlainStats, TransportStats};
 
 use crate::media::demux::Demux;
@@ -101,7 +101,7 @@ pub(crate) fn close(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>)
         producer::close(tables, producer, turn);
     }
     let Some(transport) = tables.transports.remove(key) else { return };
-    tables.ids.remove(&transport.id.into());
+    tables.ids.remove(&EntityId::from(transport.id));
     for socket in transport.plain.sockets() {
         tables.sockets.leave(socket, key, turn);
     }

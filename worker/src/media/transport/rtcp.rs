@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::base::sequence::Serial32;
 use crate::base::time::Time;
 use crate::media::deadline::Deadline;
 use crate::media::consumer::Consumer;
@@ -17,6 +16,7 @@ use crate::media::{ConsumerKey, ProducerKey, Tables, TransportKey};
 use crate::rtcp::{
     COMPOUND_BYTES_MAX, CompoundWriter, DlrrReport, REPORT_BLOCKS_MAX, ReportBlock, SenderInfo, WriteError,
 };
+use crate::stream::report::Echo;
 use crate::turn::Turn;
 
 /// When reports are due, and what the peer said about its clock.
@@ -25,35 +25,25 @@ pub(crate) struct RtcpSchedule {
     armed: bool,
     /// Names us as receiver (RFC 3550 6.4.2): one for all reports of the transport.
     pub(crate) own_ssrc: u32,
-    /// The peer's last reference time (RFC 3611 4.4), for our answer.
-    reference: Option<Reference>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Reference {
-    ssrc: u32,
-    compact_ntp: Serial32,
-    at: Time,
+    /// The peer's last reference time (RFC 3611 4.4) and who told it, for our answer.
+    reference: Echo,
+    reference_of: Option<u32>,
 }
 
 impl RtcpSchedule {
     pub(crate) fn new(own_ssrc: u32) -> Self {
-        Self { armed: false, own_ssrc, reference: None }
+        Self { armed: false, own_ssrc, reference: Echo::new(), reference_of: None }
     }
 
     /// The peer told the time by its clock, to measure the round trip.
     pub(crate) fn on_reference_time(&mut self, ssrc: u32, ntp: u64, now: Time) {
-        self.reference = Some(Reference { ssrc, compact_ntp: crate::rtcp::compact_ntp(ntp), at: now });
+        self.reference.on_reference(ntp, now);
+        self.reference_of = Some(ssrc);
     }
 
     fn answer(&self, now: Time) -> Option<DlrrReport> {
-        let reference = self.reference?;
-        let delay = now.since(reference.at).as_nanos() * 65_536 / 1_000_000_000;
-        Some(DlrrReport {
-            ssrc: reference.ssrc,
-            last_rr: reference.compact_ntp,
-            delay_since_last_rr: u32::try_from(delay).ok()?,
-        })
+        let (last_rr, delay_since_last_rr) = self.reference.echo(now);
+        Some(DlrrReport { ssrc: self.reference_of?, last_rr, delay_since_last_rr })
     }
 }
 
@@ -139,7 +129,8 @@ fn report(
     let mut compound = CompoundWriter::new(&mut bytes);
     let mut said_anything = false;
     for consumer in consumers.iter().filter_map(|key| all_consumers.get(*key)) {
-        let Some(info) = consumer.stream.sender_info(turn) else { continue };
+        let clock_rate = consumer.codecs.first().map_or(0, |codec| codec.clock_rate);
+        let Some(info) = consumer.stream.sender_info(clock_rate, turn) else { continue };
         said_anything = true;
         append(transport, turn, &mut compound, |compound| write_sender(compound, consumer, &info));
     }
@@ -165,6 +156,10 @@ fn report(
 }
 
 fn write_sender(compound: &mut CompoundWriter<'_>, consumer: &Consumer, info: &SenderInfo) -> Result<(), WriteError> {
+    // Both or none: a description in a later compound would be of no use.
+    if compound.len() + SENDER_BYTES_MAX + consumer.cname.len() > COMPOUND_BYTES_MAX {
+        return Err(WriteError::NoRoom);
+    }
     compound.sender_report(consumer.stream.ssrc, info, &[])?;
     compound.cname(consumer.stream.ssrc, consumer.cname.as_bytes())
 }
@@ -173,3 +168,5 @@ fn write_sender(compound: &mut CompoundWriter<'_>, consumer: &Consumer, info: &S
 const FIRST_AFTER: Duration = Duration::from_millis(500);
 /// Then one each such interval and up to half of it more, at random, so that transports do not march in step.
 const INTERVAL: Duration = Duration::from_millis(1_000);
+/// A sender report of 28 bytes, and a description of 10 more than its text, rounded up to words.
+const SENDER_BYTES_MAX: usize = 28 + 14;
