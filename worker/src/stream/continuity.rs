@@ -5,8 +5,7 @@
 //! of arrival. Duplicates must have been removed before ([`super::receive::Tracker`] does).
 //! Invariant: two inputs never get one output number, and outputs grow with inputs.
 
-use std::time::Duration;
-
+use super::ticks;
 use crate::base::sequence::{Seq, Serial16, Serial32};
 use crate::base::time::Time;
 
@@ -175,7 +174,7 @@ const fn place(number: u64) -> (usize, u64) {
 /// Moves one consumer's RTP timestamps so that they go on where its stream is restarted or replaced.
 ///
 /// Within one input stream timestamps are kept; [`sync`](Self::sync) sets a new offset for another one.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct TimestampMap {
     offset: u32,
     /// The newest output timestamp; meaningless without a time.
@@ -233,10 +232,10 @@ impl TimestampMap {
     }
 }
 
-/// A span in timestamp units, modulo 2^32.
-fn ticks(span: Duration, clock_rate_hz: u32) -> u32 {
-    let ticks = span.as_nanos() * u128::from(clock_rate_hz) / 1_000_000_000;
-    u32::try_from(ticks % (1 << Serial32::BITS)).unwrap_or(0)
+impl Default for TimestampMap {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// How many numbers behind the newest a late packet may be while numbers are being dropped. More than the 1,500
@@ -249,6 +248,7 @@ const _: () = assert!(WORDS as u64 * 64 == WINDOW);
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
+    use std::time::Duration;
 
     use proptest::prelude::*;
 

@@ -11,15 +11,23 @@
 //! | [`receive`] | producer | which packet is this: new, late, a duplicate, a restart? |
 //! | [`nack`] | producer | which numbers to ask for again, and when? |
 //! | [`history`] | producer | the packets that some consumer may still ask for |
+//! | [`capture`] | producer | when was this timestamp captured, by our clock? |
 //! | [`continuity`] | consumer | which number and timestamp does it get? |
 //! | [`ring`] | consumer | what was sent under that number, what is still to be sent? |
 //! | [`jitter`], [`report`], [`score`], [`bitrate`] | both | how is it going? |
 
+#![forbid(unsafe_code)]
+
+pub mod bitrate;
+pub mod capture;
 pub mod continuity;
 pub mod history;
+pub mod jitter;
 pub mod nack;
 pub mod receive;
+pub mod report;
 pub mod ring;
+pub mod score;
 
 use std::time::Duration;
 
@@ -36,3 +44,12 @@ pub enum Kind {
 pub const RTT_UNKNOWN: Duration = Duration::from_millis(100);
 /// Memory that has not been needed for this long is given back.
 pub const SPACIOUS: Duration = Duration::from_secs(5);
+
+/// A span in units of an RTP clock, rounded down, modulo 2^32 as timestamps are.
+#[expect(clippy::cast_possible_truncation, reason = "modulo 2^32 is what is wanted")]
+fn ticks(span: Duration, clock_rate_hz: u32) -> u32 {
+    let rate = u64::from(clock_rate_hz);
+    let whole = span.as_secs().wrapping_mul(rate);
+    let part = u64::from(span.subsec_nanos()) * rate / 1_000_000_000;
+    whole.wrapping_add(part) as u32
+}

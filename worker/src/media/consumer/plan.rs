@@ -144,7 +144,8 @@ mod tests {
     use crate::base::sequence::Seq;
 
     fn paddings(sizes: &[u16]) -> Vec<u8> {
-        let passing = |bytes: &u16| Passing { seq: Seq::new(1), entry: Entry::new(0, 0, 0, 0), bytes: *bytes };
+        let passing =
+            |bytes: &u16| Passing { seq: Seq::new(1), entry: Entry::new(0, 0, 0, 0), bytes: *bytes };
         let mut run: Vec<Passing> = sizes.iter().map(passing).collect();
         equalize(&mut run);
         run.iter().map(|packet| packet.entry.padding).collect()
