@@ -14,10 +14,11 @@
 //! | [`capture`] | producer | when was this timestamp captured, by our clock? |
 //! | [`continuity`] | consumer | which number and timestamp does it get? |
 //! | [`ring`] | consumer | what was sent under that number, what is still to be sent? |
-//! | [`jitter`], [`report`], [`score`], `bitrate` | both | how is it going? |
+//! | [`jitter`], [`report`], [`score`], [`bitrate`] | both | how is it going? |
 
 #![forbid(unsafe_code)]
 
+pub mod bitrate;
 pub mod capture;
 pub mod continuity;
 pub mod history;

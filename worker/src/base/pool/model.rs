@@ -1,9 +1,11 @@
 //! Random walks of the pool against a model that only counts: what is taken, shared, frozen, dropped and given back.
 
 use super::*;
+use crate::base::time::Time;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -196,7 +198,7 @@ impl Walk {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.div_ceil(4)))]
 
     #[test]
     fn counts_and_contents_are_those_of_the_model(steps in prop::collection::vec(step(), 1..150)) {

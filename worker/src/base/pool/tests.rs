@@ -1,6 +1,7 @@
 //! What the pool promises to its users, one by one. The random walk against a model is in `model.rs`.
 
 use super::*;
+use crate::base::time::Time;
 
 fn fill(pool: &mut Pool, class: Class, count: usize) -> Vec<Buffer> {
     (0..count).map(|_| pool.take(class).expect("the budget has room")).collect()
@@ -129,6 +130,19 @@ fn pressure_starts_at_nine_tenths_and_ends_when_a_chunk_of_slots_is_free() {
     assert_eq!(pool.pressure(), CHUNK_SLOTS - 20);
     held.truncate(held.len() - 44);
     assert_eq!(pool.pressure(), 0);
+}
+
+#[test]
+fn empty_small_chunks_are_no_pressure_but_the_one_that_is_kept() {
+    // Six small chunks make a large one.
+    for (empty, pressure) in [(6, CHUNK_SLOTS), (7, 0)] {
+        let mut pool = Pool::new(LIMIT);
+        let small = fill(&mut pool, Class::Small, empty * CHUNK_SLOTS);
+        assert_eq!(pool.charge(LIMIT / 10 * 9 - pool.held_bytes()), Ok(()));
+        assert_eq!(pool.pressure(), CHUNK_SLOTS);
+        drop(small);
+        assert_eq!(pool.pressure(), pressure);
+    }
 }
 
 #[test]

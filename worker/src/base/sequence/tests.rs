@@ -10,6 +10,7 @@ fn half_a_cycle_away_counts_as_behind_from_both_sides() {
     assert!(!half.is_newer_than(zero) && !zero.is_newer_than(half));
     assert!(Serial16::new(0x7FFF).is_newer_than(zero));
     assert!(zero.is_newer_than(Serial16::new(0x8001)));
+    assert!(!zero.is_newer_than(zero));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[test]
 fn a_stale_key_finds_nothing_after_its_place_is_taken_again() {
@@ -93,7 +93,9 @@ impl Checked {
     fn apply(&mut self, step: &Step) {
         match *step {
             Step::Insert(value) => {
+                let lowest_free = self.lowest_free_in_a_page();
                 let key = self.table.insert(value);
+                assert!(lowest_free.is_none_or(|index| key.index == index), "{key:?} is not the lowest");
                 assert_eq!(self.model.insert(key, value), None, "{key:?} was given out while it lives");
                 assert!(!self.stale.contains(&key), "{key:?} was given out again");
             }
@@ -119,6 +121,13 @@ impl Checked {
         }
     }
 
+    /// The lowest place that is free beside one in use in the same page; `None` when a page has to be made.
+    fn lowest_free_in_a_page(&self) -> Option<u32> {
+        let used = self.model.keys().map(|key| key.index).collect::<BTreeSet<_>>();
+        let pages = used.iter().map(|index| index / 32).collect::<BTreeSet<_>>();
+        pages.iter().flat_map(|page| page * 32..(page + 1) * 32).find(|index| !used.contains(index))
+    }
+
     fn remove(&mut self, key: Key<u16>) {
         assert_eq!(self.table.remove(key), self.model.remove(&key));
         self.stale.push(key);
@@ -138,8 +147,7 @@ impl Checked {
         for key in &self.stale {
             assert!(self.table.get(*key).is_none() && self.table.get_mut(*key).is_none());
         }
-        let pages_needed =
-            self.model.keys().map(|key| key.place().0).collect::<std::collections::BTreeSet<_>>();
+        let pages_needed = self.model.keys().map(|key| key.place().0).collect::<BTreeSet<_>>();
         let with_memory = self.table.pages.iter().filter(|page| !page.entries.is_empty()).count();
         assert_eq!(with_memory, pages_needed.len());
         assert_eq!(self.table.pages.len(), pages_needed.last().map_or(0, |last| last + 1));
