@@ -88,7 +88,10 @@ impl Worker {
         let answer = catch_unwind(AssertUnwindSafe(|| control::dispatch(self, command, turn)));
         let answer = answer.unwrap_or_else(|_| {
             self.contain(None, turn);
-            Err(CommandError::new(ErrorKind::Internal, "a defect of the worker was contained; please report it"))
+            Err(CommandError::new(
+                ErrorKind::Internal,
+                "a defect of the worker was contained; please report it",
+            ))
         });
         turn.outbox.respond(id, answer);
     }
@@ -175,7 +178,8 @@ impl Worker {
             self.tables.transports.remove(key);
             self.tables.ids.remove(&EntityId::from(id));
         }
-        let message = Text::clipped("a defect of the worker was contained by closing this transport; please report it");
+        let message =
+            Text::clipped("a defect of the worker was contained by closing this transport; please report it");
         turn.outbox.event(Event::TransportInternalError { transport: id, message });
     }
 

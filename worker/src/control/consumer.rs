@@ -28,7 +28,8 @@ pub(super) fn consume(tables: &mut Tables, command: Command, turn: &mut Turn<'_>
     let transport = tables.transport(transport)?;
     let producer = tables.producer(producer)?;
     let consumable_ssrcs = consumable_ssrcs.into_vec();
-    let options = ConsumerOptions { id, kind, rtp_parameters, consumer_type, consumable_ssrcs, paused, ignore_dtx };
+    let options =
+        ConsumerOptions { id, kind, rtp_parameters, consumer_type, consumable_ssrcs, paused, ignore_dtx };
     let key = consumer::create(tables, transport, producer, options, turn)?;
     let consumer = tables.consumers.get(key).ok_or_else(gone)?;
     let (paused, producer_paused) = (consumer.is_paused(), consumer.is_producer_paused());
@@ -48,7 +49,9 @@ pub(super) fn dump(tables: &Tables, id: ConsumerId) -> Answer {
 
 pub(super) fn stats(tables: &Tables, id: ConsumerId, turn: &Turn<'_>) -> Answer {
     let key = tables.consumer(id)?;
-    consumer::stats::stats(tables, key, turn.now).map(|stats| Reply::ConsumerStats(Box::new(stats))).ok_or_else(gone)
+    consumer::stats::stats(tables, key, turn.now)
+        .map(|stats| Reply::ConsumerStats(Box::new(stats)))
+        .ok_or_else(gone)
 }
 
 pub(super) fn pause(tables: &mut Tables, id: ConsumerId, turn: &mut Turn<'_>) -> Answer {
@@ -72,7 +75,10 @@ pub(super) fn request_key_frame(tables: &mut Tables, id: ConsumerId, turn: &mut 
 pub(super) fn set_priority(tables: &mut Tables, id: ConsumerId, priority: u8) -> Answer {
     let key = tables.consumer(id)?;
     if priority == 0 {
-        return Err(CommandError::new(ErrorKind::InvalidArgument, "priority 0 is none; give 1 (lowest) to 255"));
+        return Err(CommandError::new(
+            ErrorKind::InvalidArgument,
+            "priority 0 is none; give 1 (lowest) to 255",
+        ));
     }
     let consumer = tables.consumers.get_mut(key).ok_or_else(gone)?;
     consumer.set_priority(priority);

@@ -42,6 +42,8 @@ pub(crate) fn dispatch(of: &mut Worker, command: Command, turn: &mut Turn<'_>) -
         Command::PauseConsumer { consumer } => consumer::pause(tables, consumer, turn),
         Command::ResumeConsumer { consumer } => consumer::resume(tables, consumer, turn),
         Command::RequestKeyFrame { consumer } => consumer::request_key_frame(tables, consumer, turn),
-        Command::SetConsumerPriority { consumer, priority } => consumer::set_priority(tables, consumer, priority),
+        Command::SetConsumerPriority { consumer, priority } => {
+            consumer::set_priority(tables, consumer, priority)
+        }
     }
 }

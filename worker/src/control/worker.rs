@@ -40,7 +40,13 @@ pub(super) fn resource_usage(of: &Worker) -> Answer {
 }
 
 pub(super) fn metrics(of: &Worker, turn: &Turn<'_>) -> Answer {
-    Ok(Reply::Metrics(metrics::collect(&of.tables, &of.shell.event_loop, &of.shell.network, of.panics_contained(), turn)))
+    Ok(Reply::Metrics(metrics::collect(
+        &of.tables,
+        &of.shell.event_loop,
+        &of.shell.network,
+        of.panics_contained(),
+        turn,
+    )))
 }
 
 pub(super) fn update_settings(
@@ -50,15 +56,22 @@ pub(super) fn update_settings(
 ) -> Answer {
     let before = turn.outbox.log_settings();
     let tags = log_tags.map(|tags| tags.iter().fold(0, |bits, tag| bits | 1 << *tag as u32));
-    turn.outbox.set_log(LogSettings { level: log_level.unwrap_or(before.level), tags: tags.unwrap_or(before.tags) });
+    turn.outbox
+        .set_log(LogSettings { level: log_level.unwrap_or(before.level), tags: tags.unwrap_or(before.tags) });
     Ok(Reply::Done)
 }
 
 pub(super) fn drain() -> Answer {
-    Err(CommandError::new(ErrorKind::Unsupported, "Drain is reserved and not there yet; close routers as they empty"))
+    Err(CommandError::new(
+        ErrorKind::Unsupported,
+        "Drain is reserved and not there yet; close routers as they empty",
+    ))
 }
 
 pub(super) fn tap(tables: &Tables, transport: TransportId) -> Answer {
     tables.transport(transport)?;
-    Err(CommandError::new(ErrorKind::Unsupported, "Tap is reserved and not there yet; capture the port with tcpdump"))
+    Err(CommandError::new(
+        ErrorKind::Unsupported,
+        "Tap is reserved and not there yet; capture the port with tcpdump",
+    ))
 }

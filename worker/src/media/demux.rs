@@ -49,16 +49,24 @@ impl Demux {
     /// Refuses names that another producer of this transport has.
     pub(crate) fn check_free(&self, mid: Option<&str>, encodings: &[Encoding]) -> Result<(), Refused> {
         if let Some(mid) = mid.filter(|mid| self.mids.contains_key(*mid)) {
-            return Err(Refused::duplicate(format!("MID {mid} is another producer's on this transport; use a new one")));
+            return Err(Refused::duplicate(format!(
+                "MID {mid} is another producer's on this transport; use a new one"
+            )));
         }
         for encoding in encodings {
             for ssrc in [encoding.ssrc, encoding.rtx_ssrc].into_iter().flatten() {
                 if self.ssrcs.contains_key(&ssrc) {
-                    return Err(Refused::duplicate(format!("SSRC {ssrc} is another producer's on this transport; use a new one")));
+                    return Err(Refused::duplicate(format!(
+                        "SSRC {ssrc} is another producer's on this transport; use a new one"
+                    )));
                 }
             }
-            if let Some(rid) = encoding.rid.as_deref().filter(|rid| mid.is_none() && self.rids.contains_key(*rid)) {
-                return Err(Refused::duplicate(format!("RID {rid} is another producer's on this transport; give both a MID")));
+            if let Some(rid) =
+                encoding.rid.as_deref().filter(|rid| mid.is_none() && self.rids.contains_key(*rid))
+            {
+                return Err(Refused::duplicate(format!(
+                    "RID {rid} is another producer's on this transport; give both a MID"
+                )));
             }
         }
         Ok(())

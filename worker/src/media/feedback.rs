@@ -13,7 +13,13 @@ use crate::stream::report::round_trip;
 use crate::turn::Turn;
 
 /// Handles one received compound packet, or a reduced-size one (RFC 5506).
-pub(crate) fn on_compound(tables: &mut Tables, key: TransportKey, bytes: &[u8], received_at: Time, turn: &mut Turn<'_>) {
+pub(crate) fn on_compound(
+    tables: &mut Tables,
+    key: TransportKey,
+    bytes: &[u8],
+    received_at: Time,
+    turn: &mut Turn<'_>,
+) {
     for packet in packets(bytes) {
         let Ok(packet) = packet else {
             // What came before stands; the rest cannot be found.
@@ -26,13 +32,21 @@ pub(crate) fn on_compound(tables: &mut Tables, key: TransportKey, bytes: &[u8], 
     }
 }
 
-fn on_packet(tables: &mut Tables, key: TransportKey, packet: &Packet<'_>, received_at: Time, turn: &mut Turn<'_>) {
+fn on_packet(
+    tables: &mut Tables,
+    key: TransportKey,
+    packet: &Packet<'_>,
+    received_at: Time,
+    turn: &mut Turn<'_>,
+) {
     match packet {
         Packet::SenderReport(report) => {
             on_sender_info(tables, key, report.ssrc, report.info, received_at);
             report.blocks().for_each(|block| on_report_block(tables, key, &block, turn));
         }
-        Packet::ReceiverReport(report) => report.blocks().for_each(|block| on_report_block(tables, key, &block, turn)),
+        Packet::ReceiverReport(report) => {
+            report.blocks().for_each(|block| on_report_block(tables, key, &block, turn))
+        }
         Packet::Nack(nack) => on_nack(tables, key, nack.media_ssrc, nack.sequences(), turn),
         Packet::Pli(pli) => on_key_frame_request(tables, key, pli.media_ssrc, Asked::Pli, turn),
         Packet::Fir(fir) => {
@@ -45,7 +59,9 @@ fn on_packet(tables: &mut Tables, key: TransportKey, packet: &Packet<'_>, receiv
 
 fn on_sender_info(tables: &mut Tables, key: TransportKey, ssrc: u32, info: SenderInfo, received_at: Time) {
     let Tables { transports, producers, .. } = tables;
-    let Some(place) = transports.get(key).and_then(|transport| transport.demux.place_of(ssrc)) else { return };
+    let Some(place) = transports.get(key).and_then(|transport| transport.demux.place_of(ssrc)) else {
+        return;
+    };
     let Place { producer, encoding, role: Role::Media } = place else { return };
     if let Some((stream, _)) = producers.get_mut(producer).and_then(|producer| producer.run(encoding)) {
         stream.reception.on_sender_report(info.ntp, received_at);
@@ -60,7 +76,7 @@ fn on_report_block(tables: &mut Tables, key: TransportKey, block: &ReportBlock, 
     }
 }
 
-fn on_xr(tables: &mut Tables, key: TransportKey, sender_ssrc: u32, block: &XrBlock<'_>, turn: &mut Turn<'_>) {
+fn on_xr(tables: &mut Tables, key: TransportKey, sender_ssrc: u32, block: &XrBlock<'_>, turn: &Turn<'_>) {
     match block {
         XrBlock::Rrtr(reference) => {
             if let Some(transport) = tables.transports.get_mut(key) {
@@ -96,9 +112,12 @@ fn on_nack(
 ) {
     let Tables { transports, producers, consumers, metrics, .. } = tables;
     let Some(transport) = transports.get_mut(key) else { return };
-    let Some(consumer) = transport.feedback_to.get(&ssrc).and_then(|key| consumers.get_mut(*key)) else { return };
+    let Some(consumer) = transport.feedback_to.get(&ssrc).and_then(|key| consumers.get_mut(*key)) else {
+        return;
+    };
     let Some(destination) = transport.plain.rtp_destination() else { return };
-    let stream = producers.get(consumer.producer).and_then(|producer| producer.stream_named(consumer.consumable_ssrc));
+    let stream =
+        producers.get(consumer.producer).and_then(|producer| producer.stream_named(consumer.consumable_ssrc));
     consumer.stream.counters.nacks += 1;
     if ssrc != consumer.stream.ssrc || !consumer.repairs() {
         return;
@@ -121,7 +140,13 @@ enum Asked {
     Fir,
 }
 
-fn on_key_frame_request(tables: &mut Tables, key: TransportKey, ssrc: u32, asked: Asked, turn: &mut Turn<'_>) {
+fn on_key_frame_request(
+    tables: &mut Tables,
+    key: TransportKey,
+    ssrc: u32,
+    asked: Asked,
+    turn: &mut Turn<'_>,
+) {
     let Some((consumer_key, consumer)) = consumer_of(tables, key, ssrc) else { return };
     match asked {
         Asked::Pli => consumer.stream.counters.plis += 1,
@@ -130,7 +155,11 @@ fn on_key_frame_request(tables: &mut Tables, key: TransportKey, ssrc: u32, asked
     consumer::request_key_frame(tables, consumer_key, turn);
 }
 
-fn consumer_of(tables: &mut Tables, key: TransportKey, ssrc: u32) -> Option<(ConsumerKey, &mut consumer::Consumer)> {
+fn consumer_of(
+    tables: &mut Tables,
+    key: TransportKey,
+    ssrc: u32,
+) -> Option<(ConsumerKey, &mut consumer::Consumer)> {
     let consumer = *tables.transports.get(key)?.feedback_to.get(&ssrc)?;
     Some((consumer, tables.consumers.get_mut(consumer)?))
 }

@@ -81,7 +81,9 @@ fn plan_run(
     let Some(producer) = tables.producers.get_mut(run.producer) else { return };
     let Some((stream, consumers)) = producer.run(run.encoding) else { return };
     for key in consumers {
-        let Some(consumer) = tables.consumers.get_mut(*key).filter(|consumer| consumer.is_open()) else { continue };
+        let Some(consumer) = tables.consumers.get_mut(*key).filter(|consumer| consumer.is_open()) else {
+            continue;
+        };
         let planned = plan::plan_run(consumer, stream, equalize_padding, turn);
         if planned.needs_key_frame {
             in_need.push(*key);
@@ -101,7 +103,11 @@ fn plan_run(
 /// Keeps of a run what some consumer may ask for again.
 fn end_run(tables: &mut Tables, run: Run, turn: &mut Turn<'_>) {
     let Tables { producers, consumers, metrics, .. } = tables;
-    let Some((stream, keys)) = producers.get_mut(run.producer).and_then(|producer| producer.run(run.encoding)) else { return };
+    let Some((stream, keys)) =
+        producers.get_mut(run.producer).and_then(|producer| producer.run(run.encoding))
+    else {
+        return;
+    };
     for (_, stored) in stream.run() {
         metrics.count_delay(stored.received_at, turn.now);
     }
@@ -117,7 +123,13 @@ fn send(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
     let mut sealed = seal::Sealed::default();
     transport.sender.for_each_pending(|consumer, sender| {
         let Some(consumer) = tables.consumers.get_mut(consumer) else { return };
-        let Some(stream) = tables.producers.get(consumer.producer).and_then(|producer| producer.stream_named(consumer.consumable_ssrc)) else { return };
+        let Some(stream) = tables
+            .producers
+            .get(consumer.producer)
+            .and_then(|producer| producer.stream_named(consumer.consumable_ssrc))
+        else {
+            return;
+        };
         sealed += seal::seal_unsent(consumer, stream, sender, destination, turn);
     });
     transport.counters.sent.add(turn.now, sealed.packets, sealed.bytes);

@@ -56,7 +56,9 @@ fn evict(tables: &mut Tables, wanted: usize) {
     let mut freed = 0;
     while freed < wanted {
         let Some((key, index)) = largest(tables) else { return };
-        let Some((stream, _)) = tables.producers.get_mut(key).and_then(|producer| producer.run(index)) else { return };
+        let Some((stream, _)) = tables.producers.get_mut(key).and_then(|producer| producer.run(index)) else {
+            return;
+        };
         // A good part of it at once: finding the largest looks at every stream.
         for _ in 0..(wanted - freed).min(EVICT_AT_ONCE) {
             if !stream.evict_oldest() {
@@ -83,7 +85,8 @@ fn report(tables: &mut Tables, turn: &mut Turn<'_>) {
     if refused > memory.reported && due {
         memory.reported = refused;
         memory.last_event = Some(turn.now);
-        turn.outbox.event(Event::MemoryLimit { limit_bytes: turn.pool.limit_bytes() as u64, dropped: refused });
+        turn.outbox
+            .event(Event::MemoryLimit { limit_bytes: turn.pool.limit_bytes() as u64, dropped: refused });
     }
 }
 

@@ -41,11 +41,11 @@ pub(crate) fn collect(
     panics_contained: u64,
     turn: &Turn<'_>,
 ) -> Collected {
-    let values = own(tables)
-        .into_iter()
-        .chain(of_transports(tables))
-        .chain(of_memory(turn))
-        .chain(of_shell(event_loop, network, panics_contained));
+    let values = own(tables).into_iter().chain(of_transports(tables)).chain(of_memory(turn)).chain(of_shell(
+        event_loop,
+        network,
+        panics_contained,
+    ));
     let histograms = [
         ("datagrams_per_turn", &event_loop.datagrams_per_turn),
         ("turn_time_us", &event_loop.turn_time_us),

@@ -87,10 +87,15 @@ impl Tables {
         }
     }
 
-    /// Refuses an id that names something already.
+    /// Refuses an id that names something already, and any when there are too many entities.
     pub(crate) fn check_unused(&self, id: EntityId) -> Result<(), Refused> {
         if self.ids.contains_key(&id) {
             return Err(Refused::duplicate(format!("id {} is in use; never use an id twice", id.0)));
+        }
+        if self.ids.len() >= ENTITIES_MAX {
+            return Err(Refused::limit(format!(
+                "the worker has {ENTITIES_MAX} entities, which is the most; close some or start another worker"
+            )));
         }
         Ok(())
     }
@@ -98,36 +103,57 @@ impl Tables {
     pub(crate) fn router(&self, id: RouterId) -> Result<RouterKey, Refused> {
         match self.ids.get(&EntityId::from(id)) {
             Some(EntityKey::Router(key)) => Ok(*key),
-            _ => Err(Refused::not_found(format!("no router has id {}; create it first, or it was closed", id.0))),
+            _ => Err(Refused::not_found(format!(
+                "no router has id {}; create it first, or it was closed",
+                id.0
+            ))),
         }
     }
 
     pub(crate) fn transport(&self, id: TransportId) -> Result<TransportKey, Refused> {
         match self.ids.get(&EntityId::from(id)) {
             Some(EntityKey::Transport(key)) => Ok(*key),
-            _ => Err(Refused::not_found(format!("no transport has id {}; create it first, or it was closed", id.0))),
+            _ => Err(Refused::not_found(format!(
+                "no transport has id {}; create it first, or it was closed",
+                id.0
+            ))),
         }
     }
 
     pub(crate) fn producer(&self, id: ProducerId) -> Result<ProducerKey, Refused> {
         match self.ids.get(&EntityId::from(id)) {
             Some(EntityKey::Producer(key)) => Ok(*key),
-            _ => Err(Refused::not_found(format!("no producer has id {}; produce it first, or it was closed", id.0))),
+            _ => Err(Refused::not_found(format!(
+                "no producer has id {}; produce it first, or it was closed",
+                id.0
+            ))),
         }
     }
 
     pub(crate) fn consumer(&self, id: ConsumerId) -> Result<ConsumerKey, Refused> {
         match self.ids.get(&EntityId::from(id)) {
             Some(EntityKey::Consumer(key)) => Ok(*key),
-            _ => Err(Refused::not_found(format!("no consumer has id {}; consume it first, or it was closed", id.0))),
+            _ => Err(Refused::not_found(format!(
+                "no consumer has id {}; consume it first, or it was closed",
+                id.0
+            ))),
         }
     }
 
-    pub(crate) fn consumer_ids<'a>(&'a self, keys: &'a [ConsumerKey]) -> impl Iterator<Item = ConsumerId> + 'a {
+    pub(crate) fn consumer_ids<'a>(
+        &'a self,
+        keys: &'a [ConsumerKey],
+    ) -> impl Iterator<Item = ConsumerId> + 'a {
         keys.iter().filter_map(|key| Some(self.consumers.get(*key)?.id))
     }
 
-    pub(crate) fn producer_ids<'a>(&'a self, keys: &'a [ProducerKey]) -> impl Iterator<Item = ProducerId> + 'a {
+    pub(crate) fn producer_ids<'a>(
+        &'a self,
+        keys: &'a [ProducerKey],
+    ) -> impl Iterator<Item = ProducerId> + 'a {
         keys.iter().filter_map(|key| Some(self.producers.get(*key)?.id))
     }
 }
+
+/// Routers, transports, producers and consumers together. As many ids fit a dump.
+const ENTITIES_MAX: usize = 65_536;

@@ -5,7 +5,8 @@
 
 use smallvec::SmallVec;
 use tidegate_protocol::rtp::{
-    MediaKind, RtpCodecParameters, RtpEncodingParameters, RtpHeaderExtensionParameters, RtpMapping, RtpParameters,
+    MediaKind, RtpCodecParameters, RtpEncodingParameters, RtpHeaderExtensionParameters, RtpMapping,
+    RtpParameters,
 };
 
 use crate::media::refused::Refused;
@@ -75,8 +76,6 @@ pub(crate) struct Encoding {
     pub(crate) rid: Option<Box<str>>,
     /// Names it inside the router.
     pub(crate) mapped_ssrc: u32,
-    /// Index of its codec.
-    pub(crate) codec: usize,
 }
 
 /// Which id each known header extension has on one transport; unknown ones are not forwarded.
@@ -90,12 +89,18 @@ impl ExtensionIds {
         for (index, extension) in extensions.iter().enumerate() {
             let (id, uri) = (extension.id, &extension.uri);
             let valid = ExtensionId::new(id).filter(|_| id != 15);
-            let valid = valid.ok_or_else(|| Refused::invalid(format!("header extension id {id} of {uri} is not 1 to 14 or 16 to 255")))?;
+            let valid = valid.ok_or_else(|| {
+                Refused::invalid(format!("header extension id {id} of {uri} is not 1 to 14 or 16 to 255"))
+            })?;
             if extension.encrypt {
-                return Err(Refused::unsupported(format!("{uri}: encrypted header extensions (RFC 6904) are not supported; negotiate it without encryption")));
+                return Err(Refused::unsupported(format!(
+                    "{uri}: encrypted header extensions (RFC 6904) are not supported; negotiate it without encryption"
+                )));
             }
             if extensions.iter().take(index).any(|earlier| earlier.id == id) {
-                return Err(Refused::invalid(format!("header extension id {id} is used twice; give each its own")));
+                return Err(Refused::invalid(format!(
+                    "header extension id {id} is used twice; give each its own"
+                )));
             }
             if let Some(kind) = ExtensionKind::from_uri(uri) {
                 ids.set(kind, valid);
@@ -111,7 +116,11 @@ impl ExtensionIds {
             let taken = self.iter().find(|(other, used)| (*other == kind) != (*used == id));
             if let Some((other, used)) = taken {
                 let (uri, other) = (kind.uri(), other.uri());
-                return Err(Refused::invalid(format!("header extension {uri} with id {} contradicts {other} with id {} of another producer of this transport; use one id for one extension", id.get(), used.get())));
+                return Err(Refused::invalid(format!(
+                    "header extension {uri} with id {} contradicts {other} with id {} of another producer of this transport; use one id for one extension",
+                    id.get(),
+                    used.get()
+                )));
             }
         }
         Ok(())
@@ -177,10 +186,15 @@ fn check_codecs(
     for (index, codec) in all.iter().enumerate() {
         let payload_type = codec.payload_type;
         if payload_type > 127 {
-            return Err(Refused::invalid(format!("payload type {payload_type} of {} is above 127", codec.mime_type)));
+            return Err(Refused::invalid(format!(
+                "payload type {payload_type} of {} is above 127",
+                codec.mime_type
+            )));
         }
         if all.iter().take(index).any(|earlier| earlier.payload_type == payload_type) {
-            return Err(Refused::invalid(format!("payload type {payload_type} is used twice; give each codec its own")));
+            return Err(Refused::invalid(format!(
+                "payload type {payload_type} is used twice; give each codec its own"
+            )));
         }
         if codec.is_rtx() {
             check_apt(codec, all)?;
@@ -189,7 +203,9 @@ fn check_codecs(
         }
     }
     if codecs.is_empty() {
-        return Err(Refused::invalid("rtpParameters.codecs has no media codec; give at least one besides RTX"));
+        return Err(Refused::invalid(
+            "rtpParameters.codecs has no media codec; give at least one besides RTX",
+        ));
     }
     Ok(codecs)
 }
@@ -199,7 +215,9 @@ fn check_apt(rtx: &RtpCodecParameters, all: &[RtpCodecParameters]) -> Result<(),
     let known = all.iter().any(|codec| !codec.is_rtx() && Some(i64::from(codec.payload_type)) == apt);
     let payload_type = rtx.payload_type;
     known.then_some(()).ok_or_else(|| {
-        Refused::invalid(format!("RTX payload type {payload_type} needs a parameter apt that names a media codec"))
+        Refused::invalid(format!(
+            "RTX payload type {payload_type} needs a parameter apt that names a media codec"
+        ))
     })
 }
 
@@ -214,13 +232,19 @@ fn media_codec(
         .ok_or_else(|| Refused::unsupported(format!("{mime_type} is not a codec that this worker knows")))?;
     let prefix = if kind == MediaKind::Audio { "audio/" } else { "video/" };
     if !format.mime_type().starts_with(prefix) {
-        return Err(Refused::invalid(format!("{mime_type} does not fit kind {kind:?}; use a codec of {prefix}")));
+        return Err(Refused::invalid(format!(
+            "{mime_type} does not fit kind {kind:?}; use a codec of {prefix}"
+        )));
     }
     if codec.clock_rate == 0 {
-        return Err(Refused::invalid(format!("clock rate of {mime_type} is 0; give it in Hz, for example 90000")));
+        return Err(Refused::invalid(format!(
+            "clock rate of {mime_type} is 0; give it in Hz, for example 90000"
+        )));
     }
     let mapped_payload_type = mapped(payload_type).ok_or_else(|| {
-        Refused::invalid(format!("payload type {payload_type} of {mime_type} has no entry in rtpMapping.codecs"))
+        Refused::invalid(format!(
+            "payload type {payload_type} of {mime_type} has no entry in rtpMapping.codecs"
+        ))
     })?;
     let rtx = all.iter().find(|rtx| rtx.is_rtx() && rtx.number("apt") == Some(i64::from(payload_type)));
     Ok(Codec {
@@ -246,24 +270,31 @@ pub(crate) fn check_encodings(
     let (encodings, mapped) = (&parameters.encodings, &mapping.encodings);
     if mapped.len() != encodings.len() {
         let (given, needed) = (mapped.len(), encodings.len());
-        return Err(Refused::invalid(format!("rtpMapping.encodings has {given} entries for {needed} encodings; give one each")));
+        return Err(Refused::invalid(format!(
+            "rtpMapping.encodings has {given} entries for {needed} encodings; give one each"
+        )));
     }
     let named = |encoding: &RtpEncodingParameters| encoding.ssrc.is_some() || encoding.rid.is_some();
     if !encodings.iter().all(named) && (encodings.len() > 1 || parameters.mid.is_none()) {
-        return Err(Refused::invalid("an encoding has neither ssrc nor rid; only a single one with a MID may"));
+        return Err(Refused::invalid(
+            "an encoding has neither ssrc nor rid; only a single one with a MID may",
+        ));
     }
-    let mut ssrcs: Vec<u32> = encodings.iter().flat_map(|encoding| [encoding.ssrc, encoding.rtx_ssrc]).flatten().collect();
+    let mut ssrcs: Vec<u32> =
+        encodings.iter().flat_map(|encoding| [encoding.ssrc, encoding.rtx_ssrc]).flatten().collect();
     ssrcs.sort_unstable();
     if ssrcs.windows(2).any(|pair| pair.first() == pair.last()) {
-        return Err(Refused::duplicate("two encodings have the same ssrc; each needs its own, and its own for RTX"));
+        return Err(Refused::duplicate(
+            "two encodings have the same ssrc; each needs its own, and its own for RTX",
+        ));
     }
     let each = encodings.iter().zip(mapped).map(|(encoding, mapped)| {
+        codec_of(encoding, codecs)?;
         Ok(Encoding {
             ssrc: encoding.ssrc,
             rtx_ssrc: encoding.rtx_ssrc,
             rid: encoding.rid.as_ref().map(|rid| rid.as_str().into()),
             mapped_ssrc: mapped.mapped_ssrc,
-            codec: codec_of(encoding, codecs)?,
         })
     });
     each.collect()

@@ -33,7 +33,8 @@ pub(crate) fn on_datagram(tables: &mut Tables, datagram: Datagram, turn: &mut Tu
         Found::OneOf(owners) => pick(tables, &owners, &datagram),
         Found::Nobody => None,
     };
-    let Some((owner, transport)) = owner.and_then(|owner| Some((owner, tables.transports.get_mut(owner.transport)?)))
+    let Some((owner, transport)) =
+        owner.and_then(|owner| Some((owner, tables.transports.get_mut(owner.transport)?)))
     else {
         tables.metrics.datagrams_unmatched += 1;
         return;
@@ -76,9 +77,10 @@ fn on_rtp(tables: &mut Tables, owner: Owner, source: Source, datagram: Datagram,
         transport.counters.dropped.bad_header += 1;
         return;
     };
-    let place = transport.demux.find(&header, &datagram.buffer, &transport.received_extensions, |producer, rid| {
-        producers.get(producer)?.encoding_with_rid(rid)
-    });
+    let place =
+        transport.demux.find(&header, &datagram.buffer, &transport.received_extensions, |producer, rid| {
+            producers.get(producer)?.encoding_with_rid(rid)
+        });
     // A transport that expects streams is not taken over by a packet of none of them.
     if place.is_none() && !(source == Source::Unheard && transport.demux.is_empty()) {
         transport.counters.dropped.unknown_ssrc += 1;
@@ -131,13 +133,16 @@ fn to_producer(
     turn: &mut Turn<'_>,
 ) {
     let Tables { transports, producers, .. } = tables;
-    let Some((transport, producer)) = transports.get_mut(key).zip(producers.get_mut(place.producer)) else { return };
+    let Some((transport, producer)) = transports.get_mut(key).zip(producers.get_mut(place.producer)) else {
+        return;
+    };
     let bytes = datagram.buffer.len() as u64;
     match place.role {
         crate::media::demux::Role::Media => transport.counters.rtp_received.add(turn.now, 1, bytes),
         crate::media::demux::Role::Rtx => transport.counters.rtx_received.add(turn.now, 1, bytes),
     }
-    let received = Received { header, buffer: small(datagram.buffer, turn), received_at: datagram.received_at };
+    let received =
+        Received { header, buffer: small(datagram.buffer, turn), received_at: datagram.received_at };
     let admitted = producer.admit(place.encoding, place.role, received, turn);
     if admitted.no_memory {
         transport.counters.dropped.no_memory += 1;
@@ -173,7 +178,7 @@ fn small(buffer: Buffer, turn: &mut Turn<'_>) -> Buffer {
 
 fn on_rtcp(tables: &mut Tables, owner: Owner, source: Source, datagram: &Datagram, turn: &mut Turn<'_>) {
     let Some(transport) = tables.transports.get_mut(owner.transport) else { return };
-    if !crate::rtcp::packets(&datagram.buffer).next().is_some_and(|first| first.is_ok()) {
+    if crate::rtcp::packets(&datagram.buffer).next().is_none_or(|first| first.is_err()) {
         transport.counters.dropped.bad_header += 1;
         return;
     }

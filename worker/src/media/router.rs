@@ -2,8 +2,8 @@
 //!
 //! Knows its transports. Packets do not pass here: a producer knows its consumers.
 
-use tidegate_protocol::dump::{ProducerConsumers, RouterDump};
 use tidegate_protocol::bounded::List;
+use tidegate_protocol::dump::{ProducerConsumers, RouterDump};
 use tidegate_protocol::ids::{EntityId, RouterId};
 
 use crate::media::refused::Refused;

@@ -72,7 +72,12 @@ impl Sockets {
     }
 
     /// Opens a socket for `owner`, or joins it to a shared one.
-    pub(crate) fn listen(&mut self, owner: Owner, info: &ListenInfo, turn: &mut Turn<'_>) -> Result<Bound, Refused> {
+    pub(crate) fn listen(
+        &mut self,
+        owner: Owner,
+        info: &ListenInfo,
+        turn: &mut Turn<'_>,
+    ) -> Result<Bound, Refused> {
         if info.shared {
             return self.listen_shared(owner, info, turn);
         }
@@ -81,9 +86,16 @@ impl Sockets {
         Ok(bound)
     }
 
-    fn listen_shared(&mut self, owner: Owner, info: &ListenInfo, turn: &mut Turn<'_>) -> Result<Bound, Refused> {
+    fn listen_shared(
+        &mut self,
+        owner: Owner,
+        info: &ListenInfo,
+        turn: &mut Turn<'_>,
+    ) -> Result<Bound, Refused> {
         let ListenPort::Fixed(port) = info.port else {
-            return Err(Refused::invalid("a shared socket needs a fixed port; name it, it is what the transports share"));
+            return Err(Refused::invalid(
+                "a shared socket needs a fixed port; name it, it is what the transports share",
+            ));
         };
         let here = SocketAddr::new(info.ip, port);
         let joined = self.uses.values_mut().find_map(|entry| match entry {
@@ -121,9 +133,9 @@ impl Sockets {
             ListenPort::Any => Ok(PortChoice::Range { min: self.any_port.0, max: self.any_port.1 }),
             ListenPort::Fixed(0) => Ok(PortChoice::Any),
             ListenPort::Fixed(port) => Ok(PortChoice::Fixed(port)),
-            ListenPort::Range { min, max } if min == 0 || min > max => {
-                Err(Refused::invalid(format!("port range {min} to {max} is empty; give the lower port first, from 1 on")))
-            }
+            ListenPort::Range { min, max } if min == 0 || min > max => Err(Refused::invalid(format!(
+                "port range {min} to {max} is empty; give the lower port first, from 1 on"
+            ))),
             ListenPort::Range { min, max } => Ok(PortChoice::Range { min, max }),
         }
     }
@@ -146,12 +158,17 @@ impl Sockets {
     }
 
     /// Makes datagrams of `peer` on a shared socket `owner`'s. Refused when another transport has that peer.
-    pub(crate) fn set_peer(&mut self, socket: SocketKey, peer: SocketAddr, owner: Owner) -> Result<(), Refused> {
+    pub(crate) fn set_peer(
+        &mut self,
+        socket: SocketKey,
+        peer: SocketAddr,
+        owner: Owner,
+    ) -> Result<(), Refused> {
         let Some(Use::Shared(shared)) = self.uses.get_mut(&socket) else { return Ok(()) };
         match shared.peers.get(&peer) {
-            Some(other) if *other != owner => {
-                Err(Refused::duplicate(format!("another transport on this shared socket has the peer {peer}; each peer address can have one")))
-            }
+            Some(other) if *other != owner => Err(Refused::duplicate(format!(
+                "another transport on this shared socket has the peer {peer}; each peer address can have one"
+            ))),
             _ => {
                 shared.peers.insert(peer, owner);
                 Ok(())
@@ -181,7 +198,9 @@ fn refusal(info: &ListenInfo, error: BindError) -> Refused {
     let (ip, port) = (info.ip, info.port);
     match port {
         ListenPort::Fixed(port) => Refused::bind(format!("cannot listen on {ip} port {port}: {error}")),
-        ListenPort::Range { min, max } => Refused::bind(format!("cannot listen on {ip} ports {min} to {max}: {error}")),
+        ListenPort::Range { min, max } => {
+            Refused::bind(format!("cannot listen on {ip} ports {min} to {max}: {error}"))
+        }
         ListenPort::Any => Refused::bind(format!("cannot listen on {ip}: {error}")),
     }
 }

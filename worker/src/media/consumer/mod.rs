@@ -11,7 +11,7 @@ pub(crate) mod stats;
 
 use smallvec::SmallVec;
 use tidegate_protocol::event::Event;
-use tidegate_protocol::ids::{EntityId, ConsumerId};
+use tidegate_protocol::ids::{ConsumerId, EntityId};
 use tidegate_protocol::rtp::{MediaKind, RtpParameters, RtpType};
 
 use crate::media::consumer::sent::SentStream;
@@ -110,7 +110,9 @@ pub(crate) fn create(
     let consumer = new(transport, producer, source, options, checked, connected, turn)?;
     for ssrc in consumer.stream.ssrcs() {
         if target.feedback_to.contains_key(&ssrc) {
-            return Err(Refused::duplicate(format!("SSRC {ssrc} is another consumer's on this transport; use a new one")));
+            return Err(Refused::duplicate(format!(
+                "SSRC {ssrc} is another consumer's on this transport; use a new one"
+            )));
         }
     }
     let ssrcs: SmallVec<[u32; 2]> = consumer.stream.ssrcs().collect();
@@ -130,16 +132,26 @@ fn check_options(
     options: &ConsumerOptions,
 ) -> Result<Checked, Refused> {
     let source = tables.producers.get(producer).map(|producer| (producer.kind, producer.transport));
-    let Some((kind, source)) = source else { return Err(Refused::not_found("the producer is not there any more")) };
+    let Some((kind, source)) = source else {
+        return Err(Refused::not_found("the producer is not there any more"));
+    };
     let router = |key| tables.transports.get(key).map(|transport| transport.router);
     if router(source) != router(transport) {
-        return Err(Refused::not_found("the producer belongs to another router; consume it on a transport of its own"));
+        return Err(Refused::not_found(
+            "the producer belongs to another router; consume it on a transport of its own",
+        ));
     }
     if kind != options.kind {
-        return Err(Refused::invalid(format!("kind {:?} does not fit the producer's, {kind:?}", options.kind)));
+        return Err(Refused::invalid(format!(
+            "kind {:?} does not fit the producer's, {kind:?}",
+            options.kind
+        )));
     }
     if options.consumer_type != RtpType::Simple {
-        return Err(Refused::unsupported(format!("consumers of type {:?} are not there yet; consume with type Simple", options.consumer_type)));
+        return Err(Refused::unsupported(format!(
+            "consumers of type {:?} are not there yet; consume with type Simple",
+            options.consumer_type
+        )));
     }
     check(kind, &options.rtp_parameters, Some)
 }
@@ -153,11 +165,17 @@ fn new(
     transport_connected: bool,
     turn: &mut Turn<'_>,
 ) -> Result<Consumer, Refused> {
-    let ([consumable_ssrc], [encoding]) = (options.consumable_ssrcs.as_slice(), &*options.rtp_parameters.encodings) else {
-        return Err(Refused::invalid("a simple consumer has one encoding and one consumable SSRC; give exactly one of each"));
+    let ([consumable_ssrc], [encoding]) =
+        (options.consumable_ssrcs.as_slice(), &*options.rtp_parameters.encodings)
+    else {
+        return Err(Refused::invalid(
+            "a simple consumer has one encoding and one consumable SSRC; give exactly one of each",
+        ));
     };
     if source.encoding_of(*consumable_ssrc).is_none() {
-        return Err(Refused::invalid(format!("no encoding of the producer is named {consumable_ssrc}; use a mappedSsrc of its mapping")));
+        return Err(Refused::invalid(format!(
+            "no encoding of the producer is named {consumable_ssrc}; use a mappedSsrc of its mapping"
+        )));
     }
     let gate = Gate {
         paused: options.paused,

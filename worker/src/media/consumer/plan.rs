@@ -90,7 +90,7 @@ fn plan(
 }
 
 /// Starts with this packet: the first of all, after a pause, or because the producer's stream began anew.
-fn follow(consumer: &mut Consumer, stream: &ReceivedStream, stored: &Stored, turn: &mut Turn<'_>) {
+fn follow(consumer: &mut Consumer, stream: &ReceivedStream, stored: &Stored, turn: &Turn<'_>) {
     let sent = &mut consumer.stream;
     sent.continuity.sync(stored.seq);
     if sent.followed.is_some_and(|beginning| beginning != stored.beginning) {
@@ -144,7 +144,8 @@ mod tests {
     use crate::base::sequence::Seq;
 
     fn paddings(sizes: &[u16]) -> Vec<u8> {
-        let passing = |bytes: &u16| Passing { seq: Seq::new(1), entry: Entry::new(0, 0, 0, 0), bytes: *bytes };
+        let passing =
+            |bytes: &u16| Passing { seq: Seq::new(1), entry: Entry::new(0, 0, 0, 0), bytes: *bytes };
         let mut run: Vec<Passing> = sizes.iter().map(passing).collect();
         equalize(&mut run);
         run.iter().map(|packet| packet.entry.padding).collect()

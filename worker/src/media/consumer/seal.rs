@@ -11,9 +11,9 @@ use crate::media::parameters::Codec;
 use crate::media::producer::stream::{ReceivedStream, Stored};
 use crate::media::transport::sender::Sender;
 use crate::network::Destination;
-use crate::rtp::{ExtensionId, ExtensionKind};
 use crate::rtp::values::abs_send_time;
 use crate::rtp::write::{ExtensionValues, Outgoing, packet_len, write_packet};
+use crate::rtp::{ExtensionId, ExtensionKind};
 use crate::stream::ring::Entry;
 use crate::turn::{Ntp, Turn};
 
@@ -43,7 +43,8 @@ pub(crate) fn seal_unsent(
     while let Some((seq, entry)) = consumer.stream.ring.first_unsent() {
         let stored = stream.stored(entry.position);
         let form = Form::Media { sequence: seq.wire() };
-        let written = stored.and_then(|stored| seal(consumer, stored, entry, form, sender, destination, turn));
+        let written =
+            stored.and_then(|stored| seal(consumer, stored, entry, form, sender, destination, turn));
         let (Some(stored), Some(bytes)) = (stored, written) else {
             consumer.stream.ring.forget_unsent(seq);
             continue;

@@ -87,14 +87,18 @@ impl SentStream {
             return Err(Refused::invalid("the encoding of a consumer needs an ssrc; choose one at random"));
         };
         if encoding.rtx_ssrc == Some(ssrc) {
-            return Err(Refused::invalid(format!("SSRC {ssrc} is given for media and for RTX; each needs its own")));
+            return Err(Refused::invalid(format!(
+                "SSRC {ssrc} is given for media and for RTX; each needs its own"
+            )));
         }
         let codec = codecs.get(codec_of(encoding, codecs)?);
         // RFC 3550 5.1: at random. Not close to the wrap: see `Continuity::new`.
         let mut first = || Serial16::new(u16::try_from(turn.random.in_range(1_000, 32_767)).unwrap_or(1_000));
         Ok(Self {
             ssrc,
-            rtx_ssrc: encoding.rtx_ssrc.filter(|_| codec.is_some_and(|codec| codec.rtx_payload_type.is_some())),
+            rtx_ssrc: encoding
+                .rtx_ssrc
+                .filter(|_| codec.is_some_and(|codec| codec.rtx_payload_type.is_some())),
             rtx_sequence: first(),
             continuity: Continuity::new(first()),
             timestamps: TimestampMap::new(),

@@ -54,7 +54,9 @@ fn own_stats(consumer: &Consumer, now: Time) -> RtpStreamStats {
 /// The scores that matter to a consumer.
 pub(crate) fn score(tables: &Tables, consumer: &Consumer) -> ConsumerScore {
     let producer = tables.producers.get(consumer.producer);
-    let of = |ssrc| producer.and_then(|producer| producer.stream_named(ssrc)).map_or(0, |stream| stream.score.value());
+    let of = |ssrc| {
+        producer.and_then(|producer| producer.stream_named(ssrc)).map_or(0, |stream| stream.score.value())
+    };
     ConsumerScore {
         score: consumer.stream.score.value(),
         producer_score: of(consumer.consumable_ssrc),

@@ -43,7 +43,13 @@ pub(crate) struct Admitted {
 
 impl Producer {
     /// Takes a packet of the encoding with index `encoding` into its stream.
-    pub(crate) fn admit(&mut self, encoding: u8, role: Role, received: Received, turn: &mut Turn<'_>) -> Admitted {
+    pub(crate) fn admit(
+        &mut self,
+        encoding: u8,
+        role: Role,
+        received: Received,
+        turn: &mut Turn<'_>,
+    ) -> Admitted {
         let Some(received) = (match role {
             Role::Media => Some(received),
             Role::Rtx => self.restore(encoding, received),
@@ -52,7 +58,9 @@ impl Producer {
         };
         let Some(codec) = self.codec_of(received.header.payload_type) else { return Admitted::default() };
         let paused = self.is_paused();
-        let Some(stream) = self.stream_for(encoding, received.header.ssrc, codec, turn.now) else { return Admitted::default() };
+        let Some(stream) = self.stream_for(encoding, received.header.ssrc, codec, turn.now) else {
+            return Admitted::default();
+        };
         stream.admit(received, codec, role, paused, turn)
     }
 
@@ -63,15 +71,23 @@ impl Producer {
     /// Takes the original packet out of a retransmission (RFC 4588).
     fn restore(&mut self, encoding: u8, mut received: Received) -> Option<Received> {
         let stream = self.streams.get_mut(usize::from(encoding))?.as_deref_mut()?;
-        let codec = self.codecs.iter().find(|codec| codec.rtx_payload_type == Some(received.header.payload_type))?;
+        let codec =
+            self.codecs.iter().find(|codec| codec.rtx_payload_type == Some(received.header.payload_type))?;
         stream.rtx_ssrc.get_or_insert(received.header.ssrc);
-        let length = rtx::unwrap(&mut received.buffer, &mut received.header, stream.ssrc, codec.payload_type).ok()?;
+        let length =
+            rtx::unwrap(&mut received.buffer, &mut received.header, stream.ssrc, codec.payload_type).ok()?;
         received.buffer.set_len(length);
         Some(received)
     }
 
     /// The encoding's stream, made at its first packet.
-    fn stream_for(&mut self, encoding: u8, ssrc: u32, codec: Codec, now: Time) -> Option<&mut ReceivedStream> {
+    fn stream_for(
+        &mut self,
+        encoding: u8,
+        ssrc: u32,
+        codec: Codec,
+        now: Time,
+    ) -> Option<&mut ReceivedStream> {
         let index = usize::from(encoding);
         let options = StreamOptions {
             rtx_ssrc: self.encodings.get(index)?.rtx_ssrc,
@@ -85,7 +101,14 @@ impl Producer {
 }
 
 impl ReceivedStream {
-    fn admit(&mut self, received: Received, codec: Codec, role: Role, paused: bool, turn: &mut Turn<'_>) -> Admitted {
+    fn admit(
+        &mut self,
+        received: Received,
+        codec: Codec,
+        role: Role,
+        paused: bool,
+        turn: &mut Turn<'_>,
+    ) -> Admitted {
         let mut admitted = Admitted { starts: self.tracker.highest().is_none(), ..Admitted::default() };
         let wire = received.header.sequence;
         let verdict = match role {
@@ -159,7 +182,14 @@ impl ReceivedStream {
     }
 
     /// Keeps the list of losses. False: a repair that nobody waits for.
-    fn watch_losses(&mut self, seq: Seq, role: Role, is_key_frame: bool, admitted: &mut Admitted, now: Time) -> bool {
+    fn watch_losses(
+        &mut self,
+        seq: Seq,
+        role: Role,
+        is_key_frame: bool,
+        admitted: &mut Admitted,
+        now: Time,
+    ) -> bool {
         if is_key_frame {
             self.losses.on_key_frame(seq);
         }

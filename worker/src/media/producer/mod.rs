@@ -205,7 +205,12 @@ pub(crate) fn resume(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>)
 }
 
 /// Asks the peer for a key frame of one stream; several requests within the producer's delay become one.
-pub(crate) fn request_key_frame(tables: &mut Tables, key: ProducerKey, mapped_ssrc: u32, turn: &mut Turn<'_>) {
+pub(crate) fn request_key_frame(
+    tables: &mut Tables,
+    key: ProducerKey,
+    mapped_ssrc: u32,
+    turn: &mut Turn<'_>,
+) {
     if let Some(index) = tables.producers.get(key).and_then(|producer| producer.encoding_of(mapped_ssrc)) {
         request_key_frame_of(tables, key, index, turn);
     }
@@ -254,7 +259,11 @@ pub(crate) fn on_nack_deadline(tables: &mut Tables, key: ProducerKey, turn: &mut
 /// Packets may have aged out.
 pub(crate) fn on_history_deadline(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
     let Some(producer) = tables.producers.get_mut(key) else { return };
-    let repairing = producer.consumers.iter().filter_map(|key| tables.consumers.get(*key)).filter(|consumer| consumer.repairs());
+    let repairing = producer
+        .consumers
+        .iter()
+        .filter_map(|key| tables.consumers.get(*key))
+        .filter(|consumer| consumer.repairs());
     let rtt_max = repairing.filter_map(|consumer| consumer.stream.sending.round_trip()).max();
     for stream in producer.streams_mut() {
         stream.history_armed = None;

@@ -16,7 +16,12 @@ pub(crate) fn stats(tables: &Tables, key: ProducerKey, now: Time) -> Option<Stre
 }
 
 /// The counters of the stream with index `index`.
-pub(crate) fn stream_stats(producer: &Producer, index: usize, stream: &ReceivedStream, now: Time) -> RtpStreamStats {
+pub(crate) fn stream_stats(
+    producer: &Producer,
+    index: usize,
+    stream: &ReceivedStream,
+    now: Time,
+) -> RtpStreamStats {
     let counters = &stream.counters;
     RtpStreamStats {
         direction: Direction::Inbound,
@@ -54,7 +59,9 @@ pub(crate) fn dump(tables: &Tables, key: ProducerKey) -> Option<ProducerDump> {
         kind: producer.kind,
         producer_type: producer.rtp_type(),
         paused: producer.is_paused(),
-        streams: List::first_of(producer.streams().map(|(index, stream)| stream_dump(producer, index, stream))),
+        streams: List::first_of(
+            producer.streams().map(|(index, stream)| stream_dump(producer, index, stream)),
+        ),
         consumers: List::first_of(tables.consumer_ids(&producer.consumers)),
     })
 }

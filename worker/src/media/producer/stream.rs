@@ -74,8 +74,6 @@ pub(crate) struct StreamOptions {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ReceivedCounters {
     pub(crate) discarded: u64,
-    pub(crate) retransmitted: u64,
-    pub(crate) repaired: u64,
     pub(crate) nacks: u64,
     pub(crate) nacked_packets: u64,
     pub(crate) plis: u64,
@@ -148,7 +146,7 @@ impl ReceivedStream {
 
     /// The packets that came in this turn.
     pub(crate) fn run(&self) -> impl Iterator<Item = (Position, &Stored)> {
-        let start = self.run_start.unwrap_or(self.history.end());
+        let start = self.run_start.unwrap_or_else(|| self.history.end());
         self.history.iter_from(start)
     }
 
@@ -186,11 +184,6 @@ impl ReceivedStream {
         self.history.held_bytes()
     }
 
-    /// How many packets are kept for repair.
-    pub(crate) fn held_packets(&self) -> usize {
-        self.history.len()
-    }
-
     /// Lets the oldest packet go, to make room.
     pub(crate) fn evict_oldest(&mut self) -> bool {
         self.history.evict_oldest().is_some()
@@ -224,7 +217,9 @@ impl ReceivedStream {
     /// What the packet says to those who know its codec: key frame, silence.
     pub(crate) fn describe(&self, payload: &[u8]) -> (bool, bool) {
         match self.codec.format {
-            Format::Vp8 => (crate::rtp::payload::vp8::Descriptor::parse(payload).is_some_and(|d| d.key_frame), false),
+            Format::Vp8 => {
+                (crate::rtp::payload::vp8::Descriptor::parse(payload).is_some_and(|d| d.key_frame), false)
+            }
             Format::Opus => (false, crate::rtp::payload::opus::is_dtx(payload)),
             Format::Opaque(_) => (false, false),
         }

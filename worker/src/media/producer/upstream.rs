@@ -1,8 +1,8 @@
 //! What a producer asks its peer for: lost packets (NACK), key frames (PLI or FIR); and how its streams score.
 
+use smallvec::SmallVec;
 use tidegate_protocol::bounded::{List, Text};
 use tidegate_protocol::event::{Event, StreamScore};
-use smallvec::SmallVec;
 
 use crate::base::sequence::Serial16;
 use crate::media::producer::Producer;
@@ -12,7 +12,12 @@ use crate::rtcp::FirEntry;
 use crate::turn::Turn;
 
 /// Asks for a key frame of the stream with index `index`: by PLI where that was agreed, else by FIR.
-pub(crate) fn send_key_frame_request(tables: &mut Tables, key: ProducerKey, index: usize, turn: &mut Turn<'_>) {
+pub(crate) fn send_key_frame_request(
+    tables: &mut Tables,
+    key: ProducerKey,
+    index: usize,
+    turn: &mut Turn<'_>,
+) {
     let Tables { transports, producers, .. } = tables;
     let Some(producer) = producers.get_mut(key) else { return };
     let Some(transport) = transports.get_mut(producer.transport) else { return };

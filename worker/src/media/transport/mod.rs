@@ -10,7 +10,9 @@ pub(crate) mod sender;
 use std::time::Duration;
 
 use tidegate_protocol::bounded::{List, Text};
-use tidegate_protocol::dump::{NamedProducer, PlainDump, RecvRtpHeaderExtensions, SsrcConsumer, SsrcProducer, TransportDump};
+use tidegate_protocol::dump::{
+    NamedProducer, PlainDump, RecvRtpHeaderExtensions, SsrcConsumer, SsrcProducer, TransportDump,
+};
 use tidegate_protocol::ids::{EntityId, TransportId};
 use tidegate_protocol::stats::{DroppedPackets, PlainStats, TransportStats};
 
@@ -115,7 +117,9 @@ pub(crate) fn dump(tables: &Tables, key: TransportKey) -> Option<TransportDump> 
     let transport = tables.transports.get(key)?;
     let router = tables.routers.get(transport.router)?;
     let producer_id = |key| Some(tables.producers.get(key)?.id);
-    let named = |(name, key): (&str, _)| Some(NamedProducer { name: Text::clipped(name), producer: producer_id(key)? });
+    let named = |(name, key): (&str, _)| {
+        Some(NamedProducer { name: Text::clipped(name), producer: producer_id(key)? })
+    };
     let ssrcs = transport.demux.ssrcs();
     let consumers = transport.feedback_to.iter();
     Some(TransportDump {
@@ -123,7 +127,9 @@ pub(crate) fn dump(tables: &Tables, key: TransportKey) -> Option<TransportDump> 
         router: router.id,
         producer_ids: List::first_of(tables.producer_ids(&transport.producers)),
         consumer_ids: List::first_of(tables.consumer_ids(&transport.consumers)),
-        ssrc_table: List::first_of(ssrcs.filter_map(|(ssrc, key)| Some(SsrcProducer { ssrc, producer: producer_id(key)? }))),
+        ssrc_table: List::first_of(
+            ssrcs.filter_map(|(ssrc, key)| Some(SsrcProducer { ssrc, producer: producer_id(key)? })),
+        ),
         mid_table: List::first_of(transport.demux.mids().filter_map(named)),
         rid_table: List::first_of(transport.demux.rids().filter_map(named)),
         ssrc_consumers: List::first_of(consumers.filter_map(|(ssrc, key)| {

@@ -65,10 +65,14 @@ pub(crate) fn create(
 ) -> Result<TransportKey, Refused> {
     tables.check_unused(id.into())?;
     if options.enable_srtp {
-        return Err(Refused::unsupported("SRTP on plain transports is not there yet; create it without enableSrtp"));
+        return Err(Refused::unsupported(
+            "SRTP on plain transports is not there yet; create it without enableSrtp",
+        ));
     }
     if options.rtcp_mux && options.rtcp_listen_info.is_some() {
-        return Err(Refused::invalid("rtcpListenInfo is for transports without rtcpMux; drop one of the two"));
+        return Err(Refused::invalid(
+            "rtcpListenInfo is for transports without rtcpMux; drop one of the two",
+        ));
     }
     // The sockets need the transport's key and the transport its sockets: it starts with none.
     let transport = Transport::new(id, router, Plain::closed(options.comedia), turn.random);
@@ -124,7 +128,8 @@ fn listen_rtcp(
     if let Some(info) = &options.rtcp_listen_info {
         return End::listen(sockets, owner, info, turn);
     }
-    let beside = ListenInfo { port: ListenPort::Fixed(rtp_port.saturating_add(1)), ..options.listen_info.clone() };
+    let beside =
+        ListenInfo { port: ListenPort::Fixed(rtp_port.saturating_add(1)), ..options.listen_info.clone() };
     End::listen(sockets, owner, &beside, turn).or_else(|_| {
         let any = ListenInfo { port: ListenPort::Any, shared: false, ..beside };
         End::listen(sockets, owner, &any, turn)
@@ -157,7 +162,12 @@ pub(crate) fn connect(
 impl Plain {
     /// No sockets yet: only while the transport is being made.
     fn closed(comedia: bool) -> Self {
-        let rtp = End { socket: SocketKey::new(u32::MAX, u32::MAX), local_address: "".into(), local_port: 0, peer: None };
+        let rtp = End {
+            socket: SocketKey::new(u32::MAX, u32::MAX),
+            local_address: "".into(),
+            local_port: 0,
+            peer: None,
+        };
         Self { rtp, rtcp: None, comedia, connected: false }
     }
 
@@ -198,7 +208,9 @@ impl Plain {
             Some(peer) if peer.address == remote => Source::Peer,
             Some(_) => Source::Stranger,
             // RTCP comes from the host that sends the RTP.
-            None if purpose == Purpose::Rtcp && rtp_ip.is_some_and(|ip| ip != remote.ip()) => Source::Stranger,
+            None if purpose == Purpose::Rtcp && rtp_ip.is_some_and(|ip| ip != remote.ip()) => {
+                Source::Stranger
+            }
             None if self.comedia => Source::Unheard,
             None => Source::Stranger,
         }
@@ -233,31 +245,53 @@ impl Plain {
         }
     }
 
-    fn check_connect(&self, options: &PlainConnectOptions) -> Result<(SocketAddr, Option<SocketAddr>), Refused> {
+    fn check_connect(
+        &self,
+        options: &PlainConnectOptions,
+    ) -> Result<(SocketAddr, Option<SocketAddr>), Refused> {
         if self.connected {
-            return Err(Refused::state("this transport is connected already; create another one for another peer"));
+            return Err(Refused::state(
+                "this transport is connected already; create another one for another peer",
+            ));
         }
         if self.comedia {
-            return Err(Refused::invalid("a comedia transport learns its peer from the first packet; create it without comedia to connect it"));
+            return Err(Refused::invalid(
+                "a comedia transport learns its peer from the first packet; create it without comedia to connect it",
+            ));
         }
         let (Some(ip), Some(port)) = (options.ip, options.port) else {
             return Err(Refused::invalid("connect needs the peer's ip and port; only comedia does without"));
         };
         if port == 0 || ip.is_unspecified() {
-            return Err(Refused::invalid(format!("{ip} port {port} cannot be sent to; give the peer's own address and port")));
+            return Err(Refused::invalid(format!(
+                "{ip} port {port} cannot be sent to; give the peer's own address and port"
+            )));
         }
         let rtcp = match (self.rtcp.is_some(), options.rtcp_port) {
             (false, None) => None,
             (true, Some(rtcp_port)) if rtcp_port != 0 => Some(SocketAddr::new(ip, rtcp_port)),
-            (true, _) => return Err(Refused::invalid("a transport without rtcpMux needs rtcpPort; give the peer's RTCP port")),
-            (false, Some(_)) => return Err(Refused::invalid("a transport with rtcpMux takes no rtcpPort; RTCP goes to the RTP port")),
+            (true, _) => {
+                return Err(Refused::invalid(
+                    "a transport without rtcpMux needs rtcpPort; give the peer's RTCP port",
+                ));
+            }
+            (false, Some(_)) => {
+                return Err(Refused::invalid(
+                    "a transport with rtcpMux takes no rtcpPort; RTCP goes to the RTP port",
+                ));
+            }
         };
         Ok((SocketAddr::new(ip, port), rtcp))
     }
 }
 
 impl End {
-    fn listen(sockets: &mut Sockets, owner: Owner, info: &ListenInfo, turn: &mut Turn<'_>) -> Result<Self, Refused> {
+    fn listen(
+        sockets: &mut Sockets,
+        owner: Owner,
+        info: &ListenInfo,
+        turn: &mut Turn<'_>,
+    ) -> Result<Self, Refused> {
         let bound = sockets.listen(owner, info, turn)?;
         Ok(Self {
             socket: bound.socket,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::base::time::Time;
-use crate::media::deadline::Deadline;
 use crate::media::consumer::Consumer;
+use crate::media::deadline::Deadline;
 use crate::media::producer::upstream;
 use crate::media::transport::Transport;
 use crate::media::{ConsumerKey, ProducerKey, Tables, TransportKey};
@@ -91,7 +91,9 @@ pub(crate) fn write_compound(
 
 /// Sends what was written and begins anew.
 fn send(transport: &mut Transport, turn: &mut Turn<'_>, compound: &mut CompoundWriter<'_>) {
-    let Some(destination) = transport.plain.rtcp_destination().filter(|_| !compound.is_empty()) else { return };
+    let Some(destination) = transport.plain.rtcp_destination().filter(|_| !compound.is_empty()) else {
+        return;
+    };
     if !turn.outbox.batch.push(destination, compound.bytes()) {
         turn.flush();
         // An empty batch takes any compound.
@@ -155,7 +157,11 @@ fn report(
     said_anything
 }
 
-fn write_sender(compound: &mut CompoundWriter<'_>, consumer: &Consumer, info: &SenderInfo) -> Result<(), WriteError> {
+fn write_sender(
+    compound: &mut CompoundWriter<'_>,
+    consumer: &Consumer,
+    info: &SenderInfo,
+) -> Result<(), WriteError> {
     // Both or none: a description in a later compound would be of no use.
     if compound.len() + SENDER_BYTES_MAX + consumer.cname.len() > COMPOUND_BYTES_MAX {
         return Err(WriteError::NoRoom);
