@@ -1,1 +1,9 @@
-//! (in construction)
+//! The test bed: traffic as real senders make it, a load generator, and what the benchmarks are made of.
+
+pub mod clock;
+pub mod gauge;
+pub mod ideal;
+pub mod load;
+pub mod process;
+pub mod stats;
+pub mod traffic;

@@ -1,0 +1,107 @@
+//! What is measured: the ideal forwarder in its ways, or the worker in its settings, each a process of its own.
+//!
+//! Knows how to start one, connect it with sources and sinks, and ask for its counters. Called by `run`.
+
+mod ideal;
+
+use std::io;
+use std::net::SocketAddr;
+
+use super::scenario::Scenario;
+use crate::ideal::{SocketUse, Way};
+
+pub use ideal::{FORWARDER, Helper, IdealProcess, SELF_CHECK};
+
+/// Which subject, and with which settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The yardstick in one of its ways.
+    Ideal(Way),
+    /// The worker.
+    Worker(WorkerSettings),
+}
+
+impl Kind {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ideal(way) => way.name(),
+            Self::Worker(WorkerSettings { moderation: true, .. }) => "worker moderated",
+            Self::Worker(WorkerSettings { moderation: false, .. }) => "worker at once",
+        }
+    }
+}
+
+/// What of the worker's settings is varied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerSettings {
+    /// Whether the loop sleeps after a wake that brought media (`batch_interval`).
+    pub moderation: bool,
+    /// Whether packets of nearly one size are padded (`equalize_padding`).
+    pub padding: bool,
+}
+
+/// Where peers are, by their number.
+#[derive(Clone, Debug)]
+pub struct Peers {
+    /// Source sockets.
+    pub sources: Vec<SocketAddr>,
+    /// Sink sockets.
+    pub sinks: Vec<SocketAddr>,
+    /// Sockets on the subject's side.
+    pub sockets: SocketUse,
+}
+
+/// What a subject has counted since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Packets sent.
+    pub sent: u64,
+    /// Messages: GSO runs and single packets.
+    pub messages: u64,
+    /// Sending system calls.
+    pub send_calls: u64,
+    /// Returns from waiting.
+    pub wakeups: u64,
+}
+
+impl Counts {
+    /// What was counted since `earlier`.
+    pub const fn since(self, earlier: Self) -> Self {
+        Self {
+            sent: self.sent - earlier.sent,
+            messages: self.messages - earlier.messages,
+            send_calls: self.send_calls - earlier.send_calls,
+            wakeups: self.wakeups - earlier.wakeups,
+        }
+    }
+}
+
+/// A running forwarder. It ends when it is dropped.
+pub trait Subject: Send {
+    /// The process whose run time counts.
+    fn pid(&self) -> u32;
+
+    /// Where each source has to send.
+    fn entrances(&self) -> &[SocketAddr];
+
+    /// What it has counted.
+    ///
+    /// # Errors
+    /// The process is gone or does not answer.
+    fn counts(&mut self) -> io::Result<Counts>;
+
+    /// Waits, and lets whatever belongs to the subject on this side go on meanwhile.
+    fn wait_until(&mut self, monotonic_ns: u64);
+}
+
+/// Starts a subject that forwards a scenario between these peers.
+///
+/// # Errors
+/// The process cannot be started or refuses the scenario.
+pub fn start(kind: Kind, scenario: &Scenario, peers: &Peers) -> io::Result<Box<dyn Subject>> {
+    match kind {
+        Kind::Ideal(way) => Ok(Box::new(IdealProcess::start(way, scenario, peers)?)),
+        Kind::Worker(_) => Err(io::Error::other("the worker is not built into this benchmark yet")),
+    }
+}
