@@ -5,6 +5,7 @@
 //! size to one peer stand next to each other (GSO).
 
 use crate::media::consumer::{self, Consumer, plan, seal};
+use crate::media::transport::rtcp;
 use crate::media::{ConsumerKey, ProducerKey, Tables, TransportKey, producer};
 use crate::turn::Turn;
 
@@ -136,4 +137,6 @@ fn send(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
     transport.counters.rtp_sent.add(turn.now, sealed.packets, sealed.bytes);
     tables.metrics.packets_forwarded += sealed.packets;
     tables.metrics.bytes_forwarded += sealed.bytes;
+    // A consumer may wait for its producer longer than a round of reports without content goes on.
+    rtcp::arm(tables, key, turn.now);
 }

@@ -61,6 +61,8 @@ pub(crate) struct ReceivedStream {
     pub(crate) nacks_armed: Option<Time>,
 }
 
+const _: () = assert!(size_of::<ReceivedStream>() <= 800);
+
 /// What a stream takes over from its producer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StreamOptions {
@@ -93,6 +95,8 @@ pub(crate) struct Stored {
     pub(crate) is_key_frame: bool,
     pub(crate) is_silence: bool,
 }
+
+const _: () = assert!(size_of::<Stored>() <= 96);
 
 impl Stored {
     /// The value of an extension that the peer sent.
