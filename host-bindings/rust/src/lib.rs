@@ -58,7 +58,7 @@
 //!
 //! Every request ends: with the worker's answer, with a typed refusal ([`RequestError::Refused`]) that says what to do,
 //! after [`request_timeout`](WorkerSettings::request_timeout), or at once with [`RequestError::WorkerClosed`] and the
-//! exit status when the worker dies ([`Worker::died`]). A request whose future is dropped is undone. At most 256 requests
+//! exit status when the worker dies ([`Worker::died`]). A creation whose future is dropped is undone. At most 256 requests
 //! wait to be written; more wait in their callers. An answer takes effect before events that the worker sent after it.
 //! [`Events`] says what happens to slow listeners.
 //!
