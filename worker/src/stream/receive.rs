@@ -310,6 +310,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::stream::model_config())]
+
         #[test]
         fn every_verdict_is_the_models(first: u16, steps in prop::collection::vec(step(), 1..1_500)) {
             let (mut tracker, mut model) = (Tracker::new(), Model::default());
@@ -335,7 +337,9 @@ mod tests {
                 assert_eq!(tracker.on_packet(wire(raw)), model.on_packet(raw));
             }
             // The model's set would hold everything: forget what no rule can ask for any more.
-            model.seen = model.seen.split_off(&(model.highest.unwrap() - 1_600));
+            if base % 1_024 == 0 {
+                model.seen = model.seen.split_off(&(model.highest.unwrap() - 1_600));
+            }
         }
         assert!(tracker.highest().unwrap().extended() > 19 * 65_536);
     }

@@ -239,6 +239,8 @@ impl Model {
 }
 
 proptest! {
+    #![proptest_config(crate::stream::model_config())]
+
     #[test]
     fn answers_like_an_endless_list(start in 0..200_000_u64, ops in prop::collection::vec(op(), 1..600)) {
         let (mut ring, mut pool) = (SentRing::new(), big_pool());
