@@ -1,3 +1,5 @@
+//! Tests of the ring: its rules one by one, and all of them against an endless list.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
