@@ -9,4 +9,5 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod subject;
+pub mod worker_bin;
 pub mod yardstick;

@@ -160,11 +160,11 @@ pub const LOSS_MAX: f64 = 0.001;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gauge::subject::{Counts, WorkerSettings};
+    use crate::gauge::subject::{Counts, WorkerVariant};
     use crate::ideal::Way;
     use crate::load::Outcome;
 
-    const WORKER: Kind = Kind::Worker(WorkerSettings { moderation: true, padding: true });
+    const WORKER: Kind = Kind::Worker(WorkerVariant { moderation: true, padding: true });
 
     fn run(run_time_ns: u64, received: u64) -> Measurement {
         let mut outcome = Outcome { run_time_ns, received, expected: 1_000, ..Outcome::default() };

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::UdpSocket;
+use std::path::PathBuf;
 
 use nix::sys::socket::{setsockopt, sockopt};
 
@@ -26,6 +27,8 @@ pub struct Settings {
     pub sockets: SocketUse,
     /// The most that the network before the worker delays a packet, in microseconds.
     pub jitter_us: u64,
+    /// The worker's program, where the worker is a subject.
+    pub worker_bin: Option<PathBuf>,
 }
 
 /// What one run showed.
@@ -47,6 +50,7 @@ pub fn measure(scenario: &Scenario, kind: Kind, settings: &Settings) -> io::Resu
         sources: sockets.iter().map(UdpSocket::local_addr).collect::<io::Result<_>>()?,
         sinks: sinks.addresses()?,
         sockets: settings.sockets,
+        worker_bin: settings.worker_bin.clone(),
     };
     let mut subject = subject::start(kind, scenario, &peers)?;
     process::pin(subject.pid(), settings.cores.subject)?;

@@ -1,11 +1,13 @@
 //! The command line.
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use tidegate_tests::gauge::scenario::Scenario;
-use tidegate_tests::gauge::subject::{Kind, WorkerSettings};
+use tidegate_tests::gauge::subject::{Kind, WorkerVariant};
+use tidegate_tests::gauge::worker_bin;
 use tidegate_tests::ideal::{SocketUse, Way};
 use tidegate_tests::load::Phases;
 use tidegate_tests::traffic::Traffic;
@@ -113,7 +115,7 @@ pub(crate) struct Common {
     /// The most milliseconds by which the network before the worker delays a packet (random, without overtaking).
     #[arg(long, default_value_t = 0.0, value_name = "MS", value_parser = jitter)]
     pub(crate) jitter: f64,
-    /// The worker's program; built by `cargo build --release -p tidegate-worker`.
+    /// The worker's program; without it, `cargo build --release -p tidegate-worker` makes it.
     #[arg(long, value_name = "PATH")]
     pub(crate) worker_bin: Option<PathBuf>,
 }
@@ -128,10 +130,18 @@ impl Common {
         if self.subjects.contains(&SubjectName::Worker) {
             let padding = self.padding == OnOff::On;
             let settings =
-                |moderation: &bool| Kind::Worker(WorkerSettings { moderation: *moderation, padding });
+                |moderation: &bool| Kind::Worker(WorkerVariant { moderation: *moderation, padding });
             kinds.extend(self.moderation.values().iter().map(settings));
         }
         kinds
+    }
+
+    /// The worker's program, built if it was not named; `None` when the worker is not measured.
+    pub(crate) fn worker_bin(&self) -> io::Result<Option<PathBuf>> {
+        if !self.subjects.contains(&SubjectName::Worker) {
+            return Ok(None);
+        }
+        self.worker_bin.clone().map_or_else(worker_bin::build, Ok).map(Some)
     }
 
     pub(crate) const fn phases(&self) -> Phases {

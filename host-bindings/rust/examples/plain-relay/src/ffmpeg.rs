@@ -78,6 +78,13 @@ pub fn receive(session_description: &Path) -> Vec<String> {
     arguments
 }
 
+/// The same for an ffmpeg that judges pictures and sound and does not play them: it takes the time of arrival for the
+/// time of each. Sender reports move a stream's times when its sender or the machine stumbles, sometimes back, and what
+/// goes back in time ffmpeg's writers refuse.
+pub fn receive_to_judge(session_description: &Path) -> Vec<String> {
+    [words("-use_wallclock_as_timestamps 1"), receive(session_description)].concat()
+}
+
 /// A line that a shell understands as `program` with these arguments.
 pub fn command_line(program: &str, arguments: &[String]) -> String {
     let quoted = arguments.iter().map(|argument| quote(argument));
