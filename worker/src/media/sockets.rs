@@ -196,6 +196,9 @@ impl Sockets {
 
 fn refusal(info: &ListenInfo, error: BindError) -> Refused {
     let (ip, port) = (info.ip, info.port);
+    if matches!(error, BindError::TooManyOpenFiles) {
+        return Refused::limit(format!("cannot listen on {ip}: {error}"));
+    }
     match port {
         ListenPort::Fixed(port) => Refused::bind(format!("cannot listen on {ip} port {port}: {error}")),
         ListenPort::Range { min, max } => {
