@@ -11,7 +11,7 @@ fn ms(millis: u64) -> Time {
 }
 
 fn entry(position: u32) -> Entry {
-    Entry::new(position, 1, 0, 7)
+    Entry::new(position, Rewrite { timestamp_offset: 90, deltas: 7, segment: 1, padding: 0 })
 }
 
 fn big_pool() -> Pool {
@@ -39,7 +39,8 @@ fn a_number_can_be_asked_for_only_after_it_was_sent() {
     assert_eq!(sent_position(&ring, 1_000), None);
     assert!(ring.mark_sent(Seq::new(1_000), 3));
     let sent = ring.sent(Serial16::new(1_000)).unwrap();
-    assert_eq!((sent.position, sent.padding, sent.segment, sent.deltas), (1_000, 3, 1, 7));
+    let rewrite = Rewrite { timestamp_offset: 90, deltas: 7, segment: 1, padding: 3 };
+    assert_eq!((sent.position, sent.rewrite(90)), (1_000, rewrite), "padded when sealed");
     assert!(!ring.mark_sent(Seq::new(1_000), 3), "not waiting any more");
     assert_eq!(sent_position(&ring, 999), None);
     assert_eq!(sent_position(&ring, 1_016), None, "same slot, another number");
@@ -238,6 +239,8 @@ impl Model {
 }
 
 proptest! {
+    #![proptest_config(crate::stream::model_config())]
+
     #[test]
     fn answers_like_an_endless_list(start in 0..200_000_u64, ops in prop::collection::vec(op(), 1..600)) {
         let (mut ring, mut pool) = (SentRing::new(), big_pool());
