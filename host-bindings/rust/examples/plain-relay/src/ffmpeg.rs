@@ -70,10 +70,10 @@ pub fn send(source: Source<'_>, video: &Output, audio: &Output) -> Vec<String> {
 
 /// The arguments with which ffmpeg reads the streams of a session description; what to do with them must follow.
 ///
-/// Its receiver reports come back to where the packets came from, which gives the worker a round-trip time.
+/// ffmpeg sends no receiver reports then: nobody learns from it what was lost on the way or how long the way is.
 pub fn receive(session_description: &Path) -> Vec<String> {
     let mut arguments = words(QUIET);
-    arguments.extend(words("-protocol_whitelist file,udp,rtp -sdp_flags rtcp_to_source -i"));
+    arguments.extend(words("-protocol_whitelist file,udp,rtp -i"));
     arguments.push(session_description.display().to_string());
     arguments
 }
