@@ -1,6 +1,7 @@
 //! The test bed: traffic as real senders make it, a load generator, and what the benchmarks are made of.
 
 pub mod clock;
+pub mod fuzz;
 pub mod gauge;
 pub mod ideal;
 pub mod load;

@@ -4,21 +4,18 @@
 //! everything that keeps a packet; rings, queues and arenas made elsewhere are charged to the same budget.
 //! Invariant: `held_bytes() <= limit_bytes()`, and a chunk lives at least as long as any handle to a slot of it.
 //!
-//! A chunk is a record of 64 slots and one block of bytes for them. The record is aligned to
-//! 64 bytes, so that a handle is one word: the address of the record, with the slot's number in the low six bits.
-//! Slots are taken from the lowest chunk that has one, so that the higher chunks run empty; one that stays empty for
-//! [`EMPTY_CHUNK_LIFE`] goes back. The block is zeroed once, by the allocator, which costs nothing where it comes
-//! fresh from the system: a page that no packet was ever written to is never resident.
+//! A chunk is a record of 64 slots and one block of bytes for them. The record is aligned to 64 bytes, so that a handle
+//! is one word: the address of the record, with the slot's number in the low six bits. Slots are taken from the lowest
+//! chunk that has one, so that the higher chunks run empty; one that stays empty for [`EMPTY_CHUNK_LIFE`] goes back.
+//! The block is zeroed once, by the allocator, which costs nothing where it maps it anew: a page of such a block that
+//! no packet was ever written to is never resident.
 //!
-//! Going back means `dealloc`, and glibc keeps what lies below its mmap threshold (128 KiB at first, and moving): the
-//! shell should set `M_MMAP_THRESHOLD` to 64 KiB once, or call `malloc_trim` after a [`Pool::reclaim`] that freed.
+//! Going back means `dealloc`, and glibc keeps what is below its mmap threshold (128 KiB at first, and moving). With
+//! nothing done about it, 128 MiB stayed resident after all of it was given back; the shell must either set
+//! `M_MMAP_THRESHOLD` to 64 KiB once (a large block then takes 25 pages for its 24, and leaves with its `dealloc`), or
+//! call `malloc_trim` after a [`Pool::reclaim`] that gave something back (14 ms for 128 MiB, and small chunks leave too).
 //!
-//! Handles are counted in plain cells. They and the pool hold `NonNull`, so that none can leave its thread:
-//!
-//! ```compile_fail
-//! fn send<T: Send>() {}
-//! send::<tidegate_worker::base::pool::Packet>();
-//! ```
+//! Handles are counted in plain cells. They and the pool hold `NonNull`, so that none can leave its thread.
 #![expect(
     unsafe_code,
     reason = "a count shared without atomics or a word of overhead, the one place beside sys/"
@@ -32,7 +29,7 @@ use std::ptr::NonNull;
 
 mod shelves;
 
-pub use shelves::{BudgetFull, ClassStats, EMPTY_CHUNK_LIFE, Pool, PoolStats};
+pub use shelves::{BudgetFull, ClassStats, EMPTY_CHUNK_LIFE, Pool, PoolStats, RECLAIM_CHUNKS};
 
 /// The two sizes of buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

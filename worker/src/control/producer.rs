@@ -11,7 +11,7 @@ use crate::media::Tables;
 use crate::media::producer::{self, ProducerOptions};
 use crate::turn::Turn;
 
-pub(super) fn produce(tables: &mut Tables, command: Command, turn: &mut Turn<'_>) -> Answer {
+pub(super) fn produce(tables: &mut Tables, command: Command, turn: &Turn<'_>) -> Answer {
     let Command::Produce {
         transport,
         producer: id,

@@ -76,7 +76,7 @@ fn on_report_block(tables: &mut Tables, key: TransportKey, block: &ReportBlock, 
     }
 }
 
-fn on_xr(tables: &mut Tables, key: TransportKey, sender_ssrc: u32, block: &XrBlock<'_>, turn: &mut Turn<'_>) {
+fn on_xr(tables: &mut Tables, key: TransportKey, sender_ssrc: u32, block: &XrBlock<'_>, turn: &Turn<'_>) {
     match block {
         XrBlock::Rrtr(reference) => {
             if let Some(transport) = tables.transports.get_mut(key) {

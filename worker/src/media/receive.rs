@@ -178,7 +178,7 @@ fn small(buffer: Buffer, turn: &mut Turn<'_>) -> Buffer {
 
 fn on_rtcp(tables: &mut Tables, owner: Owner, source: Source, datagram: &Datagram, turn: &mut Turn<'_>) {
     let Some(transport) = tables.transports.get_mut(owner.transport) else { return };
-    if !crate::rtcp::packets(&datagram.buffer).next().is_some_and(|first| first.is_ok()) {
+    if crate::rtcp::packets(&datagram.buffer).next().is_none_or(|first| first.is_err()) {
         transport.counters.dropped.bad_header += 1;
         return;
     }

@@ -5,6 +5,7 @@
 //! Invariant: every descriptor is closed on exec (a sibling worker must not hold our ends open) and non-blocking.
 
 pub mod clock;
+pub mod limits;
 pub mod memory;
 pub mod pipe;
 pub mod signals;

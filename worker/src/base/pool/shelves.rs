@@ -150,10 +150,15 @@ impl Pool {
     }
 
     /// Gives back chunks that have been empty since a call [`EMPTY_CHUNK_LIFE`] or longer ago, but the last one of a
-    /// class; says how many bytes that were. To be called about once a second.
+    /// class, and at most [`RECLAIM_CHUNKS`]; says how many bytes that were. To be called about once a second.
     pub fn reclaim(&mut self, now: Time) -> usize {
-        let is_due = |held: &mut Held| now.since(*held.empty_since.get_or_insert(now)) >= EMPTY_CHUNK_LIFE;
-        self.give_back(Class::Small, is_due) + self.give_back(Class::Large, is_due)
+        let mut left = RECLAIM_CHUNKS;
+        let mut is_due = |held: &mut Held| {
+            let is_due = now.since(*held.empty_since.get_or_insert(now)) >= EMPTY_CHUNK_LIFE && left > 0;
+            left -= usize::from(is_due);
+            is_due
+        };
+        self.give_back(Class::Large, &mut is_due) + self.give_back(Class::Small, &mut is_due)
     }
 
     fn add_chunk(&mut self, class: Class) -> Option<usize> {
@@ -300,3 +305,6 @@ impl Held {
 
 /// A chunk that stays empty as long as this goes back to the system.
 pub const EMPTY_CHUNK_LIFE: Duration = Duration::from_secs(5);
+/// How many chunks one call of [`Pool::reclaim`] gives back at most: unmapping a large one takes some 25 us, and a turn
+/// that frees a peak of 128 MiB at once would hold up media for 30 ms.
+pub const RECLAIM_CHUNKS: usize = 128;

@@ -79,6 +79,19 @@ fn empty_chunks_go_back_after_five_seconds_but_one_of_a_class() {
 }
 
 #[test]
+fn a_great_peak_goes_back_in_steps() {
+    let mut pool = Pool::new(100 * LIMIT);
+    drop(fill(&mut pool, Class::Small, (2 * RECLAIM_CHUNKS + 2) * CHUNK_SLOTS));
+    pool.reclaim(Time::from_millis(0));
+    for second in 0..2 {
+        let freed = pool.reclaim(Time::from_millis(5_000 + second * 1_000));
+        assert_eq!(freed, RECLAIM_CHUNKS * Class::Small.chunk_bytes());
+    }
+    assert_eq!(pool.reclaim(Time::from_millis(7_000)), Class::Small.chunk_bytes());
+    assert_eq!(pool.stats().small.chunks, 1);
+}
+
+#[test]
 fn a_chunk_used_in_between_starts_its_five_seconds_anew() {
     let mut pool = Pool::new(LIMIT);
     let mut held = fill(&mut pool, Class::Small, CHUNK_SLOTS);
@@ -166,6 +179,20 @@ fn a_pool_dropped_last_or_unused_frees_all() {
     let mut pool = Pool::new(0);
     assert!(pool.take(Class::Small).is_none());
     assert_eq!((pool.held_bytes(), pool.pressure()), (0, CHUNK_SLOTS));
+}
+
+/// Does not compile for a `T` that is `Send` or `Sync`: which of the implementations is meant would be in doubt.
+#[test]
+fn nothing_of_the_pool_can_leave_its_thread() {
+    trait Stays<A> {
+        fn here() {}
+    }
+    impl<T> Stays<()> for T {}
+    impl<T: Send> Stays<u8> for T {}
+    impl<T: Sync> Stays<u16> for T {}
+    <Pool as Stays<_>>::here();
+    <Buffer as Stays<_>>::here();
+    <Packet as Stays<_>>::here();
 }
 
 /// 2 MiB, the least that the worker accepts.

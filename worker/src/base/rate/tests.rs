@@ -78,7 +78,7 @@ proptest! {
     fn agrees_with_a_list_of_everything(
         slot in 100u64..400_000,
         start in 0u64..10_000_000_000,
-        steps in prop::collection::vec((0u64..2_000_000, 0u64..10_000, 1u64..40), 1..80),
+        steps in prop::collection::vec((0u64..2_000_000, 0u64..10_000, 1u64..40), 1..40),
     ) {
         let mut rate = Rate::new(Duration::from_micros(8 * slot));
         let (mut added, mut now) = (Vec::new(), start);

@@ -1,0 +1,230 @@
+//! The relay itself: how an application builds one out of a worker.
+//!
+//! Knows the Tidegate host library. Does not know command lines of peers or how figures are shown.
+//! Invariant: what a `Relay` or `Viewer` holds closes with it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use tidegate::{
+    Consumer, ConsumerOptions, ListenInfo, MediaKind, PlainConnectOptions, PlainTransport,
+    PlainTransportOptions, Producer, ProducerOptions, RequestError, Router, RouterOptions,
+    RtpCodecParameters, RtpEncodingParameters, RtpParameters, Worker,
+};
+
+use crate::ffmpeg::Output;
+use crate::sdp::{self, Stream};
+
+/// One video and one audio stream in, any number of viewers out.
+#[derive(Debug)]
+pub struct Relay {
+    worker: Worker,
+    router: Router,
+    ip: IpAddr,
+    video: Ingest,
+    audio: Ingest,
+    viewers: Vec<Viewer>,
+}
+
+/// Where the sender's packets come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// From wherever the first one comes (mediasoup's name for it is comedia).
+    Anywhere,
+    /// From these addresses only.
+    At {
+        /// The sender's address.
+        ip: IpAddr,
+        /// Its RTP port for video; RTCP comes from the next one.
+        video_port: u16,
+        /// Its RTP port for audio; RTCP comes from the next one.
+        audio_port: u16,
+    },
+}
+
+/// One viewer: a consumer for each of the relay's streams, each on a transport of its own.
+#[derive(Debug)]
+pub struct Viewer {
+    ip: IpAddr,
+    streams: Vec<Stream>,
+    transports: Vec<PlainTransport>,
+    consumers: Vec<Consumer>,
+}
+
+/// Receives one stream.
+#[derive(Debug)]
+struct Ingest {
+    transport: PlainTransport,
+    producer: Producer,
+    output: Output,
+}
+
+impl Relay {
+    /// Listens for a sender at `ip`, on four ports from `first_port` on or, without one, on any four that are free.
+    ///
+    /// # Errors
+    /// When a port is taken, or the worker is gone.
+    pub async fn start(
+        worker: Worker,
+        ip: IpAddr,
+        first_port: Option<u16>,
+        sender: Sender,
+    ) -> Result<Self, RequestError> {
+        let router = worker.create_router(RouterOptions::default()).await?;
+        let video = Ingest::open(&router, MediaKind::Video, ip, first_port, sender).await?;
+        let audio_port = first_port.and_then(|port| port.checked_add(2));
+        let audio = Ingest::open(&router, MediaKind::Audio, ip, audio_port, sender).await?;
+        Ok(Self { worker, router, ip, video, audio, viewers: Vec::new() })
+    }
+
+    /// Adds a viewer whose player listens at `ip` on these RTP ports for video and audio, for RTCP on the next ones
+    /// (RFC 3550 11).
+    ///
+    /// # Errors
+    /// When the worker refuses the address or is gone.
+    pub async fn add_viewer(&mut self, ip: IpAddr, rtp_ports: [u16; 2]) -> Result<(), RequestError> {
+        let (mut streams, mut transports, mut consumers) = (Vec::new(), Vec::new(), Vec::new());
+        for (producer, rtp_port) in self.producers().into_iter().zip(rtp_ports) {
+            let transport = self.router.create_plain_transport(two_ports(self.ip, None)).await?;
+            let peer = PlainConnectOptions::new(ip, rtp_port).with_rtcp_port(rtcp_port(rtp_port));
+            transport.connect(peer).await?;
+            let consumer = transport.consume(ConsumerOptions::new(producer)).await?;
+            streams.extend(stream_of(&consumer, rtp_port));
+            transports.push(transport);
+            consumers.push(consumer);
+        }
+        self.viewers.push(Viewer { ip, streams, transports, consumers });
+        Ok(())
+    }
+
+    /// The worker that does it.
+    pub fn worker(&self) -> &Worker {
+        &self.worker
+    }
+
+    /// Video and audio as the sender must send them.
+    pub fn outputs(&self) -> [Output; 2] {
+        [self.video.output, self.audio.output]
+    }
+
+    /// Video and audio as they come in.
+    pub fn producers(&self) -> [&Producer; 2] {
+        [&self.video.producer, &self.audio.producer]
+    }
+
+    /// Where video and audio come in.
+    pub fn ingest_transports(&self) -> [&PlainTransport; 2] {
+        [&self.video.transport, &self.audio.transport]
+    }
+
+    /// In the order in which they were added.
+    pub fn viewers(&self) -> &[Viewer] {
+        &self.viewers
+    }
+}
+
+impl Viewer {
+    /// Video and audio as they go out.
+    pub fn consumers(&self) -> &[Consumer] {
+        &self.consumers
+    }
+
+    /// Where video and audio go out.
+    pub fn transports(&self) -> &[PlainTransport] {
+        &self.transports
+    }
+
+    /// What the viewer's player will receive.
+    pub fn streams(&self) -> &[Stream] {
+        &self.streams
+    }
+
+    /// Where the viewer's player listens.
+    pub fn ip(&self) -> IpAddr {
+        self.ip
+    }
+
+    /// The same for a file that the player reads (RFC 8866).
+    pub fn session_description(&self) -> String {
+        sdp::describe(self.ip, &self.streams)
+    }
+}
+
+impl Ingest {
+    async fn open(
+        router: &Router,
+        kind: MediaKind,
+        ip: IpAddr,
+        port: Option<u16>,
+        sender: Sender,
+    ) -> Result<Self, RequestError> {
+        let listen = two_ports(ip, port);
+        let transport = match sender.peer(kind) {
+            None => router.create_plain_transport(listen.with_comedia()).await?,
+            Some(peer) => {
+                let transport = router.create_plain_transport(listen).await?;
+                transport.connect(peer).await?;
+                transport
+            }
+        };
+        let (codec, ssrc) = sent(kind);
+        let output = Output {
+            payload_type: codec.payload_type,
+            ssrc,
+            rtp: SocketAddr::new(ip, transport.tuple().local_port),
+            // Without rtcp-mux a transport has both.
+            rtcp_port: transport.rtcp_tuple().map_or(0, |tuple| tuple.local_port),
+            local_ports: None,
+        };
+        let rtp_parameters = RtpParameters {
+            codecs: vec![codec],
+            encodings: vec![RtpEncodingParameters::of_ssrc(ssrc)],
+            ..RtpParameters::default()
+        };
+        let producer = transport.produce(ProducerOptions::new(kind, rtp_parameters)).await?;
+        Ok(Self { transport, producer, output })
+    }
+}
+
+impl Sender {
+    /// Where a stream of this kind comes from; `None` when that is to be learnt.
+    fn peer(self, kind: MediaKind) -> Option<PlainConnectOptions> {
+        let Self::At { ip, video_port, audio_port } = self else { return None };
+        let port = if kind == MediaKind::Video { video_port } else { audio_port };
+        Some(PlainConnectOptions::new(ip, port).with_rtcp_port(rtcp_port(port)))
+    }
+}
+
+/// What the sender sends. No feedback: plain RTP senders such as ffmpeg and GStreamer's rtpbin (with its defaults)
+/// neither send again nor make key frames on request.
+fn sent(kind: MediaKind) -> (RtpCodecParameters, u32) {
+    match kind {
+        MediaKind::Video => (RtpCodecParameters::new("video/VP8", 101, 90_000), 11_111_111),
+        MediaKind::Audio => (RtpCodecParameters::opus(100), 22_222_222),
+    }
+}
+
+/// A transport with RTCP on a port of its own: `port` and the next one, or any two.
+fn two_ports(ip: IpAddr, port: Option<u16>) -> PlainTransportOptions {
+    let listen = |port: Option<u16>| match port {
+        Some(port) => ListenInfo::new(ip).with_port(port),
+        None => ListenInfo::new(ip),
+    };
+    PlainTransportOptions {
+        rtcp_listen_info: Some(listen(port.map(rtcp_port))),
+        ..PlainTransportOptions::new(listen(port)).without_rtcp_mux()
+    }
+}
+
+/// What a player must be told of a consumer whose packets come to `port`.
+fn stream_of(consumer: &Consumer, port: u16) -> Option<Stream> {
+    let codec = consumer.rtp_parameters().codecs.into_iter().next()?;
+    let (_, name) = codec.mime_type.split_once('/')?;
+    let channels = codec.channels.map(|channels| format!("/{channels}")).unwrap_or_default();
+    let encoding = format!("{name}/{}{channels}", codec.clock_rate);
+    Some(Stream { kind: consumer.kind(), port, payload_type: codec.payload_type, encoding })
+}
+
+/// RFC 3550 11: RTCP has the next higher port.
+fn rtcp_port(rtp_port: u16) -> u16 {
+    rtp_port.saturating_add(1)
+}

@@ -1,0 +1,91 @@
+//! One viewer's ffmpeg: it listens, decodes, and writes a checksum of each picture.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use libtest_mimic::Failed;
+use plain_relay::ffmpeg::{self, Process};
+use plain_relay::ports;
+use plain_relay::relay::Viewer;
+
+use crate::recording::{self, Decoded};
+
+/// A running player.
+#[derive(Debug)]
+pub(crate) struct Player {
+    process: Process,
+    directory: PathBuf,
+    /// Where it listens for RTCP, with the SSRC that comes there.
+    rtcp: Vec<(SocketAddr, u32)>,
+    ports: Vec<u16>,
+}
+
+impl Player {
+    /// Starts a player for `viewer` and waits until it listens on all its ports.
+    pub(crate) async fn start(name: &str, viewer: &Viewer) -> Result<Self, Failed> {
+        let directory = recording::directory(name)?;
+        let description = directory.join("viewer.sdp");
+        fs::write(&description, viewer.session_description())?;
+        let decode = recording::checksum_arguments(&directory);
+        let arguments = [recording::words("-threads 1"), ffmpeg::receive_to_judge(&description)].concat();
+        // Lost packets are warnings.
+        let arguments = [arguments, recording::words("-loglevel warning"), decode].concat();
+        let log = File::create(directory.join(LOG))?;
+        let process = ffmpeg::start(&arguments, Stdio::null(), Stdio::from(log))?;
+        let rtp_ports: Vec<u16> = viewer.streams().iter().map(|stream| stream.port).collect();
+        let ports: Vec<u16> = rtp_ports.iter().flat_map(|port| [*port, port + 1]).collect();
+        if !ports::wait_until_bound(&ports, START_MAX).await {
+            return Err(format!("the player does not listen: {}", log_of(&directory)).into());
+        }
+        let ssrcs =
+            viewer.consumers().iter().filter_map(|consumer| consumer.rtp_parameters().encodings[0].ssrc);
+        let rtcp = rtp_ports.iter().map(|port| SocketAddr::new(viewer.ip(), port + 1)).zip(ssrcs).collect();
+        Ok(Self { process, directory, rtcp, ports })
+    }
+
+    /// What it decoded so far.
+    pub(crate) fn decoded(&self) -> Decoded {
+        recording::decoded_in(&self.directory)
+    }
+
+    /// Tells it that the streams are over, once it has read all that came, and gives back all that it decoded.
+    pub(crate) async fn finish(mut self) -> Result<Decoded, Failed> {
+        while self.ports.iter().any(|port| ports::unread_bytes(*port) > Some(0)) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        // ffmpeg learns the end of a session without signalling from BYE alone.
+        for (address, ssrc) in &self.rtcp {
+            let socket = UdpSocket::bind((address.ip(), 0))?;
+            socket.send_to(&goodbye(*ssrc), address)?;
+        }
+        let status = tokio::time::timeout(END_MAX, self.process.child().wait()).await;
+        let status = status.map_err(|_| format!("the player does not end: {}", self.log()))??;
+        if !status.success() {
+            return Err(format!("the player ended with {status}: {}", self.log()).into());
+        }
+        Ok(self.decoded())
+    }
+
+    /// What it complained of.
+    pub(crate) fn log(&self) -> String {
+        log_of(&self.directory)
+    }
+}
+
+fn log_of(directory: &std::path::Path) -> String {
+    fs::read_to_string(directory.join(LOG)).unwrap_or_default()
+}
+
+/// An empty receiver report and a BYE (RFC 3550 6.4.2, 6.6) from `ssrc`.
+fn goodbye(ssrc: u32) -> [u8; 16] {
+    let [a, b, c, d] = ssrc.to_be_bytes();
+    [0x80, 201, 0, 1, a, b, c, d, 0x81, 203, 0, 1, a, b, c, d]
+}
+
+const LOG: &str = "player.log";
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+const START_MAX: Duration = Duration::from_secs(20);
+const END_MAX: Duration = Duration::from_secs(20);
