@@ -5,6 +5,8 @@
 //! benchmark program. Its invariant: all subjects of a row get the same packets at the same times, from the same
 //! number of sockets, on the same core.
 
+pub mod flood;
+pub mod idle;
 pub mod report;
 pub mod run;
 pub mod scenario;

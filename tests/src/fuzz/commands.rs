@@ -71,7 +71,9 @@ fn creating(model: &mut Model, dice: &mut Dice, around: Surroundings) -> (Comman
             )
         }
         (4..6, _, Some(transport), _) if model.producers.len() < PRODUCERS_MAX => {
-            produce(transport, model.fresh_id(), dice.chance(70))
+            let ordinary = model.transports.iter().any(|it| it.id == transport && it.ordinary);
+            let expect = if ordinary { Expect::Good } else { Expect::Any };
+            return (produce(transport, model.fresh_id(), dice.chance(70)), expect);
         }
         (6.., _, Some(_), Some(producer)) if model.consumers.len() < CONSUMERS_MAX => {
             let router = model.router_of(producer.transport);
@@ -100,6 +102,9 @@ fn about_living(model: &Model, dice: &mut Dice, around: Surroundings) -> (Comman
                 let rtcp_port = (!transport.rtcp_mux).then(|| around.peer.port());
                 return (connect(transport.id, around.peer, rtcp_port), Expect::Good);
             }
+            Some(transport) if dice.chance(10) => {
+                return (connect(transport.id, around.peer, None), Expect::Any);
+            }
             Some(transport) => Some(about_transport(transport.id, if closes { 0 } else { draw.max(1) })),
             None => None,
         },
@@ -124,10 +129,14 @@ fn about_nothing(model: &mut Model, dice: &mut Dice, around: Surroundings) -> (C
         2 => model.producers.iter().map(|producer| producer.id).collect(),
         _ => model.consumers.iter().map(|consumer| consumer.id).collect(),
     };
+    let closed: Vec<u64> = model.closed.iter().copied().collect();
+    let extreme = *dice.pick(&[0, u64::MAX, u64::MAX - 1, 1 << 63, 1 << 32]).unwrap_or(&0);
     let id = match dice.below(3) {
-        0 => dice.pick(&wrong_kind(own)).copied().unwrap_or(0),
-        1 => dice.pick(&model.closed.iter().copied().collect::<Vec<_>>()).copied().unwrap_or(u64::MAX),
-        _ => *dice.pick(&[0, u64::MAX, u64::MAX - 1, 1 << 63, 1 << 32]).unwrap_or(&0),
+        0 if model.len() > own.len() => dice.pick(&wrong_kind(own)).copied().unwrap_or(extreme),
+        1 if !closed.is_empty() => dice.pick(&closed).copied().unwrap_or(extreme),
+        // A mutated request may have made one of those.
+        _ if model.was_asked_for(extreme) => return about_worker(model, dice),
+        _ => extreme,
     };
     let draw = dice.below(COMMANDS_PER_ENTITY);
     let command = match kind {

@@ -8,6 +8,7 @@ use nix::sys::signal::Signal;
 use tidegate_protocol::error::ErrorKind;
 use tidegate_protocol::frame::FRAME_BYTES_MAX;
 use tidegate_protocol::ids::RouterId;
+use tidegate_protocol::message::{FromWorker, LogLevel};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::transport::ListenPort;
 use tidegate_protocol::{PROTOCOL_VERSION, exit};
@@ -94,7 +95,13 @@ pub fn refused_starts(program: &WorkerProgram, report: &mut Report) -> Result<()
     Ok(())
 }
 
-fn starts_with(program: &WorkerProgram, setting: &str, code: u8, report: &mut Report) -> Result<(), Broken> {
+/// A worker with this setting must end at its start, by `code` and with a sentence on stderr.
+pub fn starts_with(
+    program: &WorkerProgram,
+    setting: &str,
+    code: u8,
+    report: &mut Report,
+) -> Result<(), Broken> {
     let (ended, stderr) = program.run_alone(&[setting]).map_err(|error| error.to_string())?;
     *report.ends.entry(ended).or_default() += 1;
     if ended != Ended::Code(code.into()) {
@@ -126,14 +133,15 @@ pub fn without_files(program: &WorkerProgram, dice: Dice, report: &mut Report) -
     close_pipe(&mut life)
 }
 
-fn by_signal(life: &mut Life<'_>, signal: Signal) -> Result<(), Broken> {
+/// A signal that asks to close is obeyed.
+pub fn by_signal(life: &mut Life<'_>, signal: Signal) -> Result<(), Broken> {
     life.cut_answers_off();
     life.worker.signal(signal).map_err(|error| error.to_string())?;
     end(life, exit::CLOSED, u64::MAX)
 }
 
 /// Waits until all that is queued was taken, or the worker has had enough.
-fn write_out(life: &mut Life<'_>) -> Result<(), Broken> {
+pub fn write_out(life: &mut Life<'_>) -> Result<(), Broken> {
     let mut patience = Patience::new();
     while life.worker.host.unwritten() > 0 && !life.worker.host.has_ended() {
         let moved = life.move_bytes(POLL_MS)?;
@@ -145,7 +153,7 @@ fn write_out(life: &mut Life<'_>) -> Result<(), Broken> {
 }
 
 /// Waits for the worker's end, which must come within `limit_ms` and by `code`.
-fn end(life: &mut Life<'_>, code: u8, limit_ms: u64) -> Result<(), Broken> {
+pub fn end(life: &mut Life<'_>, code: u8, limit_ms: u64) -> Result<(), Broken> {
     let begin_ns = clock::monotonic_ns();
     let ended = wait_for_end(life, code)?;
     let took_ms = (clock::monotonic_ns() - begin_ns) / 1_000_000;
@@ -156,8 +164,9 @@ fn end(life: &mut Life<'_>, code: u8, limit_ms: u64) -> Result<(), Broken> {
     if ended != Ended::Code(code.into()) {
         return Err(format!("the worker ended by {ended} where code {code} was due"));
     }
-    if code == exit::BROKEN_FRAMING && !life.said_last_words {
-        return Err("code 43 without a log line of level error as the last message".to_owned());
+    let last = &life.last_message;
+    if code == exit::BROKEN_FRAMING && !matches!(last, Some(FromWorker::Log { level: LogLevel::Error, .. })) {
+        return Err(format!("code 43 without a log line of level error as the last message, but {last:?}"));
     }
     if limit_ms == END_MS_MAX {
         life.report.end_ms_max = life.report.end_ms_max.max(took_ms);
@@ -200,4 +209,4 @@ fn too_long(dice: &mut Dice) -> u32 {
 }
 
 /// From the end of the pipe to the end of the process.
-const END_MS_MAX: u64 = 1_000;
+pub const END_MS_MAX: u64 = 1_000;

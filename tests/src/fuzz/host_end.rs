@@ -27,8 +27,7 @@ pub struct HostEnd {
     written: usize,
     frames: FrameReader,
     output_ended: bool,
-    /// At most so many bytes are written at once.
-    pub write_bytes_max: usize,
+    slowness: Slowness,
     /// Whether the worker's output is read at all.
     pub reads: bool,
 }
@@ -37,6 +36,15 @@ pub struct HostEnd {
 enum Input {
     Pipe(File),
     Socket(UnixStream),
+}
+
+/// How the next bytes are written.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slowness {
+    /// At most so many at once.
+    chunk: usize,
+    /// While there are bytes left to write so.
+    left: usize,
 }
 
 /// What one [`HostEnd::pump`] moved.
@@ -78,7 +86,7 @@ impl HostEnd {
             written: 0,
             frames: FrameReader::default(),
             output_ended: false,
-            write_bytes_max: usize::MAX,
+            slowness: Slowness::default(),
             reads: true,
         }
     }
@@ -109,6 +117,11 @@ impl HostEnd {
     /// Queues any bytes.
     pub fn queue_bytes(&mut self, bytes: &[u8]) {
         self.waiting.extend_from_slice(bytes);
+    }
+
+    /// Writes the next `bytes` bytes `chunk` at a time.
+    pub fn write_slowly(&mut self, chunk: usize, bytes: usize) {
+        self.slowness = Slowness { chunk, left: bytes };
     }
 
     /// Bytes that are queued and not yet written.
@@ -176,7 +189,9 @@ impl HostEnd {
     }
 
     fn write(&mut self) -> usize {
-        let end = self.waiting.len().min(self.written.saturating_add(self.write_bytes_max));
+        let Slowness { chunk, left } = self.slowness;
+        let most = if left > 0 { chunk } else { usize::MAX };
+        let end = self.waiting.len().min(self.written.saturating_add(most));
         let bytes = self.waiting.get(self.written..end).unwrap_or_default();
         let done = match &mut self.input {
             Some(Input::Pipe(pipe)) => pipe.write(bytes),
@@ -186,6 +201,7 @@ impl HostEnd {
         match done {
             Ok(count) => {
                 self.written += count;
+                self.slowness.left = left.saturating_sub(count);
                 if self.written == self.waiting.len() {
                     self.waiting.clear();
                     self.written = 0;

@@ -11,7 +11,7 @@ use std::net::UdpSocket;
 use tidegate_protocol::codec::{decode, request_id};
 use tidegate_protocol::error::{CommandError, ErrorKind};
 use tidegate_protocol::ids::RequestId;
-use tidegate_protocol::message::{FromWorker, LogLevel, ToWorker};
+use tidegate_protocol::message::{FromWorker, ToWorker};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 
@@ -36,8 +36,10 @@ pub struct Life<'a> {
     pub report: &'a mut Report,
     /// How far this life is.
     pub step: u64,
-    /// Whether the last message was a log line of level error.
-    pub said_last_words: bool,
+    /// The worker's last message but events: closing brings some behind the last words.
+    pub last_message: Option<FromWorker>,
+    /// The last good answer.
+    pub last_reply: Option<Reply>,
     cut_off: bool,
     model: Model,
     pending: VecDeque<Pending>,
@@ -91,7 +93,8 @@ impl<'a> Life<'a> {
             dice,
             report,
             step: 0,
-            said_last_words: false,
+            last_message: None,
+            last_reply: None,
             cut_off: false,
             model: Model::default(),
             pending: VecDeque::new(),
@@ -148,11 +151,10 @@ impl<'a> Life<'a> {
                 let count = self.dice.below(100);
                 self.report.datagrams += traffic::send(&self.model, &self.peer, &mut self.dice, count);
             }
-            90..92 => {
-                let size = *self.dice.pick(&[1, 2, 7, 4096]).unwrap_or(&1);
-                self.worker.host.write_bytes_max = size;
+            90..95 => {
+                let chunk = *self.dice.pick(&[1, 2, 7]).unwrap_or(&1);
+                self.worker.host.write_slowly(chunk, SLOW_BYTES);
             }
-            92..95 => self.worker.host.write_bytes_max = usize::MAX,
             _ => self.settle()?,
         }
         if self.pending.len() > PENDING_MAX {
@@ -187,7 +189,7 @@ impl<'a> Life<'a> {
     }
 
     /// Sends any content and expects what its decoding says: the codec is the worker's own.
-    fn send_content(&mut self, content: &[u8]) {
+    pub fn send_content(&mut self, content: &[u8]) {
         let pending = match decode::<ToWorker>(content) {
             // The end of a life is not left to chance.
             Ok(ToWorker::HelloReply(_) | ToWorker::Request { command: Command::CloseWorker, .. }) => return,
@@ -268,7 +270,9 @@ impl<'a> Life<'a> {
     }
 
     fn check(&mut self, message: FromWorker) -> Result<(), Broken> {
-        self.said_last_words = matches!(message, FromWorker::Log { level: LogLevel::Error, .. });
+        if !matches!(message, FromWorker::Event(_)) {
+            self.last_message = Some(message.clone());
+        }
         match message {
             FromWorker::Response { id, result } => return self.check_answer(id, result),
             FromWorker::Event(event) => {
@@ -307,7 +311,10 @@ impl<'a> Life<'a> {
             return Err(format!("{command:?} had to be answered {expect:?} and was {result:?}"));
         }
         match (result, command) {
-            (Ok(reply), command) => self.note_reply(&reply, command.as_ref())?,
+            (Ok(reply), command) => {
+                self.note_reply(&reply, command.as_ref())?;
+                self.last_reply = Some(reply);
+            }
             (Err(error), _) => *self.report.errors.entry(error.kind).or_default() += 1,
         }
         Ok(())
@@ -374,6 +381,8 @@ impl Patience {
 /// Between looks at the worker while we wait for it.
 pub const POLL_MS: u16 = 50;
 const WATCHDOG_NS: u64 = 5_000_000_000;
+/// A few requests' worth.
+const SLOW_BYTES: usize = 1_000;
 const STEPS_MAX: usize = 1_000;
 const PENDING_MAX: usize = 200;
 /// Packet memory of 4 MiB, a frame of 4 MiB and its decoding, output that waits, the program itself.

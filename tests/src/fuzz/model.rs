@@ -29,6 +29,7 @@ pub struct Model {
     /// Ids that a request closed, or that closed with another one.
     pub closed: BTreeSet<u64>,
     created: BTreeSet<u64>,
+    asked_for: BTreeSet<u64>,
     last_id: u64,
 }
 
@@ -45,6 +46,8 @@ pub struct Transport {
     pub rtcp_mux: bool,
     /// Whether it can be connected: not comedia, and not connected.
     pub connectable: bool,
+    /// Whether only ordinary producers were asked of it; the header extensions of others may contradict theirs.
+    pub ordinary: bool,
 }
 
 /// A producer that lives.
@@ -87,6 +90,11 @@ impl Model {
         self.created.contains(&id.0)
     }
 
+    /// Whether a request named it as a new entity's, answered or not.
+    pub fn was_asked_for(&self, id: u64) -> bool {
+        self.asked_for.contains(&id)
+    }
+
     /// How many entities live.
     pub fn len(&self) -> usize {
         self.routers.len() + self.transports.len() + self.producers.len() + self.consumers.len()
@@ -112,15 +120,20 @@ impl Model {
 
     /// Takes note of a request on its way.
     pub fn on_sent(&mut self, command: &Command) {
+        self.asked_for.extend(new_id(command));
         match command {
             Command::CloseRouter { router } => self.close_router(router.0),
             Command::CloseTransport { transport } => self.close_transport(transport.0),
             Command::CloseProducer { producer } => self.close_producer(producer.0),
             Command::CloseConsumer { consumer } => self.close_consumer(consumer.0),
             Command::ConnectPlainTransport { transport, .. } => {
-                let mut transports = self.transports.iter_mut();
-                if let Some(transport) = transports.find(|candidate| candidate.id == transport.0) {
+                if let Some(transport) = self.transport_mut(transport.0) {
                     transport.connectable = false;
+                }
+            }
+            Command::Produce { transport, .. } if !is_ordinary_produce(command) => {
+                if let Some(transport) = self.transport_mut(transport.0) {
+                    transport.ordinary = false;
                 }
             }
             _ => {}
@@ -157,6 +170,7 @@ impl Model {
             address: (!ip.is_unspecified()).then(|| SocketAddr::new(ip, port)),
             rtcp_mux: options.rtcp_mux,
             connectable: !options.comedia && is_ordinary(options),
+            ordinary: true,
         };
         let lives = self.is_new(transport.0, self.routers.contains(&router.0));
         self.transports.extend(lives.then_some(added));
@@ -166,23 +180,20 @@ impl Model {
         let Command::Produce { transport, producer, kind, rtp_parameters, rtp_mapping, .. } = command else {
             return;
         };
-        let drawn = produce(transport.0, producer.0, *kind == MediaKind::Video);
-        let ordinary = match &drawn {
-            Command::Produce { rtp_parameters: parameters, rtp_mapping: mapping, .. } => {
-                parameters == rtp_parameters && mapping == rtp_mapping
-            }
-            _ => false,
-        };
         let added = Producer {
             id: producer.0,
             transport: transport.0,
             kind: *kind,
             parameters: rtp_parameters.clone(),
             mapped_ssrcs: rtp_mapping.encodings.iter().map(|encoding| encoding.mapped_ssrc).collect(),
-            ordinary,
+            ordinary: is_ordinary_produce(command),
         };
         let lives = self.is_new(producer.0, self.router_of(transport.0).is_some());
         self.producers.extend(lives.then_some(added));
+    }
+
+    fn transport_mut(&mut self, id: u64) -> Option<&mut Transport> {
+        self.transports.iter_mut().find(|candidate| candidate.id == id)
     }
 
     /// Remembers a created id; whether it lives still, for a request behind its creation may have closed it.
@@ -238,6 +249,30 @@ impl Model {
             self.closed.insert(id);
         }
     }
+}
+
+/// The id of the entity that a request is to make.
+fn new_id(command: &Command) -> Option<u64> {
+    match command {
+        Command::CreateRouter { router } => Some(router.0),
+        Command::CreatePlainTransport { transport, .. } => Some(transport.0),
+        Command::Produce { producer, .. } => Some(producer.0),
+        Command::Consume { consumer, .. } => Some(consumer.0),
+        _ => None,
+    }
+}
+
+/// Whether it is what [`produce`] makes.
+fn is_ordinary_produce(command: &Command) -> bool {
+    let Command::Produce { transport, producer, kind, rtp_parameters, rtp_mapping, .. } = command else {
+        return false;
+    };
+    let Command::Produce { rtp_parameters: parameters, rtp_mapping: mapping, .. } =
+        produce(transport.0, producer.0, *kind == MediaKind::Video)
+    else {
+        return false;
+    };
+    parameters == *rtp_parameters && mapping == *rtp_mapping
 }
 
 /// Listens as [`super::commands::draw`] has it when nothing is spoiled.

@@ -3,6 +3,7 @@
 //! Knows bytes. Called by lives, which decode the result themselves to learn what to expect.
 
 use tidegate_protocol::codec::encode_frame;
+use tidegate_protocol::frame::FRAME_BYTES_MAX;
 use tidegate_protocol::ids::RequestId;
 use tidegate_protocol::message::ToWorker;
 use tidegate_protocol::request::Command;
@@ -39,7 +40,8 @@ pub fn mutated(id: RequestId, command: Command, dice: &mut Dice) -> Vec<u8> {
 
 /// A content without any meaning.
 pub fn noise(id: RequestId, dice: &mut Dice) -> Vec<u8> {
-    match dice.below(40) {
+    match dice.below(50) {
+        40 => vec![0; FRAME_BYTES_MAX],
         0 => vec![0; 1 << 20],
         1 => vec![0xff; 1 << 20],
         2 => dice.bytes(100_000),

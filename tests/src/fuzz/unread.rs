@@ -23,7 +23,7 @@ pub fn run(life: &mut Life<'_>) -> Result<(), Broken> {
 }
 
 /// Requests are queued until the worker has taken none of their bytes for half a second.
-fn ask_until_it_stalls(life: &mut Life<'_>) -> Result<(), Broken> {
+pub fn ask_until_it_stalls(life: &mut Life<'_>) -> Result<(), Broken> {
     for _ in 0..ROUNDS_MAX {
         life.step += 1;
         for _ in 0..REQUESTS_PER_ROUND {

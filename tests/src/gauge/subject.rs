@@ -107,10 +107,6 @@ pub trait Subject: Send {
 pub fn start(kind: Kind, scenario: &Scenario, peers: &Peers) -> io::Result<Box<dyn Subject>> {
     match kind {
         Kind::Ideal(way) => Ok(Box::new(IdealProcess::start(way, scenario, peers)?)),
-        Kind::Worker(variant) => {
-            let bin =
-                peers.worker_bin.as_deref().ok_or_else(|| io::Error::other("no worker program is known"))?;
-            Ok(Box::new(WorkerProcess::start(variant, scenario, peers, bin)?))
-        }
+        Kind::Worker(variant) => Ok(Box::new(WorkerProcess::start(variant, scenario, peers)?)),
     }
 }

@@ -94,7 +94,7 @@ fn note(run: &Measurement, kind: Kind, round: u32) {
         kind.name(),
         outcome.received,
         outcome.expected,
-        outcome.run_time_ns / 1_000_000
+        outcome.run_time.ran_ns / 1_000_000
     );
 }
 

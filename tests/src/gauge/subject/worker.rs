@@ -35,11 +35,13 @@ pub struct WorkerProcess {
 }
 
 impl WorkerProcess {
-    /// Starts the program at `bin` and makes the scenario's entities.
+    /// Starts the worker and makes the scenario's entities.
     ///
     /// # Errors
     /// The worker cannot be started, or refuses something; the sentence says what.
-    pub fn start(variant: WorkerVariant, scenario: &Scenario, peers: &Peers, bin: &Path) -> io::Result<Self> {
+    pub fn start(variant: WorkerVariant, scenario: &Scenario, peers: &Peers) -> io::Result<Self> {
+        let bin =
+            peers.worker_bin.as_deref().ok_or_else(|| io::Error::other("no worker program is known"))?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let room = runtime.block_on(Room::build(variant, scenario, peers, bin)).map_err(io::Error::other)?;
         Ok(Self {
@@ -94,7 +96,7 @@ impl Subject for WorkerProcess {
 
     fn wait_until(&mut self, monotonic_ns: u64) {
         let left = Duration::from_nanos(monotonic_ns.saturating_sub(clock::monotonic_ns()));
-        self.runtime.block_on(tokio::time::sleep(left));
+        self.runtime.block_on(async { tokio::time::sleep(left).await });
     }
 }
 
