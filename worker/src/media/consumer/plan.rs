@@ -68,7 +68,7 @@ fn plan(
     stream: &ReceivedStream,
     position: Position,
     stored: &Stored,
-    turn: &mut Turn<'_>,
+    turn: &Turn<'_>,
 ) -> Plan {
     if consumer.stream.follows != Some(stored.beginning) {
         if stream.tells_key_frames() && !stored.is_key_frame {
