@@ -216,6 +216,20 @@ fn duplicates_are_dropped() {
 }
 
 #[test]
+fn padding_alone_is_not_forwarded_and_leaves_no_gap() {
+    let mut world = World::new();
+    let mut call = flowing(&mut world, &Stream::vp8(CAMERA));
+    let before = call.sender.sends_frame(&mut world);
+    let mut probe = call.sender.packet(Vec::new());
+    probe.padding = 200;
+    call.sender.sends(&mut world, &[probe]);
+    let after = call.sender.sends_frame(&mut world);
+    let got = call.receiver.gets(&mut world);
+    assert_eq!(got.len(), before.len() + after.len());
+    assert!(are_consecutive(&numbers(&got)));
+}
+
+#[test]
 fn padding_behind_a_payload_is_not_forwarded() {
     let mut world = World::from(Beginning { settings: unpadded(), ..Beginning::default() });
     let mut call = vp8_call(&mut world);
