@@ -5,8 +5,11 @@
 //! benchmark program. Its invariant: all subjects of a row get the same packets at the same times, from the same
 //! number of sockets, on the same core.
 
+pub mod flood;
+pub mod idle;
 pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod subject;
+pub mod worker_bin;
 pub mod yardstick;

@@ -2,6 +2,7 @@
 //! benchmarks are made of.
 
 pub mod clock;
+pub mod fuzz;
 pub mod gauge;
 pub mod ideal;
 pub mod load;

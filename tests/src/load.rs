@@ -13,6 +13,7 @@ mod tally;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
+use crate::process::RunTime;
 use crate::traffic::Traffic;
 use crate::traffic::media::Codec;
 use crate::{clock, process};
@@ -77,8 +78,10 @@ pub struct Outcome {
     pub latency: Histogram,
     /// Nanoseconds by which sources sent later than planned.
     pub lateness: Histogram,
-    /// Run time of the watched process in the window, in nanoseconds.
-    pub run_time_ns: u64,
+    /// Run time of the watched process in the window.
+    pub run_time: RunTime,
+    /// Run time of the load generator in the window.
+    pub own_run_time: RunTime,
     /// Length of the window, in nanoseconds.
     pub window_ns: u64,
     /// Memory of the watched process at the end of the window, still under load.
@@ -118,8 +121,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// Runs on the calling thread through warm-up, window and drain; reads the run time of `watched` at both edges
-    /// of the window.
+    /// Runs on the calling thread through warm-up, window and drain; reads the run time of the process `watched` at both
+    /// edges of the window.
     ///
     /// # Errors
     /// A socket fails for another reason than a full buffer or an absent peer; `watched` has ended.
@@ -130,11 +133,12 @@ impl Load {
         let window_start_ns = start_ns + phases.warm_up_ms * 1_000_000;
         let mut outcome = Outcome::default();
         self.pump_until(window_start_ns)?;
-        let run_time_ns = run_time(watched)?;
+        let (run_time, own_run_time) = (watch(watched)?, process::own_run_time()?);
         let began_ns = clock::monotonic_ns();
         self.open_window();
         self.pump_until(window_start_ns + phases.window_ms * 1_000_000)?;
-        outcome.run_time_ns = run_time(watched)?.saturating_sub(run_time_ns);
+        outcome.run_time = watch(watched)?.since(run_time);
+        outcome.own_run_time = process::own_run_time()?.since(own_run_time);
         outcome.window_ns = clock::monotonic_ns() - began_ns;
         self.close_window(&mut outcome);
         outcome.memory = process::memory(watched)?;
@@ -197,10 +201,9 @@ impl Load {
     }
 }
 
-fn run_time(watched: u32) -> io::Result<u64> {
-    let ended =
-        |error| io::Error::other(format!("process {watched}, which was to forward, has ended ({error})"));
-    process::run_time_ns(watched).map_err(ended)
+fn watch(forwarder: u32) -> io::Result<RunTime> {
+    let ended = |error| io::Error::other(format!("the forwarder, process {forwarder}, has ended ({error})"));
+    process::run_time(forwarder).map_err(ended)
 }
 
 /// A loopback socket with a port of its own, as one peer has it.

@@ -19,20 +19,50 @@ pub struct Memory {
     pub anonymous_kb: u64,
 }
 
-/// Nanoseconds that all threads of `pid` have run on a core; those that have ended do not count.
+/// How long a process ran, and how long it could have run but had to wait for a core, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunTime {
+    /// On a core.
+    pub ran_ns: u64,
+    /// Ready, while the core was with somebody else.
+    pub waited_ns: u64,
+}
+
+impl RunTime {
+    /// What was added since `earlier`.
+    pub const fn since(self, earlier: Self) -> Self {
+        Self {
+            ran_ns: self.ran_ns.saturating_sub(earlier.ran_ns),
+            waited_ns: self.waited_ns.saturating_sub(earlier.waited_ns),
+        }
+    }
+}
+
+/// The run time of all threads of `pid`; those that have ended do not count.
 ///
 /// # Errors
 /// The process is gone, or the kernel keeps no schedstat.
-pub fn run_time_ns(pid: u32) -> io::Result<u64> {
-    let mut sum = 0;
+pub fn run_time(pid: u32) -> io::Result<RunTime> {
+    let mut sum = RunTime::default();
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let text = match fs::read_to_string(task?.path().join("schedstat")) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue, // this thread has just ended
             text => text?,
         };
-        sum += parse_run_time(&text).ok_or_else(|| invalid("schedstat", &text))?;
+        let thread = parse_run_time(&text).ok_or_else(|| invalid("schedstat", &text))?;
+        sum.ran_ns += thread.ran_ns;
+        sum.waited_ns += thread.waited_ns;
     }
     Ok(sum)
+}
+
+/// The run time of the calling thread.
+///
+/// # Errors
+/// The kernel keeps no schedstat.
+pub fn own_run_time() -> io::Result<RunTime> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    parse_run_time(&text).ok_or_else(|| invalid("schedstat", &text))
 }
 
 /// What `pid` holds now and held at most.
@@ -95,8 +125,9 @@ pub fn pin(pid: u32, core: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn parse_run_time(schedstat: &str) -> Option<u64> {
-    schedstat.split_ascii_whitespace().next()?.parse().ok()
+fn parse_run_time(schedstat: &str) -> Option<RunTime> {
+    let mut fields = schedstat.split_ascii_whitespace().map(str::parse);
+    Some(RunTime { ran_ns: fields.next()?.ok()?, waited_ns: fields.next()?.ok()? })
 }
 
 fn kb_field(text: &str, name: &str) -> Option<u64> {
@@ -115,14 +146,15 @@ mod tests {
     #[test]
     fn this_process_has_run_and_holds_memory() {
         let pid = std::process::id();
-        assert!(run_time_ns(pid).expect("schedstat") > 0);
+        assert!(run_time(pid).expect("schedstat").ran_ns > 0);
+        assert!(own_run_time().expect("schedstat").ran_ns > 0);
         let memory = memory(pid).expect("smaps_rollup");
         assert!(memory.peak_kb >= memory.anonymous_kb && memory.anonymous_kb > 0);
     }
 
     #[test]
     fn a_process_that_does_not_exist_is_an_error() {
-        assert!(run_time_ns(u32::MAX).is_err());
+        assert!(run_time(u32::MAX).is_err());
         assert!(memory(u32::MAX).is_err());
     }
 
@@ -131,7 +163,7 @@ mod tests {
         let text = "VmPeak:\t 5 kB\nVmHWM:\t  1744 kB\n";
         assert_eq!(kb_field(text, "VmHWM:"), Some(1_744));
         assert_eq!(kb_field(text, "Vm:"), None);
-        assert_eq!(parse_run_time("123 4 5\n"), Some(123));
+        assert_eq!(parse_run_time("123 4 5\n"), Some(RunTime { ran_ns: 123, waited_ns: 4 }));
         assert_eq!(parse_run_time(""), None);
     }
 }

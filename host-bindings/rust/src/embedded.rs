@@ -1,6 +1,6 @@
 //! The application's own executable as the worker (feature `embedded-worker`).
 //!
-//! [`run_if_worker`] is the first line of a synchronous `main`, before any runtime or thread:
+//! `run_if_worker` is the first line of a synchronous `main`, before any runtime or thread:
 //!
 //! ```no_run
 //! # #[cfg(feature = "embedded-worker")]

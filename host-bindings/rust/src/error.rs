@@ -46,7 +46,7 @@ pub enum SpawnError {
     #[error("cannot make the pipe to the worker: {0}")]
     Pipe(#[source] io::Error),
     /// The worker ended before it greeted. Its exit code and last words say why.
-    #[error("the worker {0} before it greeted")]
+    #[error("the worker did not greet but {0}")]
     Exited(WorkerExit),
     /// The worker did not greet in time; it was killed.
     #[error(

@@ -1,4 +1,68 @@
 //! Spawn and control Tidegate media workers from Rust.
+//!
+//! A [`Worker`] is a child process that forwards RTP from producers to consumers. It holds [`Router`]s (rooms), these
+//! hold transports (so far [`PlainTransport`]: RTP over UDP), these hold [`Producer`]s and [`Consumer`]s. Who knows
+//! mediasoup knows this API. Here one stream of VP8 goes from whoever sends it to port 5004 to a player at port 6004:
+//!
+//! ```no_run
+//! use std::net::Ipv4Addr;
+//! use tidegate::*;
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     # #[cfg(feature = "embedded-worker")]
+//!     tidegate::embedded::run_if_worker(); // this executable is its own worker (feature `embedded-worker`)
+//!     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(relay())
+//! }
+//!
+//! async fn relay() -> Result<(), Box<dyn std::error::Error>> {
+//!     let worker = Worker::spawn(WorkerSettings::default()).await?;
+//!     let router = worker.create_router(RouterOptions::default()).await?;
+//!
+//!     let here = ListenInfo::new(Ipv4Addr::LOCALHOST);
+//!     let camera = PlainTransportOptions::new(here.clone().with_port(5004)).with_comedia();
+//!     let camera = router.create_plain_transport(camera).await?;
+//!     let parameters = RtpParameters {
+//!         codecs: vec![RtpCodecParameters::vp8(96)],
+//!         encodings: vec![RtpEncodingParameters::of_ssrc(1111)],
+//!         ..Default::default()
+//!     };
+//!     let producer = camera.produce(ProducerOptions::new(MediaKind::Video, parameters)).await?;
+//!
+//!     let player = router.create_plain_transport(PlainTransportOptions::new(here)).await?;
+//!     player.connect(PlainConnectOptions::new(Ipv4Addr::LOCALHOST, 6004)).await?;
+//!     let consumer = player.consume(ConsumerOptions::new(&producer)).await?;
+//!     println!("write an SDP from {:#?}", consumer.rtp_parameters());
+//!
+//!     let mut events = consumer.events();
+//!     while let Some(event) = events.next().await {
+//!         println!("{event:?}: {:?}", consumer.get_stats().await);
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Handles
+//!
+//! Handles are cheap to clone, and everything keeps its parent alive: a consumer its transport, that its router, that
+//! its worker. When the last handle is dropped (or `close` is called) the entity closes, with everything in it, at once
+//! for this host; the worker follows, in order with all other requests. A consumer does not keep its producer alive.
+//!
+//! | closed | what it holds is told [`CloseReason`] |
+//! | --- | --- |
+//! | producer | consumers: `ProducerClosed` |
+//! | transport | producers, consumers: `TransportClosed` |
+//! | router | transports: `RouterClosed`; what they hold: `TransportClosed` |
+//! | worker, or it died | routers: `WorkerClosed`; what they hold as above |
+//!
+//! # Failures
+//!
+//! Every request ends: with the worker's answer, with a typed refusal ([`RequestError::Refused`]) that says what to do,
+//! after [`request_timeout`](WorkerSettings::request_timeout), or at once with [`RequestError::WorkerClosed`] and the
+//! exit status when the worker dies ([`Worker::died`]). A creation whose future is dropped is undone. At most 256 requests
+//! wait to be written; more wait in their callers. An answer takes effect before events that the worker sent after it.
+//! [`Events`] says what happens to slow listeners.
+//!
+//! Ids of this API are random strings; in dumps and statistics entities have numbers (`wire_id`).
 #![forbid(unsafe_code)]
 
 mod connection;

@@ -35,6 +35,10 @@ pub struct Row {
     pub cpu_us_per_packet_repeats: Vec<f64>,
     /// CPU of the subject in parts of one core.
     pub core_share: f64,
+    /// Share of the window in which the subject was ready to run but its core was with somebody else.
+    pub waited_share: f64,
+    /// The same of the load generator.
+    pub generator_waited_share: f64,
     /// `cpu_us_per_packet` in units of the cheapest way of the yardstick on this scenario.
     pub ratio_to_ideal: Option<f64>,
     /// Sending system calls per forwarded packet.
@@ -77,7 +81,11 @@ impl Row {
             disordered: sum(|run| run.outcome.disordered),
             cpu_us_per_packet: middle(&cpu_us_per_packet),
             cpu_us_per_packet_repeats: repeats.iter().map(cpu_us_per_packet).collect(),
-            core_share: middle(&|run| ratio(run.outcome.run_time_ns, run.outcome.window_ns)),
+            core_share: middle(&|run| ratio(run.outcome.run_time.ran_ns, run.outcome.window_ns)),
+            waited_share: middle(&|run| ratio(run.outcome.run_time.waited_ns, run.outcome.window_ns)),
+            generator_waited_share: middle(&|run| {
+                ratio(run.outcome.own_run_time.waited_ns, run.outcome.window_ns)
+            }),
             ratio_to_ideal: None,
             send_calls_per_packet: middle(&|run| ratio(run.counts.send_calls, run.counts.sent)),
             wakeups_per_packet: middle(&|run| ratio(run.counts.wakeups, run.counts.sent)),
@@ -124,7 +132,18 @@ impl Display for Table<'_> {
             "  {:<16} {:>8} {:>7} {:>6} {:>8} {:>8} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8}",
             "", "/packet", "ideal", "%", "/packet", "/packet", "run", "us", "us", "%", "kB", "kB"
         )?;
-        self.0.iter().try_for_each(|row| row.write(out))
+        self.0.iter().try_for_each(|row| row.write(out))?;
+        let waited = |share: fn(&Row) -> f64| self.0.iter().map(share).fold(0.0, f64::max);
+        let (subject, generator) = (waited(|row| row.waited_share), waited(|row| row.generator_waited_share));
+        if subject.max(generator) <= WAITED_SHARE_QUIET {
+            return Ok(());
+        }
+        writeln!(
+            out,
+            "  the machine was busy: the forwarder waited {:.1} % and the load generator {:.1} % of the time for their cores; latencies are too high",
+            subject * 100.0,
+            generator * 100.0
+        )
     }
 }
 
@@ -147,27 +166,32 @@ impl Row {
 }
 
 fn cpu_us_per_packet(run: &Measurement) -> f64 {
-    ratio(run.outcome.run_time_ns, run.outcome.received) / 1e3
+    ratio(run.outcome.run_time.ran_ns, run.outcome.received) / 1e3
 }
 
-fn quantile_us(histogram: &Histogram, per_mille: u64) -> f64 {
+/// A quantile of nanoseconds, in microseconds; not a number when nothing was recorded.
+pub(super) fn quantile_us(histogram: &Histogram, per_mille: u64) -> f64 {
     histogram.quantile(per_mille).map_or(f64::NAN, |nanos| lossy(nanos) / 1e3)
 }
 
+/// Up to which share of waiting a machine counts as quiet.
+const WAITED_SHARE_QUIET: f64 = 0.01;
 /// The share of packets above which a row is void.
 pub const LOSS_MAX: f64 = 0.001;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gauge::subject::{Counts, WorkerSettings};
+    use crate::gauge::subject::{Counts, WorkerVariant};
     use crate::ideal::Way;
     use crate::load::Outcome;
+    use crate::process::RunTime;
 
-    const WORKER: Kind = Kind::Worker(WorkerSettings { moderation: true, padding: true });
+    const WORKER: Kind = Kind::Worker(WorkerVariant { moderation: true, padding: true });
 
     fn run(run_time_ns: u64, received: u64) -> Measurement {
-        let mut outcome = Outcome { run_time_ns, received, expected: 1_000, ..Outcome::default() };
+        let run_time = RunTime { ran_ns: run_time_ns, waited_ns: 0 };
+        let mut outcome = Outcome { run_time, received, expected: 1_000, ..Outcome::default() };
         outcome.window_ns = 1_000_000_000;
         outcome.latency.record(50_000);
         Measurement { outcome, counts: Counts { sent: 1_000, messages: 125, send_calls: 20, wakeups: 40 } }

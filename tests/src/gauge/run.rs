@@ -4,12 +4,13 @@
 //! repeat of each subject, one after the other.
 
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
 
 use nix::sys::socket::{setsockopt, sockopt};
 
 use super::scenario::Scenario;
-use super::subject::{self, Counts, Kind, Peers, Subject};
+use super::subject::{self, Counts, Kind, Peers};
 use crate::clock;
 use crate::ideal::SocketUse;
 use crate::load::{Load, Outcome, Phases, Sinks, Sources, peer_socket};
@@ -26,6 +27,8 @@ pub struct Settings {
     pub sockets: SocketUse,
     /// The most that the network before the worker delays a packet, in microseconds.
     pub jitter_us: u64,
+    /// The worker's program, where the worker is a subject.
+    pub worker_bin: Option<PathBuf>,
 }
 
 /// What one run showed.
@@ -42,49 +45,79 @@ pub struct Measurement {
 /// # Errors
 /// The subject cannot be started, ends early, or a socket fails.
 pub fn measure(scenario: &Scenario, kind: Kind, settings: &Settings) -> io::Result<Measurement> {
-    let (sockets, sinks) = open_peers(scenario)?;
-    let peers = Peers {
-        sources: sockets.iter().map(UdpSocket::local_addr).collect::<io::Result<_>>()?,
-        sinks: sinks.addresses()?,
-        sockets: settings.sockets,
-    };
-    let mut subject = subject::start(kind, scenario, &peers)?;
+    let sockets = PeerSockets::open(scenario)?;
+    let mut subject = subject::start(kind, scenario, &sockets.peers(settings)?)?;
     process::pin(subject.pid(), settings.cores.subject)?;
-    for (socket, entrance) in sockets.iter().zip(subject.entrances()) {
-        socket.connect(entrance)?;
-    }
-    let sources = Sources::new(sockets, &scenario.streams, settings.jitter_us);
-    let mut load = Load { sources, sinks, flood: None };
-    under_load(&mut load, &mut *subject, settings.phases)
+    let mut load = sockets.load(scenario, subject.entrances(), settings)?;
+    let phases = settings.phases;
+    let watched = subject.pid();
+    let (outcome, counts) = under_load(&mut load, phases, watched, |start_ns| {
+        let at = |ms: u64| start_ns + ms * 1_000_000;
+        // Asking costs the subject a little: both questions come outside of the window.
+        subject.wait_until(at(phases.warm_up_ms.saturating_sub(BESIDE_WINDOW_MS)));
+        let before = subject.counts()?;
+        subject.wait_until(at(phases.warm_up_ms + phases.window_ms + BESIDE_WINDOW_MS));
+        Ok(subject.counts()?.since(before))
+    })?;
+    Ok(Measurement { outcome, counts })
 }
 
-/// Runs the load on this thread while another keeps the subject's side going.
-fn under_load(load: &mut Load, subject: &mut dyn Subject, phases: Phases) -> io::Result<Measurement> {
-    let watched = subject.pid();
+/// Runs the load on this thread while another attends to the subject, from `start_ns` of the monotonic clock on.
+pub(super) fn under_load<T: Send>(
+    load: &mut Load,
+    phases: Phases,
+    watched: u32,
+    attend: impl FnOnce(u64) -> io::Result<T> + Send,
+) -> io::Result<(Outcome, T)> {
     let start_ns = clock::monotonic_ns();
-    let at = |ms: u64| start_ns + ms * 1_000_000;
     std::thread::scope(|scope| {
-        let attending = scope.spawn(|| {
-            // Asking costs the subject a little: both questions come outside of the window.
-            subject.wait_until(at(phases.warm_up_ms.saturating_sub(BESIDE_WINDOW_MS)));
-            let before = subject.counts()?;
-            subject.wait_until(at(phases.warm_up_ms + phases.window_ms + BESIDE_WINDOW_MS));
-            Ok::<Counts, io::Error>(subject.counts()?.since(before))
-        });
+        let attending = scope.spawn(move || attend(start_ns));
         let outcome = load.run(phases, watched)?;
-        let counts = attending.join().map_err(|_| io::Error::other("attending to the subject failed"))??;
-        Ok(Measurement { outcome, counts })
+        let attended =
+            attending.join().map_err(|_| io::Error::other("attending to the subject failed"))??;
+        Ok((outcome, attended))
     })
 }
 
 /// A socket for each peer; each sink knows what it expects.
-fn open_peers(scenario: &Scenario) -> io::Result<(Vec<UdpSocket>, Sinks)> {
-    let mut sinks = Sinks::open(scenario.sinks)?;
-    for route in &scenario.routes {
-        sinks.expect(route.sink, u32::try_from(route.stream).map_err(io::Error::other)?);
+pub(super) struct PeerSockets {
+    sources: Vec<UdpSocket>,
+    sinks: Sinks,
+}
+
+impl PeerSockets {
+    pub(super) fn open(scenario: &Scenario) -> io::Result<Self> {
+        let mut sinks = Sinks::open(scenario.sinks)?;
+        for route in &scenario.routes {
+            sinks.expect(route.sink, u32::try_from(route.stream).map_err(io::Error::other)?);
+        }
+        let sources = (0..scenario.sources).map(|_| source_socket()).collect::<io::Result<_>>()?;
+        Ok(Self { sources, sinks })
     }
-    let sockets = (0..scenario.sources).map(|_| source_socket()).collect::<io::Result<_>>()?;
-    Ok((sockets, sinks))
+
+    /// What a subject has to know of them.
+    pub(super) fn peers(&self, settings: &Settings) -> io::Result<Peers> {
+        Ok(Peers {
+            sources: self.sources.iter().map(UdpSocket::local_addr).collect::<io::Result<_>>()?,
+            sinks: self.sinks.addresses()?,
+            sockets: settings.sockets,
+            worker_bin: settings.worker_bin.clone(),
+        })
+    }
+
+    /// Lets the sources send where the subject receives.
+    pub(super) fn load(
+        self,
+        scenario: &Scenario,
+        entrances: &[SocketAddr],
+        settings: &Settings,
+    ) -> io::Result<Load> {
+        for (socket, entrance) in self.sources.iter().zip(entrances) {
+            socket.connect(entrance)?;
+        }
+        let sources = Sources::new(self.sources, &scenario.streams, settings.jitter_us);
+        Ok(Load { sources, sinks: self.sinks, flood: None })
+    }
 }
 
 fn source_socket() -> io::Result<UdpSocket> {

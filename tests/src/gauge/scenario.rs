@@ -64,6 +64,19 @@ impl Scenario {
         scenario
     }
 
+    /// One stream to one consumer, and a second sending peer that has no stream: the one that floods.
+    pub fn flood() -> Self {
+        let mut scenario = Self::new("flood beside one stream, vp8-720p".to_owned(), 2, 1);
+        let stream = scenario.send(0, Traffic::Vp8, 0);
+        scenario.forward(stream, 0);
+        scenario
+    }
+
+    /// Peers that send and receive nothing.
+    pub fn idle(peers: usize) -> Self {
+        Self::new(format!("{peers} idle transports"), peers, 0)
+    }
+
     fn new(name: String, sources: usize, sinks: usize) -> Self {
         Self { name, sources, sinks, streams: Vec::new(), routes: Vec::new() }
     }

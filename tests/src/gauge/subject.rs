@@ -3,14 +3,17 @@
 //! Knows how to start one, connect it with sources and sinks, and ask for its counters. Called by `run`.
 
 mod ideal;
+mod worker;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::scenario::Scenario;
 use crate::ideal::{SocketUse, Way};
 
 pub use ideal::{FORWARDER, Helper, IdealProcess, SELF_CHECK};
+pub use worker::WorkerProcess;
 
 /// Which subject, and with which settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +21,7 @@ pub enum Kind {
     /// The yardstick in one of its ways.
     Ideal(Way),
     /// The worker.
-    Worker(WorkerSettings),
+    Worker(WorkerVariant),
 }
 
 impl Kind {
@@ -26,30 +29,32 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ideal(way) => way.name(),
-            Self::Worker(WorkerSettings { moderation: true, .. }) => "worker moderated",
-            Self::Worker(WorkerSettings { moderation: false, .. }) => "worker at once",
+            Self::Worker(WorkerVariant { moderation: true, .. }) => "worker moderated",
+            Self::Worker(WorkerVariant { moderation: false, .. }) => "worker at once",
         }
     }
 }
 
 /// What of the worker's settings is varied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WorkerSettings {
+pub struct WorkerVariant {
     /// Whether the loop sleeps after a wake that brought media (`batch_interval`).
     pub moderation: bool,
     /// Whether packets of nearly one size are padded (`equalize_padding`).
     pub padding: bool,
 }
 
-/// Where peers are, by their number.
+/// What a subject is connected with, and started from.
 #[derive(Clone, Debug)]
 pub struct Peers {
-    /// Source sockets.
+    /// Source sockets, by number.
     pub sources: Vec<SocketAddr>,
-    /// Sink sockets.
+    /// Sink sockets, by number.
     pub sinks: Vec<SocketAddr>,
     /// Sockets on the subject's side.
     pub sockets: SocketUse,
+    /// The worker's program, where the worker is a subject.
+    pub worker_bin: Option<PathBuf>,
 }
 
 /// What a subject has counted since its start.
@@ -102,6 +107,6 @@ pub trait Subject: Send {
 pub fn start(kind: Kind, scenario: &Scenario, peers: &Peers) -> io::Result<Box<dyn Subject>> {
     match kind {
         Kind::Ideal(way) => Ok(Box::new(IdealProcess::start(way, scenario, peers)?)),
-        Kind::Worker(_) => Err(io::Error::other("the worker is not built into this benchmark yet")),
+        Kind::Worker(variant) => Ok(Box::new(WorkerProcess::start(variant, scenario, peers)?)),
     }
 }

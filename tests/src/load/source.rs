@@ -64,6 +64,14 @@ impl Sources {
         }
     }
 
+    /// A second handle of a source's socket.
+    ///
+    /// # Errors
+    /// There is no such source, or no descriptor left.
+    pub fn socket(&self, source: usize) -> io::Result<UdpSocket> {
+        self.sockets.get(source).ok_or(io::ErrorKind::NotFound)?.try_clone()
+    }
+
     /// Lets the schedules begin at `start_ns` of the monotonic clock.
     pub fn start(&mut self, start_ns: u64) {
         self.start_ns = start_ns;

@@ -30,7 +30,7 @@ impl Player {
         let description = directory.join("viewer.sdp");
         fs::write(&description, viewer.session_description())?;
         let decode = recording::checksum_arguments(&directory);
-        let arguments = [recording::words("-threads 1"), ffmpeg::receive(&description)].concat();
+        let arguments = [recording::words("-threads 1"), ffmpeg::receive_to_judge(&description)].concat();
         // Lost packets are warnings.
         let arguments = [arguments, recording::words("-loglevel warning"), decode].concat();
         let log = File::create(directory.join(LOG))?;

@@ -32,7 +32,7 @@ pub(crate) async fn two_viewers() -> Result<(), Failed> {
         ensure(!log.contains("missed"), || format!("a player missed packets: {log}"))?;
     }
     sender_reports_arrived(&relay).await?;
-    round_trip_is_known(&relay).await?;
+    reports_went_out(&relay).await?;
     no_panics(relay.worker()).await
 }
 
@@ -79,7 +79,8 @@ pub(crate) async fn pause_and_resume() -> Result<(), Failed> {
     no_panics(relay.worker()).await
 }
 
-/// A sender that was started again counts and times its packets anew; viewers see both plays.
+/// A sender that was started again counts and times its packets anew. Viewers see both plays; of the second they may
+/// miss the first group of pictures, for the first packet with other numbers is not believed (RFC 3550 A.1).
 pub(crate) async fn restarted_sender() -> Result<(), Failed> {
     let recording = recording()?;
     let ip = IpAddr::from(Ipv4Addr::LOCALHOST);
@@ -89,12 +90,20 @@ pub(crate) async fn restarted_sender() -> Result<(), Failed> {
     ended(&mut send(recording, &relay, Some(own_ports))?).await?;
     ended(&mut send(recording, &relay, Some(own_ports))?).await?;
     settled(&relay).await?;
-    let decoded = player.finish().await?;
+    let log = player.log();
+    let shown = player.finish().await?.pictures;
     let sent = &recording.decoded.pictures;
     let twice: Vec<&String> = sent.iter().chain(sent).collect();
-    let places = places(&twice, &decoded.pictures);
-    ensure(places.len() * 100 >= twice.len() * 98, || {
-        format!("{} of {} pictures came through", places.len(), twice.len())
+    let equal = places(&twice, &shown).len();
+    let first_group = recording.key_frames.get(1).copied().unwrap_or(0);
+    let [video, _] = relay.producers();
+    let stats = video.get_stats().await?;
+    ensure(equal * 100 >= (twice.len() - first_group) * 98, || {
+        format!(
+            "{equal} of {} pictures came through, {} were shown; {stats:?}; {log}",
+            twice.len(),
+            shown.len()
+        )
     })?;
     no_panics(relay.worker()).await
 }
@@ -220,12 +229,12 @@ async fn sender_reports_arrived(relay: &Relay) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Players answered the worker's sender reports.
-async fn round_trip_is_known(relay: &Relay) -> Result<(), Failed> {
-    for viewer in relay.viewers() {
-        let stats = viewer.consumers()[0].get_stats().await?.own;
-        ensure(stats.round_trip_time_us > 0, || format!("no round-trip time: {stats:?}"))?;
-        ensure(stats.packets_lost == 0, || format!("packets were lost on the way to a viewer: {stats:?}"))?;
+/// The worker's sender reports went to the RTCP ports of the viewers. (ffmpeg answers none of them.)
+async fn reports_went_out(relay: &Relay) -> Result<(), Failed> {
+    for transport in relay.viewers().iter().flat_map(|viewer| viewer.transports()) {
+        let stats = transport.get_stats().await?;
+        let reports = stats.sent.packets - stats.rtp_sent.packets;
+        ensure(reports > 0, || format!("no report went to a viewer: {stats:?}"))?;
     }
     Ok(())
 }

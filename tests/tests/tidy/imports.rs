@@ -11,7 +11,7 @@
 //! | `media` | `base`, wire, engines, root parts | plain data: not requests, responses, messages, codec, frames |
 //! | `control` | `media`, `base`, root parts | all but the codec and frames |
 //! | `worker` | `control`, `media`, `base`, wire, root parts | all but the codec and frames |
-//! | `event_loop`, `sys`, `settings`, `lib`, `main` (the shell) | everything | everything |
+//! | `event_loop`, `sys`, `settings`, `start`, `lib`, `main` (the shell) | everything | everything |
 //!
 //! Engines take what they need as plain arguments (`now`, `&mut Pool`), so they do not use the root parts.
 //! Knows paths that begin with `crate` or `super`, written after `use` or inline. Called by `tidy.rs`.
@@ -37,7 +37,7 @@ const ROOT_PARTS: &[&str] = &["network", "outbox", "random", "counters", "modera
 const MEDIA: &[&str] = &["media"];
 const CONTROL: &[&str] = &["control"];
 const WORKER: &[&str] = &["worker"];
-const SHELL: &[&str] = &["event_loop", "sys", "settings", "lib", "main"];
+const SHELL: &[&str] = &["event_loop", "sys", "settings", "start", "lib", "main"];
 
 const LAYERS: &[Layer] = &[
     Layer { parts: BASE, uses: &[], protocol_without: None, together: true },

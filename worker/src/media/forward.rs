@@ -5,6 +5,7 @@
 //! size to one peer stand next to each other (GSO).
 
 use crate::media::consumer::{self, Consumer, plan, seal};
+use crate::media::transport::rtcp;
 use crate::media::{ConsumerKey, ProducerKey, Tables, TransportKey, producer};
 use crate::turn::Turn;
 
@@ -119,21 +120,21 @@ fn end_run(tables: &mut Tables, run: Run, turn: &mut Turn<'_>) {
 /// Seals what a transport's consumers have to send: everything, for there is no pacer yet.
 fn send(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
     let Some(transport) = tables.transports.get_mut(key) else { return };
-    let Some(destination) = transport.plain.rtp_destination() else { return };
+    let destination = transport.plain.rtp_destination();
     let mut sealed = seal::Sealed::default();
     transport.sender.for_each_pending(|consumer, sender| {
+        let Some(destination) = destination else { return };
         let Some(consumer) = tables.consumers.get_mut(consumer) else { return };
-        let Some(stream) = tables
-            .producers
-            .get(consumer.producer)
-            .and_then(|producer| producer.stream_named(consumer.consumable_ssrc))
-        else {
-            return;
-        };
-        sealed += seal::seal_unsent(consumer, stream, sender, destination, turn);
+        let producer = tables.producers.get(consumer.producer);
+        let stream = producer.and_then(|producer| producer.stream_named(consumer.consumable_ssrc));
+        if let Some(stream) = stream {
+            sealed += seal::seal_unsent(consumer, stream, sender, destination, turn);
+        }
     });
     transport.counters.sent.add(turn.now, sealed.packets, sealed.bytes);
     transport.counters.rtp_sent.add(turn.now, sealed.packets, sealed.bytes);
     tables.metrics.packets_forwarded += sealed.packets;
     tables.metrics.bytes_forwarded += sealed.bytes;
+    // A consumer may wait for its producer longer than a round of reports without content goes on.
+    rtcp::arm(tables, key, turn.now);
 }

@@ -21,7 +21,7 @@ pub(crate) struct Metrics {
     pub(crate) packets_refused: u64,
     /// Packets that left a history before their time, for lack of memory.
     pub(crate) packets_evicted: u64,
-    /// Microseconds from a packet's arrival at the kernel to the end of its turn's sealing.
+    /// Microseconds from a packet's arrival at the kernel to the beginning of the turn that forwards it.
     pub(crate) forward_delay_us: counters::Histogram,
     pub(crate) memory: Memory,
 }

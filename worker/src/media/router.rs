@@ -17,6 +17,8 @@ pub(crate) struct Router {
     pub(crate) transports: Vec<TransportKey>,
 }
 
+const _: () = assert!(size_of::<Router>() <= 64);
+
 /// Makes an empty router.
 pub(crate) fn create(tables: &mut Tables, id: RouterId) -> Result<(), Refused> {
     tables.check_unused(id.into())?;

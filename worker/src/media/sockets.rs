@@ -7,12 +7,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use smallvec::SmallVec;
-use tidegate_protocol::message::{LogLevel, LogTag};
 use tidegate_protocol::transport::{ListenInfo, ListenPort};
 
 use crate::media::TransportKey;
 use crate::media::refused::Refused;
 use crate::network::{BindError, BindOptions, Bound, PortChoice, SocketKey};
+use crate::outbox::{LogLevel, LogTag};
 use crate::random::{KeyedMap, KeyedState};
 use crate::turn::Turn;
 
@@ -196,6 +196,9 @@ impl Sockets {
 
 fn refusal(info: &ListenInfo, error: BindError) -> Refused {
     let (ip, port) = (info.ip, info.port);
+    if matches!(error, BindError::TooManyOpenFiles) {
+        return Refused::limit(format!("cannot listen on {ip}: {error}"));
+    }
     match port {
         ListenPort::Fixed(port) => Refused::bind(format!("cannot listen on {ip} port {port}: {error}")),
         ListenPort::Range { min, max } => {

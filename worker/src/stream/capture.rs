@@ -209,6 +209,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::stream::model_config())]
+
         /// The era's end and every timestamp wrap included: NTP and RTP start anywhere.
         #[test]
         fn wraps_are_no_event(ntp: u64, rtp: u32, delays in prop::collection::vec(0..300_u64, 3..20)) {

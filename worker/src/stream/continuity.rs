@@ -391,6 +391,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::stream::model_config())]
+
         #[test]
         fn numbers_are_the_definitions(first: u16, ops in prop::collection::vec(op(), 1..800)) {
             let mut continuity = synced(first, 1_000_000);

@@ -429,6 +429,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::stream::model_config())]
+
         #[test]
         fn holds_what_a_plain_list_would(
             start in (0..u64::from(u32::MAX) * 2), end: u32, ops in prop::collection::vec(op(), 1..400),

@@ -120,6 +120,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::stream::model_config())]
+
         /// RFC 3550's own formula in plain numbers, J += (|D| - J) / 16, where nothing wraps.
         #[test]
         fn is_the_definition_wherever_timestamps_wrap(

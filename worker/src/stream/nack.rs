@@ -442,6 +442,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::stream::model_config())]
+
         #[test]
         fn asks_for_what_the_rules_say(ops in prop::collection::vec(op(), 1..500)) {
             let (mut list, mut model) = (after(&[1 << 16]), Model::default());

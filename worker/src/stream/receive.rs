@@ -310,6 +310,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::stream::model_config())]
+
         #[test]
         fn every_verdict_is_the_models(first: u16, steps in prop::collection::vec(step(), 1..1_500)) {
             let (mut tracker, mut model) = (Tracker::new(), Model::default());
@@ -327,16 +329,18 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_wraps_with_reordering_stay_exact() {
+    fn twenty_wraps_with_reordering_stay_exact() {
         let (mut tracker, mut model) = (Tracker::new(), Model::default());
-        for base in (0..6_553_600_u32).step_by(4) {
+        for base in (0..20 * 65_536_u32).step_by(4) {
             for offset in [1, 0, 3, 3] {
                 let raw = u16::try_from((base + offset) % 65_536).unwrap();
                 assert_eq!(tracker.on_packet(wire(raw)), model.on_packet(raw));
             }
             // The model's set would hold everything: forget what no rule can ask for any more.
-            model.seen = model.seen.split_off(&(model.highest.unwrap() - 1_600));
+            if base % 1_024 == 0 {
+                model.seen = model.seen.split_off(&(model.highest.unwrap() - 1_600));
+            }
         }
-        assert!(tracker.highest().unwrap().extended() > 99 * 65_536);
+        assert!(tracker.highest().unwrap().extended() > 19 * 65_536);
     }
 }

@@ -440,6 +440,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::stream::model_config())]
+
         #[test]
         fn a_round_trip_is_what_was_on_the_way(sent: u32, held in 0..3_600_000_u32, way in 2..3_900_000_u32) {
             prop_assume!(sent != 0);

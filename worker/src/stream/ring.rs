@@ -48,9 +48,15 @@ pub struct Entry {
 const _: () = assert!(size_of::<Entry>() == 12);
 
 impl Entry {
-    /// An entry to be pushed.
-    pub const fn new(position: u32, segment: u8, padding: u8, deltas: u16) -> Self {
+    /// An entry to be pushed: the packet at `position`, changed by `rewrite`, whose timestamp offset is its segment's.
+    pub const fn new(position: u32, rewrite: Rewrite) -> Self {
+        let Rewrite { deltas, segment, padding, .. } = rewrite;
         Self { position, deltas, sequence: 0, state: UNSENT, segment, padding }
+    }
+
+    /// The rewrite again, given the timestamp offset of the entry's segment.
+    pub const fn rewrite(&self, timestamp_offset: u32) -> Rewrite {
+        Rewrite { timestamp_offset, deltas: self.deltas, segment: self.segment, padding: self.padding }
     }
 
     /// Whether it was sent more than once.
@@ -355,16 +361,17 @@ impl SentRing {
     /// Takes a mark at the end of each quarter of `retain`; `next` is the lowest number not pushed by then.
     fn move_marks(&mut self, next: Seq, now: Time, retain: Duration) {
         let quarter = (retain / QUARTERS).max(Duration::from_millis(1));
-        let passed = now.since(self.marked_at).as_nanos() / quarter.as_nanos();
+        let elapsed = now.since(self.marked_at);
+        if elapsed < quarter {
+            return;
+        }
         // All that was pushed since the last mark was pushed in its first quarter: each push comes by here.
+        let passed = elapsed.as_nanos() / quarter.as_nanos();
         for _ in 0..passed.min(MARKS as u128) {
             self.marks.rotate_right(1);
             self.marks[0] = next.wire().wire();
         }
-        if passed > 0 {
-            let behind = Duration::from_nanos_u128(now.since(self.marked_at).as_nanos() % quarter.as_nanos());
-            self.marked_at = now - behind;
-        }
+        self.marked_at = now - Duration::from_nanos_u128(elapsed.as_nanos() % quarter.as_nanos());
     }
 
     fn watch_room(&mut self, newest: Seq, now: Time) {

@@ -261,6 +261,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::stream::model_config())]
+
         #[test]
         fn whatever_the_counters_the_score_is_one(
             totals in prop::collection::vec(any::<(u64, u64, u64, u64, bool, i64)>(), 1..60),

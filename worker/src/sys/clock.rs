@@ -43,8 +43,18 @@ impl Clock {
         Time::ZERO + HEAD_START + self.origin.elapsed()
     }
 
-    /// Both clocks.
+    /// Both clocks. Should the system take the processor away between them, they are read again: arrival times are
+    /// reckoned from their difference.
     pub fn moment(&self) -> Moment {
+        let mut before = self.now();
+        for _ in 0..MOMENT_TRIES {
+            let wall_nanos = u64::try_from(wall().as_nanos()).unwrap_or(u64::MAX);
+            let now = self.now();
+            if now.since(before) <= MOMENT_SPREAD {
+                return Moment { now, wall_nanos };
+            }
+            before = now;
+        }
         let wall_nanos = u64::try_from(wall().as_nanos()).unwrap_or(u64::MAX);
         Moment { now: self.now(), wall_nanos }
     }
@@ -90,6 +100,9 @@ fn wall() -> Duration {
 
 /// RFC 5905 6: from 1 January 1900 to 1 January 1970.
 const SECONDS_1900_TO_1970: u64 = 2_208_988_800;
+/// So far apart may the two clocks be read (60 ns is usual).
+const MOMENT_SPREAD: Duration = Duration::from_micros(20);
+const MOMENT_TRIES: usize = 3;
 const HEAD_START: Duration = Duration::from_secs(1);
 /// A datagram that claims to have waited longer in the kernel tells of a clock step.
 const OLDEST_ARRIVAL: Duration = Duration::from_secs(1);

@@ -30,11 +30,8 @@ fn listeners(session: &Session) -> Listeners {
 impl Listeners {
     /// Why each was closed, from the router down; `None` for one that is open. Its stream must end with it.
     fn reasons(&mut self) -> [Option<CloseReason>; 4] {
-        let RouterEvent::Closed(router) = match self.router.try_next() {
-            Some(event) => event,
-            None => return [None, self.transport(), self.producer(), self.consumer()],
-        };
-        [Some(router), self.transport(), self.producer(), self.consumer()]
+        let router = self.router.try_next().map(|RouterEvent::Closed(reason)| reason);
+        [router, self.transport(), self.producer(), self.consumer()]
     }
 
     fn transport(&mut self) -> Option<CloseReason> {

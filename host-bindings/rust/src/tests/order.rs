@@ -1,17 +1,20 @@
 //! Answers and events take effect in the order in which the worker sent them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_protocol::bounded::List;
 use tidegate_protocol::error::ErrorKind;
 use tidegate_protocol::event::{ConsumerScore, Event};
-use tidegate_protocol::ids::ConsumerId;
+use tidegate_protocol::ids::{ConsumerId, RouterId};
 use tidegate_protocol::message::{FromWorker, LogLevel, LogTag};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::fake::{greeted, plain_options, producer_options, session, settle, tuple};
+use crate::connection::Connection;
 use crate::{ConsumerEvent, ConsumerOptions, RouterOptions, RtpCodecParameters, TransportEvent, WorkerEvent};
 
 fn score(score: u8) -> ConsumerScore {
@@ -165,4 +168,25 @@ async fn log_lines_and_memory_limit_reach_the_worker_s_listener() {
         Some(WorkerEvent::Log { level: LogLevel::Warn, tag: LogTag::Info, text: "kernel gave less".into() })
     );
     assert_eq!(events.next().await, Some(WorkerEvent::MemoryLimit { limit_bytes: 1, dropped: 2 }));
+}
+
+#[tokio::test]
+async fn requests_wait_in_their_callers_once_the_queue_is_full() {
+    let (connection, mut frames) = Connection::new(Duration::from_secs(10));
+    let mut requests = JoinSet::new();
+    for _ in 0..1000 {
+        let connection = Arc::clone(&connection);
+        requests.spawn(async move { connection.request(Command::GetMetrics, |_| Some(())).await });
+    }
+    settle().await;
+    assert_eq!(frames.len(), 256);
+    // Closes must not wait: whoever drops a handle cannot.
+    connection.send(Command::CloseRouter { router: RouterId(1) });
+    assert_eq!(frames.len(), 257);
+    // As the writer does: what is written makes room for those that wait.
+    for _ in 0..100 {
+        drop(frames.recv().await);
+    }
+    settle().await;
+    assert_eq!(frames.len(), 257);
 }

@@ -1,11 +1,13 @@
 //! The command line.
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use tidegate_tests::gauge::scenario::Scenario;
-use tidegate_tests::gauge::subject::{Kind, WorkerSettings};
+use tidegate_tests::gauge::subject::{Kind, WorkerVariant};
+use tidegate_tests::gauge::worker_bin;
 use tidegate_tests::ideal::{SocketUse, Way};
 use tidegate_tests::load::Phases;
 use tidegate_tests::traffic::Traffic;
@@ -30,6 +32,10 @@ pub(crate) enum Command {
     Room5(Room),
     /// Four rooms whose only peer hears and sees its own three simulcast streams and audio.
     Echo4(Echo),
+    /// One socket is flooded: what becomes of another stream, and of requests.
+    Flood(Flood),
+    /// Many transports and nothing to do.
+    Idle(Idle),
     #[command(hide = true)]
     IdealForwarder,
     #[command(hide = true)]
@@ -113,9 +119,8 @@ pub(crate) struct Common {
     /// The most milliseconds by which the network before the worker delays a packet (random, without overtaking).
     #[arg(long, default_value_t = 0.0, value_name = "MS", value_parser = jitter)]
     pub(crate) jitter: f64,
-    /// The worker's program; built by `cargo build --release -p tidegate-worker`.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) worker_bin: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) worker: WorkerBin,
 }
 
 impl Common {
@@ -128,10 +133,16 @@ impl Common {
         if self.subjects.contains(&SubjectName::Worker) {
             let padding = self.padding == OnOff::On;
             let settings =
-                |moderation: &bool| Kind::Worker(WorkerSettings { moderation: *moderation, padding });
+                |moderation: &bool| Kind::Worker(WorkerVariant { moderation: *moderation, padding });
             kinds.extend(self.moderation.values().iter().map(settings));
         }
         kinds
+    }
+
+    /// The worker's program; `None` when the worker is not measured.
+    pub(crate) fn worker_bin(&self) -> io::Result<Option<PathBuf>> {
+        let measured = self.subjects.contains(&SubjectName::Worker);
+        measured.then(|| self.worker.find()).transpose()
     }
 
     pub(crate) const fn phases(&self) -> Phases {
@@ -139,10 +150,7 @@ impl Common {
     }
 
     pub(crate) const fn sockets(&self) -> SocketUse {
-        match self.sockets {
-            SocketsName::Shared => SocketUse::Shared,
-            SocketsName::Own => SocketUse::Own,
-        }
+        self.sockets.socket_use()
     }
 
     #[expect(
@@ -153,6 +161,54 @@ impl Common {
     pub(crate) const fn jitter_us(&self) -> u64 {
         (self.jitter * 1_000.0) as u64
     }
+}
+
+/// Where the worker's program is.
+#[derive(Debug, Args)]
+pub(crate) struct WorkerBin {
+    /// The worker's program; without it, `cargo build --release -p tidegate-worker` makes it.
+    #[arg(long, value_name = "PATH")]
+    worker_bin: Option<PathBuf>,
+}
+
+impl WorkerBin {
+    /// The one that was named, or one that is built now.
+    pub(crate) fn find(&self) -> io::Result<PathBuf> {
+        self.worker_bin.clone().map_or_else(worker_bin::build, Ok)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Flood {
+    /// Seconds measured.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) seconds: u64,
+    /// The worker's moderated loop.
+    #[arg(long, value_enum, default_value_t = Switch::Both)]
+    pub(crate) moderation: Switch,
+    /// Prints JSON instead of sentences.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) worker: WorkerBin,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Idle {
+    /// How many transports.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=50_000))]
+    pub(crate) transports: u16,
+    /// Seconds measured.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) seconds: u64,
+    /// Sockets of the worker: one shared by all transports, or one each.
+    #[arg(long, value_enum, default_value_t = SocketsName::Own)]
+    pub(crate) sockets: SocketsName,
+    /// Prints JSON instead of a sentence.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) worker: WorkerBin,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -191,6 +247,15 @@ pub(crate) enum SocketsName {
     Own,
 }
 
+impl SocketsName {
+    pub(crate) const fn socket_use(self) -> SocketUse {
+        match self {
+            Self::Shared => SocketUse::Shared,
+            Self::Own => SocketUse::Own,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnOff {
     On,
@@ -205,7 +270,7 @@ pub(crate) enum Switch {
 }
 
 impl Switch {
-    const fn values(self) -> &'static [bool] {
+    pub(crate) const fn values(self) -> &'static [bool] {
         match self {
             Self::On => &[true],
             Self::Off => &[false],

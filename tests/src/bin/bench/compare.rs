@@ -19,10 +19,16 @@ use crate::arguments::Common;
 /// # Errors
 /// A subject cannot be started, or a socket fails.
 pub(crate) fn run(scenarios: &[Scenario], common: &Common) -> io::Result<bool> {
+    let worker_bin = common.worker_bin()?; // before this process keeps to one core
     let cores = Cores::choose()?;
     process::pin(0, cores.load)?;
-    let settings =
-        Settings { cores, phases: common.phases(), sockets: common.sockets(), jitter_us: common.jitter_us() };
+    let settings = Settings {
+        cores,
+        phases: common.phases(),
+        sockets: common.sockets(),
+        jitter_us: common.jitter_us(),
+        worker_bin,
+    };
     let check = yardstick::self_check(cores)?;
     if !common.json {
         print_check(&check);
@@ -88,7 +94,7 @@ fn note(run: &Measurement, kind: Kind, round: u32) {
         kind.name(),
         outcome.received,
         outcome.expected,
-        outcome.run_time_ns / 1_000_000
+        outcome.run_time.ran_ns / 1_000_000
     );
 }
 

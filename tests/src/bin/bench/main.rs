@@ -1,5 +1,6 @@
 //! `bench`: what forwarding costs beside the yardstick (see `tidegate_tests::gauge`). `cargo gauge fanout` calls it.
 
+mod alone;
 mod arguments;
 mod compare;
 
@@ -16,6 +17,8 @@ fn main() -> ExitCode {
         Command::Fanout(fanout) => compare::run(&fanout.scenarios(), &fanout.common),
         Command::Room5(room) => compare::run(&room.scenarios(), &room.common),
         Command::Echo4(echo) => compare::run(&echo.scenarios(), &echo.common),
+        Command::Flood(arguments) => alone::flood(&arguments),
+        Command::Idle(arguments) => alone::idle(&arguments),
         Command::IdealForwarder => ideal::serve(io::stdin().lock(), io::stdout().lock()).map(|()| true),
         Command::IdealSelfCheck => self_check().map(|()| true),
     };

@@ -40,6 +40,8 @@ pub(crate) struct Consumer {
     pub(crate) stream: SentStream,
 }
 
+const _: () = assert!(size_of::<Consumer>() <= 608);
+
 /// What must be so for packets to pass.
 #[derive(Clone, Copy, Debug)]
 struct Gate {

@@ -9,7 +9,7 @@ use crate::base::sequence::Seq;
 use crate::media::consumer::{Consumer, seal};
 use crate::media::producer::stream::{ReceivedStream, Stored};
 use crate::stream::history::Position;
-use crate::stream::ring::Entry;
+use crate::stream::ring::{Entry, Rewrite};
 use crate::turn::Turn;
 
 /// What came of a run.
@@ -41,7 +41,13 @@ pub(crate) fn plan_run(
         equalize(&mut passing);
     }
     for packet in &passing {
-        match consumer.stream.ring.push(packet.seq, packet.entry, turn.now, stream.retain(), turn.pool) {
+        match consumer.stream.ring.push(
+            packet.seq,
+            Entry::new(packet.position, packet.rewrite),
+            turn.now,
+            stream.retain(),
+            turn.pool,
+        ) {
             Ok(()) => planned.packets += 1,
             Err(_) => consumer.stream.counters.discarded += 1,
         }
@@ -52,7 +58,8 @@ pub(crate) fn plan_run(
 /// A packet that will be sent.
 struct Passing {
     seq: Seq,
-    entry: Entry,
+    position: u32,
+    rewrite: Rewrite,
     /// Of payload and header extensions: what sizes of sealed packets differ by.
     bytes: u16,
 }
@@ -85,8 +92,13 @@ fn plan(
         return Plan::Drop;
     };
     consumer.stream.timestamps.forward(stored.header.timestamp, turn.now);
-    let entry = Entry::new(position.low(), consumer.stream.segments.current(), 0, 0);
-    Plan::Pass(Passing { seq, entry, bytes: seal::variable_bytes(consumer, stored) })
+    let rewrite = Rewrite { segment: consumer.stream.segments.current(), ..Rewrite::default() };
+    Plan::Pass(Passing {
+        seq,
+        position: position.low(),
+        rewrite,
+        bytes: seal::variable_bytes(consumer, stored),
+    })
 }
 
 /// Starts with this packet: the first of all, after a pause, or because the producer's stream began anew.
@@ -119,7 +131,7 @@ fn equalize(run: &mut [Passing]) {
         let is_followed = after.first().is_some_and(|next| next.bytes < largest);
         let padded = if is_followed { group.len() } else { group.len().saturating_sub(1) };
         for packet in group.iter_mut().take(padded) {
-            packet.entry.padding = u8::try_from(largest - packet.bytes).unwrap_or(0);
+            packet.rewrite.padding = u8::try_from(largest - packet.bytes).unwrap_or(0);
         }
         rest = after;
     }
@@ -146,11 +158,15 @@ mod tests {
     use crate::base::sequence::Seq;
 
     fn paddings(sizes: &[u16]) -> Vec<u8> {
-        let passing =
-            |bytes: &u16| Passing { seq: Seq::new(1), entry: Entry::new(0, 0, 0, 0), bytes: *bytes };
+        let passing = |bytes: &u16| Passing {
+            seq: Seq::new(1),
+            position: 0,
+            rewrite: Rewrite::default(),
+            bytes: *bytes,
+        };
         let mut run: Vec<Passing> = sizes.iter().map(passing).collect();
         equalize(&mut run);
-        run.iter().map(|packet| packet.entry.padding).collect()
+        run.iter().map(|packet| packet.rewrite.padding).collect()
     }
 
     #[test]

@@ -140,11 +140,13 @@ impl ReceivedStream {
             return admitted;
         }
         let Received { header, buffer, received_at } = received;
+        let captured_at = self.capture.captured_at(header.timestamp, codec.clock_rate);
         let stored = Stored {
             packet: buffer.freeze(),
             header,
             seq,
             received_at,
+            captured_at: captured_at.unwrap_or(received_at),
             extensions: self.extensions,
             mapped_payload_type: codec.mapped_payload_type,
             beginning: self.beginning,

@@ -40,6 +40,8 @@ pub(crate) struct Producer {
     key_frame_request_delay: Duration,
 }
 
+const _: () = assert!(size_of::<Producer>() <= 192);
+
 /// How to make a producer.
 #[derive(Debug)]
 pub(crate) struct ProducerOptions {

@@ -61,6 +61,8 @@ pub(crate) struct ReceivedStream {
     pub(crate) nacks_armed: Option<Time>,
 }
 
+const _: () = assert!(size_of::<ReceivedStream>() <= 800);
+
 /// What a stream takes over from its producer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StreamOptions {
@@ -87,12 +89,16 @@ pub(crate) struct Stored {
     pub(crate) header: Header,
     pub(crate) seq: Seq,
     pub(crate) received_at: Time,
+    /// When its timestamp was, by the sender's reports; else when it came.
+    pub(crate) captured_at: Time,
     pub(crate) extensions: ExtensionIds,
     pub(crate) mapped_payload_type: u8,
     pub(crate) beginning: u8,
     pub(crate) is_key_frame: bool,
     pub(crate) is_silence: bool,
 }
+
+const _: () = assert!(size_of::<Stored>() <= 104);
 
 impl Stored {
     /// The value of an extension that the peer sent.
@@ -252,12 +258,6 @@ impl ReceivedStream {
         let block = self.reception.report(self.ssrc, self.jitter.timestamp_units(), now)?;
         self.fraction_lost = block.fraction_lost;
         Some(block)
-    }
-
-    /// When a packet's timestamp was, by the sender's reports; else when it came.
-    pub(crate) fn captured_at(&self, stored: &Stored) -> Time {
-        let timestamp = stored.header.timestamp;
-        self.capture.captured_at(timestamp, self.codec.clock_rate).unwrap_or(stored.received_at)
     }
 
     pub(crate) fn arm_history(&mut self) -> Option<Time> {

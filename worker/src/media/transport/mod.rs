@@ -46,6 +46,8 @@ pub(crate) struct Transport {
     pub(crate) plain: Plain,
 }
 
+const _: () = assert!(size_of::<Transport>() <= 1_152);
+
 /// What a transport counts.
 #[derive(Debug)]
 pub(crate) struct Counters {

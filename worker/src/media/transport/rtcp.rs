@@ -12,7 +12,7 @@ use crate::media::consumer::Consumer;
 use crate::media::deadline::Deadline;
 use crate::media::producer::upstream;
 use crate::media::transport::Transport;
-use crate::media::{ConsumerKey, ProducerKey, Tables, TransportKey};
+use crate::media::{ProducerKey, Tables, TransportKey};
 use crate::rtcp::{
     COMPOUND_BYTES_MAX, CompoundWriter, DlrrReport, REPORT_BLOCKS_MAX, ReportBlock, SenderInfo, WriteError,
 };
@@ -60,12 +60,13 @@ pub(crate) fn arm(tables: &mut Tables, key: TransportKey, now: Time) {
 pub(crate) fn on_deadline(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
     let Some(transport) = tables.transports.get_mut(key) else { return };
     transport.rtcp.armed = false;
-    let producers = transport.producers.clone();
-    let consumers = transport.consumers.clone();
-    for producer in &producers {
-        upstream::update_scores(tables, *producer, turn);
+    // By index, here and below: copying the lists would allocate each second.
+    for index in 0..transport.producers.len() {
+        if let Some(producer) = producer_at(tables, key, index) {
+            upstream::update_scores(tables, producer, turn);
+        }
     }
-    if !report(tables, key, &producers, &consumers, turn) {
+    if !report(tables, key, turn) {
         return;
     }
     let spread = turn.random.in_range(0, 500);
@@ -74,6 +75,10 @@ pub(crate) fn on_deadline(tables: &mut Tables, key: TransportKey, turn: &mut Tur
         transport.rtcp.armed = true;
         tables.schedule(Deadline::Rtcp(key), turn.now + after);
     }
+}
+
+fn producer_at(tables: &Tables, key: TransportKey, index: usize) -> Option<ProducerKey> {
+    tables.transports.get(key)?.producers.get(index).copied()
 }
 
 /// Writes one compound and queues it for the peer; nothing happens while the peer's address is unknown.
@@ -118,43 +123,65 @@ fn append(
 }
 
 /// Everything the transport has to report; whether there was anything.
-fn report(
-    tables: &mut Tables,
-    key: TransportKey,
-    producers: &[ProducerKey],
-    consumers: &[ConsumerKey],
-    turn: &mut Turn<'_>,
-) -> bool {
-    let Tables { transports, producers: all_producers, consumers: all_consumers, .. } = tables;
-    let Some(transport) = transports.get_mut(key) else { return false };
+fn report(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) -> bool {
     let mut bytes = [0; COMPOUND_BYTES_MAX];
     let mut compound = CompoundWriter::new(&mut bytes);
-    let mut said_anything = false;
-    for consumer in consumers.iter().filter_map(|key| all_consumers.get(*key)) {
-        let clock_rate = consumer.codecs.first().map_or(0, |codec| codec.clock_rate);
-        let Some(info) = consumer.stream.sender_info(clock_rate, turn) else { continue };
-        said_anything = true;
-        append(transport, turn, &mut compound, |compound| write_sender(compound, consumer, &info));
-    }
+    let sent = report_sent(tables, key, turn, &mut compound);
+    let received = report_received(tables, key, turn, &mut compound);
+    let Some(transport) = tables.transports.get_mut(key) else { return false };
     let own_ssrc = transport.rtcp.own_ssrc;
-    let mut blocks: SmallVec<[ReportBlock; 8]> = SmallVec::new();
-    for producer in producers {
-        let Some(producer) = all_producers.get_mut(*producer) else { continue };
-        blocks.extend(producer.streams_mut().filter_map(|stream| stream.report_block(turn.now)));
-    }
-    for blocks in blocks.chunks(REPORT_BLOCKS_MAX) {
-        said_anything = true;
-        append(transport, turn, &mut compound, |compound| compound.receiver_report(own_ssrc, blocks));
-    }
-    if !blocks.is_empty() {
-        let ntp = turn.wall.0;
-        append(transport, turn, &mut compound, |compound| compound.receiver_reference_time(own_ssrc, ntp));
-    }
-    if let Some(answer) = transport.rtcp.answer(turn.now).filter(|_| said_anything) {
+    if let Some(answer) = transport.rtcp.answer(turn.now).filter(|_| sent || received) {
         append(transport, turn, &mut compound, |compound| compound.dlrr(own_ssrc, &[answer]));
     }
     send(transport, turn, &mut compound);
-    said_anything
+    sent || received
+}
+
+/// Sender reports and names of the streams that its consumers send.
+fn report_sent(
+    tables: &mut Tables,
+    key: TransportKey,
+    turn: &mut Turn<'_>,
+    compound: &mut CompoundWriter<'_>,
+) -> bool {
+    let Tables { transports, consumers, .. } = tables;
+    let Some(transport) = transports.get_mut(key) else { return false };
+    let mut any = false;
+    for index in 0..transport.consumers.len() {
+        let consumer = transport.consumers.get(index).and_then(|key| consumers.get(*key));
+        let Some(consumer) = consumer else { continue };
+        let clock_rate = consumer.codecs.first().map_or(0, |codec| codec.clock_rate);
+        let Some(info) = consumer.stream.sender_info(clock_rate, turn) else { continue };
+        any = true;
+        append(transport, turn, compound, |compound| write_sender(compound, consumer, &info));
+    }
+    any
+}
+
+/// Receiver reports of the streams that its producers receive, and our reference time for the round trip.
+fn report_received(
+    tables: &mut Tables,
+    key: TransportKey,
+    turn: &mut Turn<'_>,
+    compound: &mut CompoundWriter<'_>,
+) -> bool {
+    let Tables { transports, producers, .. } = tables;
+    let Some(transport) = transports.get_mut(key) else { return false };
+    let mut blocks: SmallVec<[ReportBlock; REPORT_BLOCKS_MAX]> = SmallVec::new();
+    for producer in &transport.producers {
+        let Some(producer) = producers.get_mut(*producer) else { continue };
+        blocks.extend(producer.streams_mut().filter_map(|stream| stream.report_block(turn.now)));
+    }
+    if blocks.is_empty() {
+        return false;
+    }
+    let own_ssrc = transport.rtcp.own_ssrc;
+    for blocks in blocks.chunks(REPORT_BLOCKS_MAX) {
+        append(transport, turn, compound, |compound| compound.receiver_report(own_ssrc, blocks));
+    }
+    let ntp = turn.wall.0;
+    append(transport, turn, compound, |compound| compound.receiver_reference_time(own_ssrc, ntp));
+    true
 }
 
 fn write_sender(

@@ -70,12 +70,19 @@ pub fn send(source: Source<'_>, video: &Output, audio: &Output) -> Vec<String> {
 
 /// The arguments with which ffmpeg reads the streams of a session description; what to do with them must follow.
 ///
-/// Its receiver reports come back to where the packets came from, which gives the worker a round-trip time.
+/// ffmpeg sends no receiver reports then: nobody learns from it what was lost on the way or how long the way is.
 pub fn receive(session_description: &Path) -> Vec<String> {
     let mut arguments = words(QUIET);
-    arguments.extend(words("-protocol_whitelist file,udp,rtp -sdp_flags rtcp_to_source -i"));
+    arguments.extend(words("-protocol_whitelist file,udp,rtp -i"));
     arguments.push(session_description.display().to_string());
     arguments
+}
+
+/// The same for an ffmpeg that judges pictures and sound and does not play them: it takes the time of arrival for the
+/// time of each. Sender reports move a stream's times when its sender or the machine stumbles, sometimes back, and what
+/// goes back in time ffmpeg's writers refuse.
+pub fn receive_to_judge(session_description: &Path) -> Vec<String> {
+    [words("-use_wallclock_as_timestamps 1"), receive(session_description)].concat()
 }
 
 /// A line that a shell understands as `program` with these arguments.

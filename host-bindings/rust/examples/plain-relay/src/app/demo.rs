@@ -45,7 +45,7 @@ impl Demo {
         let (Some(viewer), Some(file)) = (relay.viewers().first(), files.paths().first()) else {
             return Err(DemoError::NoViewer);
         };
-        let mut arguments = ffmpeg::receive(file);
+        let mut arguments = ffmpeg::receive_to_judge(file);
         arguments.extend(DECODE.split_ascii_whitespace().map(str::to_owned));
         let mut player = ffmpeg::start(&arguments, Stdio::piped(), Stdio::inherit())?;
         let decoded_frames = Arc::new(AtomicU64::new(0));
@@ -100,5 +100,6 @@ async fn count_frames(progress: ChildStdout, frames: Arc<AtomicU64>) {
 }
 
 /// Decode picture and sound, throw both away, say every half second how far we are.
-const DECODE: &str = "-map 0:v -map 0:a -f null -progress pipe:1 -stats_period 0.5 -";
+const DECODE: &str =
+    "-map 0:v -map 0:a -fps_mode passthrough -progress pipe:1 -stats_period 0.5 -f framecrc -y /dev/null";
 const START_MAX: Duration = Duration::from_secs(10);

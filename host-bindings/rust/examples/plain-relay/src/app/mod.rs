@@ -129,7 +129,7 @@ fn viewer_ports(options: &Options, index: u16) -> Result<[u16; 2], RunError> {
 
 /// Says how to send and how to watch.
 fn explain(relay: &Relay, files: &SessionFiles, options: &Options, screen: &Screen) {
-    let [video, audio] = relay.outputs();
+    let [video, audio] = relay.outputs().map(from_fixed_ports);
     screen.say(&format!(
         "Tidegate worker {} is ready (process {}).",
         relay.worker().version(),

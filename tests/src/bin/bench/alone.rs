@@ -1,0 +1,96 @@
+//! The commands that measure the worker without a yardstick: under a flood, and idle.
+
+use std::io;
+
+use serde::Serialize;
+
+use tidegate_tests::gauge::run::Settings;
+use tidegate_tests::gauge::subject::WorkerVariant;
+use tidegate_tests::gauge::{flood, idle};
+use tidegate_tests::ideal::SocketUse;
+use tidegate_tests::load::Phases;
+use tidegate_tests::process::{self, Cores};
+
+use crate::arguments::{Flood, Idle, WorkerBin};
+
+/// Floods and prints; says whether the figures count.
+///
+/// # Errors
+/// The worker cannot be started, or a socket fails.
+pub(crate) fn flood(arguments: &Flood) -> io::Result<bool> {
+    let settings = settings(&arguments.worker, arguments.seconds, WARM_UP_MS)?;
+    let mut reports = Vec::new();
+    for moderation in arguments.moderation.values() {
+        let name = if *moderation { "moderated" } else { "at once" };
+        eprintln!("flooding the worker {name} for {} s", arguments.seconds);
+        let report = flood::measure(WorkerVariant { moderation: *moderation, padding: true }, &settings)?;
+        if !arguments.json {
+            print_flood(name, &report);
+        }
+        reports.push(report);
+    }
+    print_json(arguments.json, &reports)?;
+    Ok(!reports.iter().any(|report| report.void))
+}
+
+fn print_flood(name: &str, report: &flood::FloodReport) {
+    let verdict = if report.void { "VOID: " } else { "" };
+    println!(
+        "{verdict}worker {name}: flooded with {:.0} packets/s ({:.0} % of its core); the other stream lost {:.3} %, \
+         latency p50 {:.0} us, p99 {:.0} us (wanted: below 10,000); {} dumps answered in {:.0} us at the median, \
+         {:.0} us at most (wanted: below 50,000)",
+        report.flood_packets_per_second,
+        report.core_share * 100.0,
+        report.loss * 100.0,
+        report.latency_p50_us,
+        report.latency_p99_us,
+        report.dumps,
+        report.dump_p50_us,
+        report.dump_max_us
+    );
+}
+
+/// Idles and prints.
+///
+/// # Errors
+/// The worker cannot be started or refuses so many transports.
+pub(crate) fn idle(arguments: &Idle) -> io::Result<bool> {
+    let settings = settings(&arguments.worker, arguments.seconds, SETTLE_MS)?;
+    let settings = Settings { sockets: arguments.sockets.socket_use(), ..settings };
+    eprintln!("{} transports idle for {} s", arguments.transports, arguments.seconds);
+    let variant = WorkerVariant { moderation: true, padding: true };
+    let report = idle::measure(usize::from(arguments.transports), variant, &settings)?;
+    if !arguments.json {
+        println!(
+            "{} idle transports: {:.1} ms of CPU and {} wake-ups in {:.0} s (wanted: below 60 ms in 60 s with 1,000); \
+             {} kB resident, {} kB anonymous",
+            report.transports,
+            report.cpu_ms,
+            report.wakeups,
+            report.seconds,
+            report.resident_kb,
+            report.anonymous_kb
+        );
+    }
+    print_json(arguments.json, &report)?;
+    Ok(true)
+}
+
+fn settings(worker: &WorkerBin, seconds: u64, warm_up_ms: u64) -> io::Result<Settings> {
+    let worker_bin = Some(worker.find()?); // before this process keeps to one core
+    let cores = Cores::choose()?;
+    process::pin(0, cores.load)?;
+    let phases = Phases { warm_up_ms, window_ms: seconds * 1_000 };
+    // One socket is flooded, not the one of the other stream.
+    Ok(Settings { cores, phases, sockets: SocketUse::Own, jitter_us: 0, worker_bin })
+}
+
+fn print_json(wanted: bool, report: &impl Serialize) -> io::Result<()> {
+    if wanted {
+        println!("{}", serde_json::to_string_pretty(report)?);
+    }
+    Ok(())
+}
+
+const WARM_UP_MS: u64 = 1_000;
+const SETTLE_MS: u64 = 6_000; // an empty pool chunk goes back to the system after five seconds

@@ -1,0 +1,206 @@
+//! Starts the worker as an application does, through the Rust host, and connects plain transports to the peers.
+//!
+//! One transport for each source and one for each sink, with the peer's address given (no comedia), RTCP on the same
+//! port. Consumers take their producer's parameters as they are: NACK is agreed, so histories are kept.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::time::Duration;
+
+use tidegate::{
+    Consumer, ConsumerOptions, ListenInfo, MediaKind, PlainConnectOptions, PlainTransport,
+    PlainTransportOptions, Producer, ProducerOptions, Router, RouterOptions, RtpCodecParameters,
+    RtpEncodingParameters, RtpParameters, Worker, WorkerBin, WorkerSettings,
+};
+use tokio::runtime::{Builder, Runtime};
+
+use super::{Counts, Peers, Subject, WorkerVariant};
+use crate::clock;
+use crate::gauge::scenario::Scenario;
+use crate::ideal::SocketUse;
+use crate::load::StreamPlan;
+use crate::traffic::media::Codec;
+
+/// A running worker with a scenario's entities in it.
+#[derive(Debug)]
+pub struct WorkerProcess {
+    // Handles close on drop: kept, and dropped before the runtime that carries them.
+    _consumers: Vec<Consumer>,
+    _producers: Vec<Producer>,
+    transports: Vec<PlainTransport>,
+    worker: Worker,
+    entrances: Vec<SocketAddr>,
+    runtime: Runtime,
+}
+
+impl WorkerProcess {
+    /// Starts the worker and makes the scenario's entities.
+    ///
+    /// # Errors
+    /// The worker cannot be started, or refuses something; the sentence says what.
+    pub fn start(variant: WorkerVariant, scenario: &Scenario, peers: &Peers) -> io::Result<Self> {
+        let bin =
+            peers.worker_bin.as_deref().ok_or_else(|| io::Error::other("no worker program is known"))?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let room = runtime.block_on(Room::build(variant, scenario, peers, bin)).map_err(io::Error::other)?;
+        Ok(Self {
+            _consumers: room.consumers,
+            _producers: room.producers,
+            entrances: room
+                .transports
+                .iter()
+                .take(scenario.sources)
+                .map(entrance)
+                .collect::<Result<_, _>>()?,
+            transports: room.transports,
+            worker: room.worker,
+            runtime,
+        })
+    }
+
+    /// How long a dump of the first transport takes to be answered.
+    ///
+    /// # Errors
+    /// The worker is gone, or has no transport.
+    pub fn dump_time(&self) -> io::Result<Duration> {
+        let transport = self.transports.first().ok_or(io::ErrorKind::NotFound)?;
+        let asked_ns = clock::monotonic_ns();
+        self.runtime.block_on(transport.dump()).map_err(io::Error::other)?;
+        Ok(Duration::from_nanos(clock::monotonic_ns() - asked_ns))
+    }
+}
+
+impl Subject for WorkerProcess {
+    fn pid(&self) -> u32 {
+        self.worker.pid()
+    }
+
+    fn entrances(&self) -> &[SocketAddr] {
+        &self.entrances
+    }
+
+    fn counts(&mut self) -> io::Result<Counts> {
+        let metrics = self.runtime.block_on(self.worker.get_metrics()).map_err(io::Error::other)?;
+        let value = |name: &str| {
+            metrics.value(name).ok_or_else(|| io::Error::other(format!("the worker has no metric {name}")))
+        };
+        let runs = metrics.histogram("gso_run_length");
+        Ok(Counts {
+            sent: value("packets_forwarded")?,
+            messages: runs.map_or(0, tidegate::metrics::Histogram::count),
+            send_calls: value("send_calls")?,
+            wakeups: value("wakes")?,
+        })
+    }
+
+    fn wait_until(&mut self, monotonic_ns: u64) {
+        let left = Duration::from_nanos(monotonic_ns.saturating_sub(clock::monotonic_ns()));
+        self.runtime.block_on(async { tokio::time::sleep(left).await });
+    }
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What is built in the worker.
+struct Room {
+    consumers: Vec<Consumer>,
+    producers: Vec<Producer>,
+    /// First one for each source, then one for each sink.
+    transports: Vec<PlainTransport>,
+    worker: Worker,
+}
+
+impl Room {
+    async fn build(
+        variant: WorkerVariant,
+        scenario: &Scenario,
+        peers: &Peers,
+        bin: &Path,
+    ) -> Result<Self, Failure> {
+        let worker = Worker::spawn(settings(variant, bin)).await?;
+        let router = worker.create_router(RouterOptions::default()).await?;
+        let listen = listen_info(peers.sockets)?;
+        let mut room = Self { consumers: Vec::new(), producers: Vec::new(), transports: Vec::new(), worker };
+        for peer in peers.sources.iter().chain(&peers.sinks) {
+            room.transports.push(transport(&router, listen.clone(), *peer).await?);
+        }
+        for stream in &scenario.streams {
+            room.produce(stream).await?;
+        }
+        for route in &scenario.routes {
+            room.consume(route.stream, scenario.sources + route.sink).await?;
+        }
+        Ok(room)
+    }
+
+    async fn produce(&mut self, stream: &StreamPlan) -> Result<(), Failure> {
+        let transport = self.transports.get(stream.source).ok_or("a stream without a source")?;
+        let kind = if stream.codec().is_video() { MediaKind::Video } else { MediaKind::Audio };
+        let parameters = RtpParameters {
+            codecs: vec![codec(stream)],
+            encodings: vec![RtpEncodingParameters::of_ssrc(stream.ssrc)],
+            ..RtpParameters::default()
+        };
+        self.producers.push(transport.produce(ProducerOptions::new(kind, parameters)).await?);
+        Ok(())
+    }
+
+    async fn consume(&mut self, stream: usize, transport: usize) -> Result<(), Failure> {
+        let producer = self.producers.get(stream).ok_or("a route without a stream")?;
+        let transport = self.transports.get(transport).ok_or("a route without a sink")?;
+        self.consumers.push(transport.consume(ConsumerOptions::new(producer)).await?);
+        Ok(())
+    }
+}
+
+fn settings(variant: WorkerVariant, bin: &Path) -> WorkerSettings {
+    WorkerSettings {
+        worker_bin: WorkerBin::Path(bin.to_owned()),
+        // On is the worker's own default.
+        batch_interval: (!variant.moderation).then_some(Duration::ZERO),
+        equalize_padding: Some(variant.padding),
+        ..WorkerSettings::default()
+    }
+}
+
+/// A shared socket needs a port that all transports name: one that is free now.
+fn listen_info(sockets: SocketUse) -> io::Result<ListenInfo> {
+    let listen =
+        ListenInfo { recv_buffer_size: RECEIVE_BUFFER_BYTES, ..ListenInfo::new(Ipv4Addr::LOCALHOST) };
+    match sockets {
+        SocketUse::Own => Ok(listen),
+        SocketUse::Shared => {
+            let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+            Ok(ListenInfo { shared: true, ..listen.with_port(port) })
+        }
+    }
+}
+
+async fn transport(router: &Router, listen: ListenInfo, peer: SocketAddr) -> Result<PlainTransport, Failure> {
+    let transport = router.create_plain_transport(PlainTransportOptions::new(listen)).await?;
+    transport.connect(PlainConnectOptions::new(peer.ip(), peer.port())).await?;
+    Ok(transport)
+}
+
+fn entrance(transport: &PlainTransport) -> io::Result<SocketAddr> {
+    let tuple = transport.tuple();
+    let ip: IpAddr = tuple.local_address.parse().map_err(io::Error::other)?;
+    Ok(SocketAddr::new(ip, tuple.local_port))
+}
+
+fn codec(stream: &StreamPlan) -> RtpCodecParameters {
+    let payload_type = stream.payload_type;
+    let like_vp8 = |mime_type: &str| RtpCodecParameters {
+        mime_type: mime_type.to_owned(),
+        ..RtpCodecParameters::vp8(payload_type)
+    };
+    match stream.codec() {
+        Codec::Opus => RtpCodecParameters::opus(payload_type),
+        Codec::Vp8 => like_vp8("video/VP8"),
+        Codec::H264 => like_vp8("video/H264").with_parameter("packetization-mode", 1),
+        Codec::Vp9 => like_vp8("video/VP9"),
+    }
+}
+
+const RECEIVE_BUFFER_BYTES: u32 = 4 << 20; // what the ideal forwarder takes
