@@ -53,9 +53,14 @@ pub(crate) fn seal_unsent(
         sealed += Sealed { packets: 1, bytes };
         let timestamp = consumer.stream.timestamps.map(stored.header.timestamp);
         let payload_bytes = stored.header.payload_len();
-        consumer.stream.sending.on_packet(timestamp, payload_bytes, stored.captured_at, turn.now);
+        consumer.stream.course(turn.now).sending.on_packet(
+            timestamp,
+            payload_bytes,
+            stored.captured_at,
+            turn.now,
+        );
     }
-    consumer.stream.media.add(turn.now, sealed.packets, sealed.bytes);
+    consumer.stream.course(turn.now).media.add(turn.now, sealed.packets, sealed.bytes);
     sealed
 }
 
@@ -70,7 +75,7 @@ pub(crate) fn repair(
     turn: &mut Turn<'_>,
 ) -> Option<Sealed> {
     let entry = consumer.stream.ring.sent(sequence)?;
-    if !entry.may_resend(turn.now, consumer.stream.sending.round_trip()) {
+    if !entry.may_resend(turn.now, consumer.stream.round_trip()) {
         return None;
     }
     let stored = stream.stored(entry.position)?;
@@ -80,10 +85,9 @@ pub(crate) fn repair(
     };
     let bytes = seal(consumer, stored, entry, form, sender, destination, turn)?;
     consumer.stream.ring.mark_resent(sequence, turn.now);
-    consumer.stream.counters.retransmitted += 1;
-    if !entry.was_resent() {
-        consumer.stream.counters.repaired += 1;
-    }
+    let counters = &mut consumer.stream.course(turn.now).counters;
+    counters.retransmitted += 1;
+    counters.repaired += u64::from(!entry.was_resent());
     Some(Sealed { packets: 1, bytes })
 }
 

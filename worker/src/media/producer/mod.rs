@@ -12,7 +12,7 @@ pub(crate) mod upstream;
 use std::time::Duration;
 
 use smallvec::SmallVec;
-use tidegate_protocol::ids::{EntityId, ProducerId};
+use tidegate_protocol::ids::ProducerId;
 use tidegate_protocol::rtp::{MediaKind, RtpMapping, RtpParameters, RtpType};
 
 use crate::media::deadline::Deadline;
@@ -168,7 +168,7 @@ fn new(
 /// Closes a producer and its consumers, which are told.
 pub(crate) fn close(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
     let Some(mut producer) = tables.producers.remove(key) else { return };
-    tables.ids.remove(&EntityId::from(producer.id));
+    tables.forget(producer.id);
     for stream in producer.streams_mut() {
         stream.forget_packets(turn);
     }
@@ -266,7 +266,7 @@ pub(crate) fn on_history_deadline(tables: &mut Tables, key: ProducerKey, turn: &
         .iter()
         .filter_map(|key| tables.consumers.get(*key))
         .filter(|consumer| consumer.repairs());
-    let rtt_max = repairing.filter_map(|consumer| consumer.stream.sending.round_trip()).max();
+    let rtt_max = repairing.filter_map(|consumer| consumer.stream.round_trip()).max();
     for stream in producer.streams_mut() {
         stream.history_armed = None;
         stream.expire(rtt_max, turn);
