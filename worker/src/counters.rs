@@ -4,6 +4,8 @@
 //! event loop and `sys::udp`.
 //! Invariant: counting costs a few instructions and no memory, whatever is counted.
 
+use tidegate_protocol::stats::ResourceUsage;
+
 /// A distribution in buckets of powers of two, as `protocol::metrics::Histogram` has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Histogram {
@@ -33,6 +35,19 @@ impl Default for Histogram {
     fn default() -> Self {
         Self { buckets: [0; HISTOGRAM_BUCKETS], sum: 0 }
     }
+}
+
+/// What the shell tells the core about itself, for dumps and metrics.
+#[derive(Clone, Debug, Default)]
+pub struct ShellReport {
+    /// The process.
+    pub pid: u32,
+    /// From getrusage(2), read before a request asks for it.
+    pub resource_usage: ResourceUsage,
+    /// What the event loop did.
+    pub event_loop: LoopCounters,
+    /// What the sockets did.
+    pub network: NetworkCounters,
 }
 
 /// What the event loop did.

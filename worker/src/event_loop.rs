@@ -19,7 +19,7 @@ use tidegate_protocol::{PROTOCOL_VERSION, exit};
 
 use crate::base::pool::Pool;
 use crate::base::time::Time;
-use crate::counters::LoopCounters;
+use crate::counters::{LoopCounters, ShellReport};
 use crate::moderation::Moderation;
 use crate::network::{Datagram, Network};
 use crate::outbox::Outbox;
@@ -32,7 +32,7 @@ use crate::sys::pipe::{self, ControlEnds, ControlError, ControlPipe, InputEnd};
 use crate::sys::signals::Signals;
 use crate::sys::udp::{UdpSockets, socket_of};
 use crate::turn::Turn;
-use crate::worker::{ShellReport, Worker};
+use crate::worker::Worker;
 
 /// A worker and its shell.
 #[derive(Debug)]
@@ -374,6 +374,7 @@ impl Core {
     /// Tells the core what the shell knows of itself.
     fn report(&mut self, shell: &Shell) {
         self.worker.shell = ShellReport {
+            pid: std::process::id(),
             resource_usage: resource_usage(),
             event_loop: shell.counters,
             network: shell.sockets.counters(),

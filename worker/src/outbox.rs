@@ -10,7 +10,8 @@ use tidegate_protocol::bounded::Text;
 use tidegate_protocol::error::CommandError;
 use tidegate_protocol::event::{Event, EventClass};
 use tidegate_protocol::ids::{EntityId, RequestId};
-use tidegate_protocol::message::{FromWorker, LogLevel, LogTag};
+use tidegate_protocol::message::FromWorker;
+pub use tidegate_protocol::message::{LogLevel, LogTag};
 use tidegate_protocol::response::Reply;
 
 use crate::network::SendBatch;

@@ -13,11 +13,10 @@ use tidegate_protocol::event::Event;
 use tidegate_protocol::ids::{EntityId, RequestId};
 use tidegate_protocol::message::{LogLevel, LogTag};
 use tidegate_protocol::request::Command;
-use tidegate_protocol::stats::ResourceUsage;
 
 use crate::base::time::Time;
-use crate::control;
-use crate::counters::{LoopCounters, NetworkCounters};
+use crate::control::{self, Subject};
+use crate::counters::ShellReport;
 use crate::media::deadline::Deadline;
 use crate::media::transport::rtcp;
 use crate::media::{Tables, TransportKey, forward, memory, producer, receive, transport};
@@ -53,17 +52,6 @@ impl Default for WorkerSettings {
     }
 }
 
-/// What the shell measured about itself.
-#[derive(Clone, Debug, Default)]
-pub struct ShellReport {
-    /// From getrusage(2), read before a request asks for it.
-    pub resource_usage: ResourceUsage,
-    /// What the event loop did.
-    pub event_loop: LoopCounters,
-    /// What the sockets did.
-    pub network: NetworkCounters,
-}
-
 /// Three panics within ten seconds mean that the process cannot be trusted any more.
 #[derive(Debug, Default)]
 struct Panics {
@@ -85,7 +73,13 @@ impl Worker {
 
     /// Carries out one request and puts its one answer into the outbox.
     pub fn on_request(&mut self, id: RequestId, command: Command, turn: &mut Turn<'_>) {
-        let answer = catch_unwind(AssertUnwindSafe(|| control::dispatch(self, command, turn)));
+        let subject = Subject {
+            tables: &mut self.tables,
+            shell: &self.shell,
+            panics_contained: self.panics.total,
+            closing: &mut self.closing,
+        };
+        let answer = catch_unwind(AssertUnwindSafe(|| control::dispatch(subject, command, turn)));
         let answer = answer.unwrap_or_else(|_| {
             self.contain(None, turn);
             Err(CommandError::new(

@@ -1,3 +1,5 @@
+//! Tests of reading recorded traffic.
+
 use super::*;
 
 const ALL: [Traffic; 9] = [

@@ -8,10 +8,10 @@
 //! | `rtp`, `rtcp` (wire) | `base` and each other | nothing |
 //! | `ice` `dtls` `srtp` `sctp` `bwe` `stream` (engines) | `base`, wire; **never each other** | nothing |
 //! | `network` `outbox` `random` `counters` `moderation` `turn` (root parts) | `base` and each other | all but the codec and requests |
-//! | `media` | `base`, wire, engines, root parts | plain data: not requests, responses, codec, frames |
-//! | `control` | `media`, `base`, root parts, `worker` as the state that is passed down | all but the codec and frames |
+//! | `media` | `base`, wire, engines, root parts | plain data: not requests, responses, messages, codec, frames |
+//! | `control` | `media`, `base`, root parts | all but the codec and frames |
 //! | `worker` | `control`, `media`, `base`, wire, root parts | all but the codec and frames |
-//! | `event_loop`, `start`, `settings`, `sys`, `lib`, `main` (the shell) | everything | everything |
+//! | `event_loop`, `sys`, `settings`, `start`, `lib`, `main` (the shell) | everything | everything |
 //!
 //! Engines take what they need as plain arguments (`now`, `&mut Pool`), so they do not use the root parts.
 //! Knows paths that begin with `crate` or `super`, written after `use` or inline. Called by `tidy.rs`.
@@ -37,7 +37,7 @@ const ROOT_PARTS: &[&str] = &["network", "outbox", "random", "counters", "modera
 const MEDIA: &[&str] = &["media"];
 const CONTROL: &[&str] = &["control"];
 const WORKER: &[&str] = &["worker"];
-const SHELL: &[&str] = &["event_loop", "start", "settings", "sys", "lib", "main"];
+const SHELL: &[&str] = &["event_loop", "sys", "settings", "start", "lib", "main"];
 
 const LAYERS: &[Layer] = &[
     Layer { parts: BASE, uses: &[], protocol_without: None, together: true },
@@ -52,12 +52,12 @@ const LAYERS: &[Layer] = &[
     Layer {
         parts: MEDIA,
         uses: &[BASE, WIRE, ENGINES, ROOT_PARTS],
-        protocol_without: Some(&["request", "response", "codec", "frame"]),
+        protocol_without: Some(&["request", "response", "message", "codec", "frame"]),
         together: true,
     },
     Layer {
         parts: CONTROL,
-        uses: &[BASE, ROOT_PARTS, MEDIA, WORKER],
+        uses: &[BASE, ROOT_PARTS, MEDIA],
         protocol_without: Some(&["codec", "frame"]),
         together: true,
     },

@@ -2,18 +2,17 @@
 
 use tidegate_protocol::request::Command;
 
-use crate::control::{Answer, consumer, producer, router, transport, worker};
+use crate::control::{Answer, Subject, consumer, producer, router, transport, worker};
 use crate::turn::Turn;
-use crate::worker::Worker;
 
 /// Carries out one request. An error changes nothing.
-pub(crate) fn dispatch(of: &mut Worker, command: Command, turn: &mut Turn<'_>) -> Answer {
-    let tables = &mut of.tables;
+pub(crate) fn dispatch(of: Subject<'_>, command: Command, turn: &mut Turn<'_>) -> Answer {
+    let tables = &mut *of.tables;
     match command {
-        Command::CloseWorker => worker::close(of),
-        Command::DumpWorker => worker::dump(of, turn),
-        Command::GetResourceUsage => worker::resource_usage(of),
-        Command::GetMetrics => worker::metrics(of, turn),
+        Command::CloseWorker => worker::close(of.closing),
+        Command::DumpWorker => worker::dump(&of, turn),
+        Command::GetResourceUsage => worker::resource_usage(of.shell),
+        Command::GetMetrics => worker::metrics(&of, turn),
         Command::UpdateSettings { log_level, log_tags } => worker::update_settings(log_level, log_tags, turn),
         Command::Drain { .. } => worker::drain(),
         Command::Tap { transport, .. } => worker::tap(tables, transport),

@@ -15,7 +15,19 @@ pub(crate) use dispatch::dispatch;
 use tidegate_protocol::error::{CommandError, ErrorKind};
 use tidegate_protocol::response::Reply;
 
+use crate::counters::ShellReport;
+use crate::media::Tables;
 use crate::media::refused::{Reason, Refused};
+
+/// The parts of a worker that requests are about.
+#[derive(Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) tables: &'a mut Tables,
+    pub(crate) shell: &'a ShellReport,
+    pub(crate) panics_contained: u64,
+    /// Set when the worker shall end.
+    pub(crate) closing: &'a mut bool,
+}
 
 /// What a request comes to.
 type Answer = Result<Reply, CommandError>;

@@ -7,21 +7,21 @@ use tidegate_protocol::ids::TransportId;
 use tidegate_protocol::message::{LogLevel, LogTag};
 use tidegate_protocol::response::Reply;
 
-use crate::control::Answer;
+use crate::control::{Answer, Subject};
+use crate::counters::ShellReport;
 use crate::media::{Tables, metrics};
 use crate::outbox::LogSettings;
 use crate::turn::Turn;
-use crate::worker::Worker;
 
-pub(super) fn close(of: &mut Worker) -> Answer {
-    of.closing = true;
+pub(super) fn close(closing: &mut bool) -> Answer {
+    *closing = true;
     Ok(Reply::Done)
 }
 
-pub(super) fn dump(of: &Worker, turn: &Turn<'_>) -> Answer {
-    let tables = &of.tables;
+pub(super) fn dump(of: &Subject<'_>, turn: &Turn<'_>) -> Answer {
+    let tables = &*of.tables;
     Ok(Reply::WorkerDump(WorkerDump {
-        pid: std::process::id(),
+        pid: of.shell.pid,
         router_ids: List::first_of(tables.routers.iter().map(|(_, router)| router.id)),
         transports: tables.transports.len() as u64,
         producers: tables.producers.len() as u64,
@@ -30,21 +30,21 @@ pub(super) fn dump(of: &Worker, turn: &Turn<'_>) -> Answer {
         packets_in_use: turn.pool.in_use() as u64,
         packet_memory_bytes: turn.pool.held_bytes() as u64,
         packet_memory_limit: turn.pool.limit_bytes() as u64,
-        panics_contained: of.panics_contained(),
+        panics_contained: of.panics_contained,
     }))
 }
 
 /// What the shell last read: the core asks the system for nothing.
-pub(super) fn resource_usage(of: &Worker) -> Answer {
-    Ok(Reply::ResourceUsage(of.shell.resource_usage))
+pub(super) fn resource_usage(shell: &ShellReport) -> Answer {
+    Ok(Reply::ResourceUsage(shell.resource_usage))
 }
 
-pub(super) fn metrics(of: &Worker, turn: &Turn<'_>) -> Answer {
+pub(super) fn metrics(of: &Subject<'_>, turn: &Turn<'_>) -> Answer {
     Ok(Reply::Metrics(metrics::collect(
-        &of.tables,
+        of.tables,
         &of.shell.event_loop,
         &of.shell.network,
-        of.panics_contained(),
+        of.panics_contained,
         turn,
     )))
 }

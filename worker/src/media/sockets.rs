@@ -7,12 +7,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use smallvec::SmallVec;
-use tidegate_protocol::message::{LogLevel, LogTag};
 use tidegate_protocol::transport::{ListenInfo, ListenPort};
 
 use crate::media::TransportKey;
 use crate::media::refused::Refused;
 use crate::network::{BindError, BindOptions, Bound, PortChoice, SocketKey};
+use crate::outbox::{LogLevel, LogTag};
 use crate::random::{KeyedMap, KeyedState};
 use crate::turn::Turn;
 

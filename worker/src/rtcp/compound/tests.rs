@@ -1,3 +1,5 @@
+//! Tests of walking compounds.
+
 use super::*;
 use crate::base::sequence::Serial16;
 use crate::rtcp::{CompoundWriter, XrBlock};

@@ -1,3 +1,5 @@
+//! Tests of reading header extensions.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Tests of reading headers.
+
 use super::*;
 use crate::rtp::extensions::{ExtensionForm, ExtensionId};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Tests of building packets.
+
 use super::*;
 use crate::base::sequence::Serial32;
 use crate::rtp::Header;

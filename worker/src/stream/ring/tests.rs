@@ -1,3 +1,5 @@
+//! Tests of the ring: its rules one by one, and all of them against an endless list.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -44,6 +46,29 @@ fn a_number_can_be_asked_for_only_after_it_was_sent() {
     assert!(!ring.mark_sent(Seq::new(1_000), 3), "not waiting any more");
     assert_eq!(sent_position(&ring, 999), None);
     assert_eq!(sent_position(&ring, 1_016), None, "same slot, another number");
+}
+
+#[test]
+fn a_hole_does_not_show_what_was_there_a_cycle_ago() {
+    let (mut ring, mut pool) = (SentRing::new(), big_pool());
+    push(&mut ring, 0, 0, &mut pool).unwrap();
+    // Ten packets a second: the ring stays at 16. Every number of the first one's slot is lost from now on.
+    for own in (1..65_540_u64).filter(|own| own % 16 != 0) {
+        push(&mut ring, own, own * 100, &mut pool).unwrap();
+        send_all(&mut ring);
+    }
+    assert_eq!(ring.bytes(), 16 * 12);
+    assert_eq!(sent_position(&ring, 65_536), None);
+    assert_eq!(push(&mut ring, 65_536, 6_554_000, &mut pool), Ok(()));
+}
+
+#[test]
+fn a_number_a_cycle_away_is_another_number() {
+    let (mut ring, mut pool) = (SentRing::new(), big_pool());
+    push(&mut ring, 65_536, 0, &mut pool).unwrap();
+    assert!(!ring.mark_sent(Seq::new(0), 0));
+    assert!(!ring.forget_unsent(Seq::new(131_072)));
+    assert!(ring.mark_sent(Seq::new(65_536), 0));
 }
 
 #[test]

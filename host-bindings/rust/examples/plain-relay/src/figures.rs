@@ -55,8 +55,8 @@ pub struct StreamFigures {
     pub packets_lost: i32,
     /// Of the last reporting interval.
     pub loss_percent: f64,
-    /// Milliseconds; absent until a receiver report answered one of the worker's sender reports. Of the sender's
-    /// streams ffmpeg gives none: it would have to answer extended reports (RFC 3611).
+    /// Milliseconds; absent until the peer answered one of the worker's reports. GStreamer's rtpbin does as a viewer;
+    /// ffmpeg never does.
     pub round_trip_ms: Option<f64>,
     /// 0 (nothing arrives) to 10 (nothing is lost).
     pub score: u8,

@@ -46,7 +46,7 @@ pub enum Sender {
 pub struct Viewer {
     ip: IpAddr,
     streams: Vec<Stream>,
-    /// They keep their transports open.
+    transports: Vec<PlainTransport>,
     consumers: Vec<Consumer>,
 }
 
@@ -82,16 +82,17 @@ impl Relay {
     /// # Errors
     /// When the worker refuses the address or is gone.
     pub async fn add_viewer(&mut self, ip: IpAddr, rtp_ports: [u16; 2]) -> Result<(), RequestError> {
-        let (mut streams, mut consumers) = (Vec::new(), Vec::new());
+        let (mut streams, mut transports, mut consumers) = (Vec::new(), Vec::new(), Vec::new());
         for (producer, rtp_port) in self.producers().into_iter().zip(rtp_ports) {
             let transport = self.router.create_plain_transport(two_ports(self.ip, None)).await?;
             let peer = PlainConnectOptions::new(ip, rtp_port).with_rtcp_port(rtcp_port(rtp_port));
             transport.connect(peer).await?;
             let consumer = transport.consume(ConsumerOptions::new(producer)).await?;
             streams.extend(stream_of(&consumer, rtp_port));
+            transports.push(transport);
             consumers.push(consumer);
         }
-        self.viewers.push(Viewer { ip, streams, consumers });
+        self.viewers.push(Viewer { ip, streams, transports, consumers });
         Ok(())
     }
 
@@ -125,6 +126,11 @@ impl Viewer {
     /// Video and audio as they go out.
     pub fn consumers(&self) -> &[Consumer] {
         &self.consumers
+    }
+
+    /// Where video and audio go out.
+    pub fn transports(&self) -> &[PlainTransport] {
+        &self.transports
     }
 
     /// What the viewer's player will receive.
@@ -168,6 +174,7 @@ impl Ingest {
             // Without rtcp-mux a transport has both.
             rtcp_port: transport.rtcp_tuple().map_or(0, |tuple| tuple.local_port),
             local_ports: None,
+            first_sequence: None,
         };
         let rtp_parameters = RtpParameters {
             codecs: vec![codec],
