@@ -7,6 +7,7 @@
 mod entities;
 mod fanout;
 
+use tidegate_protocol::request::Command;
 use tidegate_tests::clock;
 use tidegate_tests::fuzz::child::WorkerProgram;
 
@@ -42,6 +43,8 @@ pub struct Extent {
     pub warm_up_ms: u64,
     /// Milliseconds of media that count.
     pub window_ms: u64,
+    /// Milliseconds after closing all, when memory cannot be read to see when it is back.
+    pub settle_ms: u64,
     /// Whether memory is read: under valgrind it would be valgrind's.
     pub reads_memory: bool,
 }
@@ -55,11 +58,18 @@ impl Extent {
         cycles: 3,
         warm_up_ms: 3_000,
         window_ms: 5_000,
+        settle_ms: 0,
         reads_memory: true,
     };
     /// Under massif: the same numbers of entities, less time.
-    pub const UNDER_MASSIF: Self =
-        Self { cycles: 2, warm_up_ms: 1_000, window_ms: 4_000, reads_memory: false, ..Self::WHOLE };
+    pub const UNDER_MASSIF: Self = Self {
+        cycles: 2,
+        warm_up_ms: 1_000,
+        window_ms: 4_000,
+        settle_ms: 8_000,
+        reads_memory: false,
+        ..Self::WHOLE
+    };
     /// Under memcheck and callgrind.
     pub const SMALL: Self = Self {
         entities: 50,
@@ -68,6 +78,7 @@ impl Extent {
         cycles: 2,
         warm_up_ms: 500,
         window_ms: 3_000,
+        settle_ms: 0,
         reads_memory: false,
     };
 }
@@ -131,7 +142,7 @@ fn anonymous_kb(driver: &Driver, extent: Extent) -> Result<u64, Failure> {
 /// memory that nobody uses goes back after five seconds.
 fn anonymous_after_closing(driver: &mut Driver, extent: Extent, idle_kb: u64) -> Result<u64, Failure> {
     if !extent.reads_memory {
-        return Ok(0);
+        return settle_under_tool(driver, extent).map(|()| 0);
     }
     let give_up_ns = clock::monotonic_ns() + RETURN_NS;
     loop {
@@ -142,6 +153,17 @@ fn anonymous_after_closing(driver: &mut Driver, extent: Extent, idle_kb: u64) ->
         }
         driver.listen_until(now_ns + LOOK_NS)?;
     }
+}
+
+/// Under massif: lets packet memory go back, asking for something now and then, for massif looks only when memory is
+/// taken or given.
+fn settle_under_tool(driver: &mut Driver, extent: Extent) -> Result<(), Failure> {
+    let end_ns = clock::monotonic_ns() + extent.settle_ms * 1_000_000;
+    while clock::monotonic_ns() < end_ns {
+        driver.call(Command::DumpWorker)?;
+        driver.listen_until(clock::monotonic_ns() + LOOK_NS)?;
+    }
+    Ok(())
 }
 
 const RETURN_NS: u64 = 12_000_000_000;

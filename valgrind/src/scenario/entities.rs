@@ -47,8 +47,8 @@ pub(super) fn run(driver: &mut Driver, extent: Extent, figures: &mut Figures) ->
     eprintln!("closing all");
     let close = |id: &u64| Command::CloseRouter { router: RouterId(*id) };
     driver.call_all(routers.iter().map(close).collect())?;
+    let after_kb = anonymous_after_closing(driver, extent, idle_kb)?;
     if extent.reads_memory {
-        let after_kb = anonymous_after_closing(driver, extent, idle_kb)?;
         figures.add("entities.closed_share_of_idle", float(after_kb) / float(idle_kb.max(1)));
     }
     Ok(())

@@ -35,8 +35,8 @@ pub(super) fn run(driver: &mut Driver, extent: Extent, figures: &mut Figures) ->
         figures.add("fanout.loaded_anonymous_kb", float(loaded_kb));
     }
     stage.close(driver)?;
+    let after_kb = anonymous_after_closing(driver, extent, idle_kb)?;
     if extent.reads_memory {
-        let after_kb = anonymous_after_closing(driver, extent, idle_kb)?;
         figures.add("fanout.closed_share_of_idle", float(after_kb) / float(idle_kb.max(1)));
     }
     Ok(())
@@ -54,12 +54,12 @@ pub(super) fn run_peak(driver: &mut Driver, extent: Extent, figures: &mut Figure
         peaks_kb.push(loaded_kb);
         stage.close(driver)?;
     }
+    let after_kb = anonymous_after_closing(driver, extent, idle_kb)?;
     if extent.reads_memory {
         let (first, highest) =
             (peaks_kb.first().copied().unwrap_or(0), peaks_kb.iter().copied().max().unwrap_or(0));
         figures.add("peak.loaded_anonymous_kb", float(highest));
         figures.add("peak.highest_share_of_first", float(highest) / float(first.max(1)));
-        let after_kb = anonymous_after_closing(driver, extent, idle_kb)?;
         figures.add("peak.closed_share_of_idle", float(after_kb) / float(idle_kb.max(1)));
     }
     Ok(())
