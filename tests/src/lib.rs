@@ -1,4 +1,5 @@
-//! The test bed: traffic as real senders make it, a load generator, and what the benchmarks are made of.
+//! The test bed: a worker in a simulated world, traffic as real senders make it, a load generator, and what the
+//! benchmarks are made of.
 
 pub mod clock;
 pub mod fuzz;
@@ -8,3 +9,4 @@ pub mod load;
 pub mod process;
 pub mod stats;
 pub mod traffic;
+pub mod world;

@@ -3,6 +3,7 @@
 //! Knows how to start one, to signal it and to wait for its end. Does not know the protocol. Called by lives and by
 //! `tests/pipe.rs`. Invariant: a process that we started is gone when its [`RawWorker`] is.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -22,7 +23,7 @@ use crate::clock;
 #[derive(Clone, Debug)]
 pub struct WorkerProgram {
     path: PathBuf,
-    marker: Option<&'static str>,
+    first_arguments: Vec<OsString>,
 }
 
 /// What connects the worker and us.
@@ -55,12 +56,19 @@ pub enum Ended {
 impl WorkerProgram {
     /// The program `tidegate-worker` at `path`.
     pub fn standalone(path: PathBuf) -> Self {
-        Self { path, marker: None }
+        Self { path, first_arguments: Vec::new() }
+    }
+
+    /// The program `tidegate-worker` at `path`, started by `tool` with its own arguments (valgrind, for example).
+    pub fn under(tool: PathBuf, tool_arguments: Vec<OsString>, path: PathBuf) -> Self {
+        let mut first_arguments = tool_arguments;
+        first_arguments.push(path.into());
+        Self { path: tool, first_arguments }
     }
 
     /// The program at `path`, whose `main` begins with [`run_if_worker`].
     pub fn embedded(path: PathBuf) -> Self {
-        Self { path, marker: Some(AS_WORKER) }
+        Self { path, first_arguments: vec![AS_WORKER.into()] }
     }
 
     /// Starts a worker.
@@ -87,7 +95,7 @@ impl WorkerProgram {
         let (host, ends) = HostEnd::pipes()?;
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("ulimit -n {open_files}; exec \"$0\" \"$@\"")).arg(&self.path);
-        command.args(self.marker);
+        command.args(&self.first_arguments);
         Self::start(&mut command, host, ends)
     }
 
@@ -102,7 +110,7 @@ impl WorkerProgram {
 
     fn command(&self, settings: &[&str]) -> Command {
         let mut command = Command::new(&self.path);
-        command.args(self.marker).args(settings);
+        command.args(&self.first_arguments).args(settings);
         command
     }
 

@@ -115,7 +115,9 @@ fn follow(consumer: &mut Consumer, stream: &ReceivedStream, stored: &Stored, tur
 
 fn passes(consumer: &Consumer, stored: &Stored) -> bool {
     let silent = consumer.gate.ignore_dtx && stored.is_silence;
-    !silent && consumer.codecs.iter().any(|codec| codec.payload_type == stored.mapped_payload_type)
+    // Padding alone probes the path to us; it is nothing to anybody behind us.
+    let empty = stored.header.payload_len() == 0;
+    !silent && !empty && consumer.codecs.iter().any(|codec| codec.payload_type == stored.mapped_payload_type)
 }
 
 /// Makes packets of nearly one size equal with RTP padding (RFC 3550 5.1), so that they leave as one message. The

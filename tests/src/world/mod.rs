@@ -1,0 +1,250 @@
+//! A whole worker on a virtual clock over a simulated network, and the peers around it.
+//!
+//! [`World`] drives the worker exactly as its event loop does: requests and datagrams, what is due, the end of the
+//! turn. It knows the worker's edges (requests in, messages out, datagrams both ways) and nothing of its inside; what
+//! arrives at peers is read by readers of their own ([`rtp`], [`rtcp`]), so that a defect in the worker's wire code
+//! cannot hide itself.
+//!
+//! Invariants, checked after every turn: no panic was contained, packet memory stays below its limit, everything sent
+//! can be read. Checked when a world ends: after all is closed no packet, no byte and no socket is held.
+
+pub mod clock;
+pub mod host;
+pub mod network;
+pub mod parameters;
+pub mod peer;
+pub mod rtcp;
+pub mod rtp;
+
+use std::time::Duration;
+
+use tidegate_protocol::error::CommandError;
+use tidegate_protocol::event::Event;
+use tidegate_protocol::ids::RequestId;
+use tidegate_protocol::message::{FromWorker, LogLevel};
+use tidegate_protocol::request::Command;
+use tidegate_protocol::response::Reply;
+use tidegate_worker::base::pool::{Pool, PoolStats};
+use tidegate_worker::base::time::Time;
+use tidegate_worker::outbox::{LogSettings, Outbox};
+use tidegate_worker::random::Random;
+use tidegate_worker::turn::{Ntp, Turn};
+use tidegate_worker::worker::{Worker, WorkerSettings};
+
+use clock::VirtualClock;
+use network::SimulatedNetwork;
+
+/// One worker and all that surrounds it.
+#[derive(Debug)]
+pub struct World {
+    /// Sockets and whoever is behind them.
+    pub network: SimulatedNetwork,
+    worker: Worker,
+    pool: Pool,
+    outbox: Outbox,
+    random: Random,
+    clock: VirtualClock,
+    last_id: u64,
+    last_request: u64,
+    said: Vec<FromWorker>,
+}
+
+/// What a world begins with.
+#[derive(Clone, Copy, Debug)]
+pub struct Beginning {
+    /// The worker's settings.
+    pub settings: WorkerSettings,
+    /// The most that packets may take.
+    pub packet_memory_limit_bytes: usize,
+    /// Seconds since 1900 when the world begins.
+    pub wall_seconds: u32,
+    /// Where all random numbers come from.
+    pub seed: u8,
+}
+
+impl Default for Beginning {
+    fn default() -> Self {
+        Self {
+            settings: WorkerSettings::default(),
+            packet_memory_limit_bytes: 128 << 20,
+            wall_seconds: 3_900_000_000,
+            seed: 1,
+        }
+    }
+}
+
+impl World {
+    /// A worker with default settings.
+    pub fn new() -> Self {
+        Self::from(Beginning::default())
+    }
+
+    /// A worker that begins otherwise.
+    pub fn from(beginning: Beginning) -> Self {
+        let mut random = Random::from_seed([beginning.seed; 32]);
+        let log = LogSettings { level: LogLevel::Warn, tags: 0 };
+        Self {
+            network: SimulatedNetwork::default(),
+            worker: Worker::new(beginning.settings, &mut random),
+            pool: Pool::new(beginning.packet_memory_limit_bytes),
+            outbox: Outbox::new(random.hasher(), log),
+            random,
+            clock: VirtualClock::new(Ntp(u64::from(beginning.wall_seconds) << 32)),
+            last_id: 0,
+            last_request: 0,
+            said: Vec::new(),
+        }
+    }
+
+    /// The worker's time.
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// The wall's time, as NTP.
+    pub fn wall(&self) -> u64 {
+        self.clock.wall().0
+    }
+
+    /// Milliseconds since the world began.
+    pub fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.clock.elapsed().as_millis()).expect("a short test")
+    }
+
+    /// Asks the worker for something, in a turn of its own.
+    ///
+    /// # Errors
+    /// What the worker answered.
+    pub fn request(&mut self, command: Command) -> Result<Reply, CommandError> {
+        self.last_request += 1;
+        let id = RequestId(self.last_request);
+        self.turn(|worker, turn| worker.on_request(id, command, turn));
+        let answers = self.said.iter().position(
+            |message| matches!(message, FromWorker::Response { id: answered, .. } if *answered == id),
+        );
+        match self.said.remove(answers.expect("each request is answered")) {
+            FromWorker::Response { result, .. } => result,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    /// Several requests in one turn, as from a host that does not wait; everything the worker said, in order.
+    pub fn requests(&mut self, commands: impl IntoIterator<Item = Command>) -> Vec<FromWorker> {
+        let first = self.said.len();
+        let from = self.last_request;
+        let commands: Vec<_> = commands.into_iter().zip(from + 1..).collect();
+        self.last_request += commands.len() as u64;
+        self.turn(|worker, turn| {
+            for (command, id) in commands {
+                worker.on_request(RequestId(id), command, turn);
+            }
+        });
+        self.said.split_off(first)
+    }
+
+    /// Lets the worker receive what waits for it, all in one turn, at this moment.
+    pub fn receive(&mut self) {
+        self.turn(|_, _| ());
+    }
+
+    /// Lets time pass; the worker does at its time what is due.
+    pub fn run_for(&mut self, millis: u64) {
+        let end = self.now() + Duration::from_millis(millis);
+        if self.network.has_arrivals() {
+            self.receive();
+        }
+        while let Some(due) = self.worker.next_deadline().filter(|due| *due <= end) {
+            self.clock.advance_to(due);
+            self.receive();
+        }
+        self.clock.advance_to(end);
+    }
+
+    /// Takes what the worker told since the last time.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        let said = std::mem::take(&mut self.said).into_iter();
+        let events = said.filter_map(|message| match message {
+            FromWorker::Event(event) => Some(event),
+            FromWorker::Log { level: LogLevel::Error, text, .. } => panic!("the worker logged: {text}"),
+            _ => None,
+        });
+        events.collect()
+    }
+
+    /// The state of packet memory.
+    pub fn pool(&self) -> PoolStats {
+        self.pool.stats()
+    }
+
+    /// Packet buffers in use.
+    pub fn packets_in_use(&self) -> usize {
+        self.pool.in_use()
+    }
+
+    /// Bytes held against the packet memory limit.
+    pub fn held_bytes(&self) -> usize {
+        self.pool.held_bytes()
+    }
+
+    /// Closes everything, as at the end of the process, and checks that nothing is left.
+    fn end(&mut self) {
+        self.turn(|worker, turn| worker.close(turn));
+        assert_eq!(self.pool.in_use(), 0, "packets are held after everything was closed");
+        assert_eq!(self.pool.stats().charged_bytes, 0, "bytes are charged after everything was closed");
+        assert_eq!(self.network.open_sockets(), 0, "sockets are open after everything was closed");
+    }
+
+    /// One turn of the event loop: `input`, what arrived, what is due, the end of the turn.
+    fn turn(&mut self, input: impl FnOnce(&mut Worker, &mut Turn<'_>)) {
+        let Self { network, worker, pool, outbox, random, clock, .. } = self;
+        let (now, wall) = (clock.now(), clock.wall());
+        network.now = now;
+        input(worker, &mut Turn { now, wall, pool, outbox, network, random });
+        while let Some(datagram) = network.receive(pool) {
+            worker.on_datagram(datagram, &mut Turn { now, wall, pool, outbox, network, random });
+        }
+        let mut turn = Turn { now, wall, pool, outbox, network, random };
+        worker.on_deadline(&mut turn);
+        worker.end_turn(&mut turn);
+        self.said.extend(std::iter::from_fn(|| outbox.pop()));
+        self.check();
+    }
+
+    fn check(&self) {
+        assert_eq!(self.worker.panics_contained(), 0, "a panic was contained");
+        let (held, limit) = (self.pool.held_bytes(), self.pool.limit_bytes());
+        assert!(held <= limit, "{held} bytes are held, {limit} are allowed");
+        assert!(self.outbox.batch.is_empty(), "datagrams are left after the end of a turn");
+        let next = self.worker.next_deadline();
+        assert!(next.is_none_or(|next| next > self.now()), "something due was not done");
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.end();
+        }
+    }
+}
+
+/// Whether a datagram is RTCP, by its second byte (RFC 5761 4).
+pub fn is_rtcp(datagram: &[u8]) -> bool {
+    matches!(datagram, [_, 192..=223, ..])
+}
+
+/// Everything that a worker sends must be readable.
+fn assert_readable(datagram: &[u8]) {
+    let read = if is_rtcp(datagram) {
+        rtcp::read(datagram).map(drop)
+    } else {
+        rtp::RtpPacket::read(datagram).map(drop)
+    };
+    assert_eq!(read, Ok(()), "the worker sent {datagram:02x?}");
+}

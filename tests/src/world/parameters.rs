@@ -1,0 +1,262 @@
+//! Streams as applications describe them, and the parameters that come of it.
+//!
+//! Knows the dictionaries of the protocol. Does not know the worker. [`Stream`] describes one end: what a producer's
+//! peer sends, or what a consumer's peer receives; [`mapped_ssrc`] and the router's payload types tie the two.
+//! Invariant: of two streams with different SSRCs all names differ.
+
+use tidegate_protocol::bounded::{List, Text};
+use tidegate_protocol::ids::{ConsumerId, ProducerId, TransportId};
+use tidegate_protocol::request::Command;
+use tidegate_protocol::rtp::{
+    CodecMapping, CodecParameter, EncodingMapping, MediaKind, ParameterValue, RtcpFeedback, RtcpParameters,
+    RtpCodecParameters, RtpEncodingParameters, RtpHeaderExtensionParameters, RtpMapping, RtpParameters,
+    RtpType,
+};
+
+/// One stream at one end.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// Its codec.
+    pub mime_type: &'static str,
+    /// At this end.
+    pub payload_type: u8,
+    /// Of retransmissions, at this end; used when `rtx_ssrc` is there.
+    pub rtx_payload_type: u8,
+    /// Hertz.
+    pub clock_rate: u32,
+    /// Whether its SSRC is in the parameters.
+    pub announced: bool,
+    /// The stream.
+    pub ssrc: u32,
+    /// Its retransmissions.
+    pub rtx_ssrc: Option<u32>,
+    /// RFC 8852.
+    pub rid: Option<&'static str>,
+    /// RFC 8843.
+    pub mid: Option<&'static str>,
+    /// Losses may be asked for.
+    pub nack: bool,
+    /// Key frames may be asked for by PLI.
+    pub pli: bool,
+    /// Key frames may be asked for by FIR.
+    pub fir: bool,
+    /// URIs and ids.
+    pub extensions: Vec<(&'static str, u8)>,
+    /// RFC 3550 6.5.1.
+    pub cname: &'static str,
+}
+
+impl Stream {
+    /// VP8 as a browser sends it, without retransmissions: payload type 96, NACK, PLI.
+    pub fn vp8(ssrc: u32) -> Self {
+        Self {
+            kind: MediaKind::Video,
+            mime_type: "video/VP8",
+            payload_type: 96,
+            rtx_payload_type: 97,
+            clock_rate: 90_000,
+            announced: true,
+            ssrc,
+            rtx_ssrc: None,
+            rid: None,
+            mid: None,
+            nack: true,
+            pli: true,
+            fir: false,
+            extensions: Vec::new(),
+            cname: "peer",
+        }
+    }
+
+    /// Opus: payload type 111, no feedback.
+    pub fn opus(ssrc: u32) -> Self {
+        Self {
+            kind: MediaKind::Audio,
+            mime_type: "audio/opus",
+            payload_type: 111,
+            clock_rate: 48_000,
+            nack: false,
+            pli: false,
+            ..Self::vp8(ssrc)
+        }
+    }
+
+    /// What a consumer of this stream gets: the router's payload type, an SSRC of its own, the same feedback.
+    #[must_use]
+    pub fn consumed_as(&self, ssrc: u32) -> Self {
+        let (payload_type, rtx_payload_type) = match self.kind {
+            MediaKind::Audio => (ROUTER_AUDIO, ROUTER_RTX),
+            MediaKind::Video => (ROUTER_VIDEO, ROUTER_RTX),
+        };
+        Self {
+            payload_type,
+            rtx_payload_type,
+            announced: true,
+            ssrc,
+            rtx_ssrc: None,
+            rid: None,
+            mid: None,
+            extensions: Vec::new(),
+            cname: "router",
+            ..self.clone()
+        }
+    }
+
+    /// With retransmissions on a stream of their own (RFC 4588).
+    #[must_use]
+    pub fn with_rtx(self, rtx_ssrc: u32) -> Self {
+        Self { rtx_ssrc: Some(rtx_ssrc), ..self }
+    }
+
+    /// Nothing is asked for again.
+    #[must_use]
+    pub fn without_nack(self) -> Self {
+        Self { nack: false, ..self }
+    }
+
+    /// With header extensions.
+    #[must_use]
+    pub fn with_extensions(self, extensions: &[(&'static str, u8)]) -> Self {
+        Self { extensions: extensions.to_vec(), ..self }
+    }
+
+    /// With a media identification.
+    #[must_use]
+    pub fn with_mid(self, mid: &'static str) -> Self {
+        Self { mid: Some(mid), ..self }
+    }
+
+    /// Its parameters.
+    pub fn rtp_parameters(&self) -> RtpParameters {
+        let mut codecs = vec![self.codec()];
+        if self.rtx_ssrc.is_some() {
+            codecs.push(self.rtx_codec());
+        }
+        let extensions = self.extensions.iter().map(|(uri, id)| RtpHeaderExtensionParameters {
+            uri: Text::clipped(uri),
+            id: *id,
+            encrypt: false,
+        });
+        let encoding = RtpEncodingParameters {
+            ssrc: Some(self.ssrc).filter(|_| self.announced),
+            rid: self.rid.map(Text::clipped),
+            rtx_ssrc: self.rtx_ssrc,
+            ..RtpEncodingParameters::default()
+        };
+        RtpParameters {
+            mid: self.mid.map(Text::clipped),
+            codecs: list(codecs),
+            header_extensions: list(extensions.collect()),
+            encodings: list(vec![encoding]),
+            rtcp: RtcpParameters { cname: Text::clipped(self.cname), reduced_size: true },
+        }
+    }
+
+    /// Its numbers in the router.
+    pub fn rtp_mapping(&self) -> RtpMapping {
+        let media = self.consumed_as(0);
+        let codecs = vec![
+            CodecMapping { payload_type: self.payload_type, mapped_payload_type: media.payload_type },
+            CodecMapping { payload_type: self.rtx_payload_type, mapped_payload_type: media.rtx_payload_type },
+        ];
+        let encoding = EncodingMapping {
+            ssrc: Some(self.ssrc),
+            rid: self.rid.map(Text::clipped),
+            scalability_mode: None,
+            mapped_ssrc: mapped_ssrc(self.ssrc),
+        };
+        RtpMapping { codecs: list(codecs), encodings: list(vec![encoding]) }
+    }
+
+    /// The request to produce it.
+    pub fn produce(&self, transport: TransportId, producer: ProducerId) -> Command {
+        Command::Produce {
+            transport,
+            producer,
+            kind: self.kind,
+            rtp_parameters: self.rtp_parameters(),
+            rtp_mapping: self.rtp_mapping(),
+            paused: false,
+            key_frame_request_delay_ms: 0,
+        }
+    }
+
+    /// The request to consume `producer`, whose peer sends `source`, as this stream.
+    pub fn consume(
+        &self,
+        transport: TransportId,
+        consumer: ConsumerId,
+        producer: ProducerId,
+        source: &Self,
+    ) -> Command {
+        Command::Consume {
+            transport,
+            consumer,
+            producer,
+            kind: self.kind,
+            rtp_parameters: self.rtp_parameters(),
+            consumer_type: RtpType::Simple,
+            consumable_ssrcs: list(vec![mapped_ssrc(source.ssrc)]),
+            paused: false,
+            ignore_dtx: false,
+        }
+    }
+
+    fn codec(&self) -> RtpCodecParameters {
+        let all = [(self.nack, "nack", ""), (self.pli, "nack", "pli"), (self.fir, "ccm", "fir")];
+        let feedback = all.iter().filter(|(wanted, ..)| *wanted).map(|(_, kind, parameter)| RtcpFeedback {
+            kind: Text::clipped(kind),
+            parameter: Text::clipped(parameter),
+        });
+        RtpCodecParameters {
+            mime_type: Text::clipped(self.mime_type),
+            payload_type: self.payload_type,
+            clock_rate: self.clock_rate,
+            channels: (self.kind == MediaKind::Audio).then_some(2),
+            parameters: List::new(),
+            rtcp_feedback: list(feedback.collect()),
+        }
+    }
+
+    fn rtx_codec(&self) -> RtpCodecParameters {
+        let apt = ParameterValue::Number(self.payload_type.into());
+        RtpCodecParameters {
+            mime_type: Text::clipped(if self.kind == MediaKind::Audio { "audio/rtx" } else { "video/rtx" }),
+            payload_type: self.rtx_payload_type,
+            clock_rate: self.clock_rate,
+            channels: None,
+            parameters: list(vec![CodecParameter { name: Text::clipped("apt"), value: apt }]),
+            rtcp_feedback: List::new(),
+        }
+    }
+}
+
+/// How the router names a producer's stream.
+pub const fn mapped_ssrc(ssrc: u32) -> u32 {
+    ssrc ^ 0xA000_0000
+}
+
+/// A list of the protocol.
+pub fn list<T, const MAX: usize>(items: Vec<T>) -> List<T, MAX> {
+    List::try_from(items).expect("a short list")
+}
+
+/// urn of the extension.
+pub const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
+/// urn of the extension.
+pub const RID: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
+/// URI of the extension.
+pub const ABS_SEND_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time";
+/// URI of the extension.
+pub const TRANSPORT_WIDE_CC: &str =
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+/// urn of the extension.
+pub const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+/// urn of the extension.
+pub const VIDEO_ORIENTATION: &str = "urn:3gpp:video-orientation";
+
+const ROUTER_AUDIO: u8 = 100;
+const ROUTER_VIDEO: u8 = 101;
+const ROUTER_RTX: u8 = 102;
