@@ -102,13 +102,18 @@ impl Producer {
     }
 }
 
-/// The first packet of a stream came: consumers that waited for it want a key frame.
-pub(crate) fn on_stream_started(tables: &mut Tables, key: ProducerKey, index: usize, turn: &mut Turn<'_>) {
-    let Some(producer) = tables.producers.get(key) else { return };
-    let open = |key: &ConsumerKey| tables.consumers.get(*key).is_some_and(consumer::Consumer::is_open);
-    if producer.consumers.iter().any(open) {
+/// Only a key frame helps a stream: asks for one, if anybody is there to see it.
+pub(crate) fn on_key_frame_needed(tables: &mut Tables, key: ProducerKey, index: usize, turn: &mut Turn<'_>) {
+    if is_watched(tables, key) {
         request_key_frame_of(tables, key, index, turn);
     }
+}
+
+/// Whether packets of a producer go to anybody.
+fn is_watched(tables: &Tables, key: ProducerKey) -> bool {
+    let Some(producer) = tables.producers.get(key).filter(|producer| !producer.paused) else { return false };
+    let open = |key: &ConsumerKey| tables.consumers.get(*key).is_some_and(consumer::Consumer::is_open);
+    producer.consumers.iter().any(open)
 }
 
 /// Makes a producer on `transport`.
@@ -231,8 +236,8 @@ pub(crate) fn request_key_frame_of(tables: &mut Tables, key: ProducerKey, index:
 
 /// A held-back key frame request may be due.
 pub(crate) fn on_key_frame_deadline(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
+    let watched = is_watched(tables, key);
     let Some(producer) = tables.producers.get_mut(key) else { return };
-    let watched = !producer.consumers.is_empty() && !producer.paused;
     let mut due: SmallVec<[usize; 4]> = SmallVec::new();
     for (index, stream) in producer.streams.iter_mut().enumerate() {
         let Some(stream) = stream.as_deref_mut() else { continue };
