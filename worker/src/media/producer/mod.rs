@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use tidegate_protocol::ids::{EntityId, ProducerId};
 use tidegate_protocol::rtp::{MediaKind, RtpMapping, RtpParameters, RtpType};
 
+use crate::base::time::Time;
 use crate::media::deadline::Deadline;
 use crate::media::parameters::{Checked, Codec, Encoding, ExtensionIds, check, check_encodings};
 use crate::media::producer::stream::ReceivedStream;
@@ -37,6 +38,7 @@ pub(crate) struct Producer {
     streams: SmallVec<[Option<Box<ReceivedStream>>; 1]>,
     pub(crate) consumers: Vec<ConsumerKey>,
     paused: bool,
+    rings_armed: bool,
     key_frame_request_delay: Duration,
 }
 
@@ -166,6 +168,7 @@ fn new(
         encodings,
         consumers: Vec::new(),
         paused: options.paused,
+        rings_armed: false,
         key_frame_request_delay: options.key_frame_request_delay,
     }
 }
@@ -276,18 +279,32 @@ pub(crate) fn on_history_deadline(tables: &mut Tables, key: ProducerKey, turn: &
         stream.history_armed = None;
         stream.expire(rtt_max, turn);
     }
-    shrink_rings(tables, key, turn);
     arm_history(tables, key);
 }
 
-/// Consumers' own histories age with the packets that they point to.
-fn shrink_rings(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
-    let Some(producer) = tables.producers.get(key) else { return };
-    let Some(retain) = producer.streams().map(|(_, stream)| stream.retain()).max() else { return };
+/// Consumers' own histories age with the packets that they point to, and owe their memory when nothing is sent.
+pub(crate) fn on_rings_deadline(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
+    let Tables { producers, consumers, .. } = tables;
+    let Some(producer) = producers.get_mut(key) else { return };
+    let mut bytes = 0;
     for consumer in &producer.consumers {
-        if let Some(consumer) = tables.consumers.get_mut(*consumer) {
-            consumer.stream.ring.shrink(turn.now, retain, turn.pool);
-        }
+        let Some(consumer) = consumers.get_mut(*consumer) else { continue };
+        let Some(stream) = producer.stream_named(consumer.consumable_ssrc) else { continue };
+        let retain = consumer.retain(stream);
+        consumer.stream.ring.shrink(turn.now, retain, turn.pool);
+        bytes += consumer.stream.ring.bytes();
+    }
+    producer.rings_armed = false;
+    if bytes > 0 {
+        arm_rings(tables, key, turn.now);
+    }
+}
+
+/// Sets the timer for consumers' own histories, if it is not set.
+pub(crate) fn arm_rings(tables: &mut Tables, key: ProducerKey, now: Time) {
+    let Some(producer) = tables.producers.get_mut(key) else { return };
+    if !std::mem::replace(&mut producer.rings_armed, true) {
+        tables.schedule(Deadline::Rings(key), now + SHRINK_EVERY);
     }
 }
 
@@ -317,3 +334,6 @@ pub(crate) fn arm_history(tables: &mut Tables, key: ProducerKey) {
         tables.schedule(Deadline::History(key), at);
     }
 }
+
+/// How often consumers' own histories are looked at.
+const SHRINK_EVERY: Duration = Duration::from_secs(1);
