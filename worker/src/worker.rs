@@ -108,6 +108,7 @@ impl Worker {
                 Deadline::Nack(producer) => producer::on_nack_deadline(tables, producer, turn),
                 Deadline::KeyFrame(producer) => producer::on_key_frame_deadline(tables, producer, turn),
                 Deadline::History(producer) => producer::on_history_deadline(tables, producer, turn),
+                Deadline::Rings(producer) => producer::on_rings_deadline(tables, producer, turn),
                 Deadline::Memory => memory::on_deadline(tables, turn),
             }));
             if done.is_err() {
@@ -180,7 +181,10 @@ impl Worker {
     fn transport_of(&self, deadline: Deadline) -> Option<TransportKey> {
         match deadline {
             Deadline::Rtcp(transport) => Some(transport),
-            Deadline::Nack(producer) | Deadline::KeyFrame(producer) | Deadline::History(producer) => {
+            Deadline::Nack(producer)
+            | Deadline::KeyFrame(producer)
+            | Deadline::History(producer)
+            | Deadline::Rings(producer) => {
                 self.tables.producers.get(producer).map(|producer| producer.transport)
             }
             Deadline::Memory => None,

@@ -17,6 +17,8 @@ pub(crate) enum Deadline {
     KeyFrame(ProducerKey),
     /// Packets of a producer's history that have aged out.
     History(ProducerKey),
+    /// Consumers' memories of what they sent of a producer, to become smaller.
+    Rings(ProducerKey),
     /// Empty memory to give back.
     Memory,
 }
@@ -26,7 +28,9 @@ impl Deadline {
     pub(crate) fn grid(self) -> Duration {
         match self {
             Self::Nack(_) => Duration::from_millis(1),
-            Self::Rtcp(_) | Self::KeyFrame(_) | Self::History(_) | Self::Memory => Duration::from_millis(20),
+            Self::Rtcp(_) | Self::KeyFrame(_) | Self::History(_) | Self::Rings(_) | Self::Memory => {
+                Duration::from_millis(20)
+            }
         }
     }
 }

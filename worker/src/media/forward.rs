@@ -4,7 +4,7 @@
 //! transport after the other, so that the order in which bytes leave is the order of their numbers and packets of one
 //! size to one peer stand next to each other (GSO).
 
-use crate::media::consumer::{self, Consumer, plan, seal};
+use crate::media::consumer::{self, plan, seal};
 use crate::media::transport::rtcp;
 use crate::media::{ConsumerKey, ProducerKey, Tables, TransportKey, producer};
 use crate::turn::Turn;
@@ -92,7 +92,9 @@ fn plan_run(
         if planned.packets == 0 {
             continue;
         }
-        stream.wanted();
+        if consumer.repairs() {
+            stream.wanted();
+        }
         if let Some(transport) = tables.transports.get_mut(consumer.transport)
             && transport.sender.enqueue(*key)
         {
@@ -103,18 +105,17 @@ fn plan_run(
 
 /// Keeps of a run what some consumer may ask for again.
 fn end_run(tables: &mut Tables, run: Run, turn: &mut Turn<'_>) {
-    let Tables { producers, consumers, metrics, .. } = tables;
-    let Some((stream, keys)) =
-        producers.get_mut(run.producer).and_then(|producer| producer.run(run.encoding))
+    let Tables { producers, metrics, .. } = tables;
+    let Some((stream, _)) = producers.get_mut(run.producer).and_then(|producer| producer.run(run.encoding))
     else {
         return;
     };
     for (_, stored) in stream.run() {
         metrics.count_delay(stored.received_at, turn.now);
     }
-    let repairs = keys.iter().filter_map(|key| consumers.get(*key)).any(Consumer::repairs);
-    stream.end_run(repairs, turn);
+    stream.end_run(turn);
     producer::arm_history(tables, run.producer);
+    producer::arm_rings(tables, run.producer, turn.now);
 }
 
 /// Seals what a transport's consumers have to send: everything, for there is no pacer yet.

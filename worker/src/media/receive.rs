@@ -161,10 +161,7 @@ fn follow_up(tables: &mut Tables, place: Place, admitted: Admitted, turn: &mut T
         producer::arm_nacks(tables, place.producer);
     }
     if admitted.needs_key_frame {
-        producer::request_key_frame_of(tables, place.producer, usize::from(place.encoding), turn);
-    }
-    if admitted.starts {
-        producer::on_stream_started(tables, place.producer, usize::from(place.encoding), turn);
+        producer::on_key_frame_needed(tables, place.producer, usize::from(place.encoding), turn);
     }
 }
 

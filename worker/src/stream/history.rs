@@ -4,7 +4,7 @@
 //! per consumer), what an item is, or who may ask for it: consumers remember a [`Position`] (`super::ring`), and what
 //! that no longer leads to has aged out. Called by `Producer::admit` (push), `Consumer` (get) and the worker's
 //! deadline (expire).
-//! Invariant: positions only grow; the positions held are consecutive, from [`StreamHistory::oldest`] up to, not
+//! Invariant: positions only grow, but for those taken back unseen; the positions held are consecutive, from [`StreamHistory::oldest`] up to, not
 //! including, [`StreamHistory::end`]; the ring's memory is charged to the pool's budget to the byte.
 
 use std::collections::VecDeque;
@@ -116,6 +116,16 @@ impl<T> StreamHistory<T> {
     /// The position that the next packet will take.
     pub const fn end(&self) -> Position {
         self.end
+    }
+
+    /// Takes back what was pushed from `start` on. Nobody may have been told of these positions: they are given again.
+    pub fn take_back(&mut self, start: Position) {
+        while self.end > start
+            && let Some(stored) = self.slots.pop_back()
+        {
+            self.held_bytes -= stored.bytes as usize;
+            self.end = Position(self.end.0 - 1);
+        }
     }
 
     /// Drops what was pushed `retain` ago or earlier, and memory that has not been needed for [`SPACIOUS`]. Returns
@@ -307,6 +317,25 @@ mod tests {
         assert_eq!(history.oldest(), second);
         assert_eq!(history.expire(ms(1_600), keep(), &mut pool), 1);
         assert_eq!((history.held_bytes(), history.oldest()), (0, history.end()));
+    }
+
+    #[test]
+    fn what_is_taken_back_was_never_there_and_the_rest_stays() {
+        let mut pool = Pool::new(MB);
+        let mut history = StreamHistory::new();
+        let kept = history.push('a', ms(1_000), 256, &mut pool).unwrap();
+        let start = history.end();
+        for item in ['b', 'c'] {
+            history.push(item, ms(1_100), 1_536, &mut pool).unwrap();
+        }
+        history.take_back(start);
+        assert_eq!((history.get(kept), history.end(), history.held_bytes()), (Some(&'a'), start, 256));
+        assert_eq!(history.next_expiry(keep()), Some(ms(1_500)));
+        let again = history.push('d', ms(1_200), 256, &mut pool).unwrap();
+        assert_eq!((again, history.get(again), history.oldest()), (start, Some(&'d'), kept));
+        history.take_back(kept);
+        assert_eq!((history.held_bytes(), history.oldest()), (0, history.end()));
+        history.clear(&mut pool);
     }
 
     #[test]

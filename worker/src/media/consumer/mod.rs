@@ -9,6 +9,8 @@ pub(crate) mod seal;
 pub(crate) mod sent;
 pub(crate) mod stats;
 
+use std::time::Duration;
+
 use smallvec::SmallVec;
 use tidegate_protocol::event::Event;
 use tidegate_protocol::ids::ConsumerId;
@@ -17,6 +19,7 @@ use tidegate_protocol::rtp::{MediaKind, RtpParameters, RtpType};
 use crate::media::consumer::sent::SentStream;
 use crate::media::parameters::{Checked, Codec, ExtensionIds, check};
 use crate::media::producer::Producer;
+use crate::media::producer::stream::ReceivedStream;
 use crate::media::refused::Refused;
 use crate::media::transport::rtcp;
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, producer};
@@ -83,6 +86,11 @@ impl Consumer {
 
     pub(crate) fn set_priority(&mut self, priority: u8) {
         self.priority = priority;
+    }
+
+    /// How long it remembers what it sent of `stream`: nothing beyond the turn, if its peer cannot ask for it.
+    pub(crate) fn retain(&self, stream: &ReceivedStream) -> Duration {
+        if self.repairs() { stream.retain() } else { Duration::ZERO }
     }
 
     /// Whether its peer may ask for packets again.

@@ -40,12 +40,13 @@ pub(crate) fn plan_run(
     if equalize_padding && stream.is_video() {
         equalize(&mut passing);
     }
+    let retain = consumer.retain(stream);
     for packet in &passing {
         match consumer.stream.ring.push(
             packet.seq,
             Entry::new(packet.position, packet.rewrite),
             turn.now,
-            stream.retain(),
+            retain,
             turn.pool,
         ) {
             Ok(()) => planned.packets += 1,

@@ -33,10 +33,8 @@ pub(crate) struct Admitted {
     pub(crate) begins_run: bool,
     /// Something was lost that should be asked for again.
     pub(crate) lost: bool,
-    /// So much was lost, or the peer began anew: only a key frame helps.
+    /// The peer began, or so much was lost: only a key frame helps.
     pub(crate) needs_key_frame: bool,
-    /// It is the stream's first packet.
-    pub(crate) starts: bool,
     /// No memory was left for it.
     pub(crate) no_memory: bool,
 }
@@ -109,7 +107,8 @@ impl ReceivedStream {
         paused: bool,
         turn: &mut Turn<'_>,
     ) -> Admitted {
-        let mut admitted = Admitted { starts: self.tracker.highest().is_none(), ..Admitted::default() };
+        let mut admitted = Admitted::default();
+        let starts = self.tracker.highest().is_none();
         let wire = received.header.sequence;
         let verdict = match role {
             Role::Media => self.tracker.on_packet(wire),
@@ -132,6 +131,7 @@ impl ReceivedStream {
         };
         let payload = received.header.payload(&received.buffer);
         let (is_key_frame, is_silence) = self.describe(payload);
+        admitted.needs_key_frame |= starts && !is_key_frame;
         self.count(&received, role, seq, is_key_frame, turn.now);
         if paused {
             return admitted;

@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use tidegate_protocol::ids::ProducerId;
 use tidegate_protocol::rtp::{MediaKind, RtpMapping, RtpParameters, RtpType};
 
+use crate::base::time::Time;
 use crate::media::deadline::Deadline;
 use crate::media::parameters::{Checked, Codec, Encoding, ExtensionIds, check, check_encodings};
 use crate::media::producer::stream::ReceivedStream;
@@ -37,6 +38,7 @@ pub(crate) struct Producer {
     streams: SmallVec<[Option<Box<ReceivedStream>>; 1]>,
     pub(crate) consumers: Vec<ConsumerKey>,
     paused: bool,
+    rings_armed: bool,
     key_frame_request_delay: Duration,
 }
 
@@ -102,13 +104,18 @@ impl Producer {
     }
 }
 
-/// The first packet of a stream came: consumers that waited for it want a key frame.
-pub(crate) fn on_stream_started(tables: &mut Tables, key: ProducerKey, index: usize, turn: &mut Turn<'_>) {
-    let Some(producer) = tables.producers.get(key) else { return };
-    let open = |key: &ConsumerKey| tables.consumers.get(*key).is_some_and(consumer::Consumer::is_open);
-    if producer.consumers.iter().any(open) {
+/// Only a key frame helps a stream: asks for one, if anybody is there to see it.
+pub(crate) fn on_key_frame_needed(tables: &mut Tables, key: ProducerKey, index: usize, turn: &mut Turn<'_>) {
+    if is_watched(tables, key) {
         request_key_frame_of(tables, key, index, turn);
     }
+}
+
+/// Whether packets of a producer go to anybody.
+fn is_watched(tables: &Tables, key: ProducerKey) -> bool {
+    let Some(producer) = tables.producers.get(key).filter(|producer| !producer.paused) else { return false };
+    let open = |key: &ConsumerKey| tables.consumers.get(*key).is_some_and(consumer::Consumer::is_open);
+    producer.consumers.iter().any(open)
 }
 
 /// Makes a producer on `transport`.
@@ -161,6 +168,7 @@ fn new(
         encodings,
         consumers: Vec::new(),
         paused: options.paused,
+        rings_armed: false,
         key_frame_request_delay: options.key_frame_request_delay,
     }
 }
@@ -231,8 +239,8 @@ pub(crate) fn request_key_frame_of(tables: &mut Tables, key: ProducerKey, index:
 
 /// A held-back key frame request may be due.
 pub(crate) fn on_key_frame_deadline(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
+    let watched = is_watched(tables, key);
     let Some(producer) = tables.producers.get_mut(key) else { return };
-    let watched = !producer.consumers.is_empty() && !producer.paused;
     let mut due: SmallVec<[usize; 4]> = SmallVec::new();
     for (index, stream) in producer.streams.iter_mut().enumerate() {
         let Some(stream) = stream.as_deref_mut() else { continue };
@@ -271,18 +279,32 @@ pub(crate) fn on_history_deadline(tables: &mut Tables, key: ProducerKey, turn: &
         stream.history_armed = None;
         stream.expire(rtt_max, turn);
     }
-    shrink_rings(tables, key, turn);
     arm_history(tables, key);
 }
 
-/// Consumers' own histories age with the packets that they point to.
-fn shrink_rings(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
-    let Some(producer) = tables.producers.get(key) else { return };
-    let Some(retain) = producer.streams().map(|(_, stream)| stream.retain()).max() else { return };
+/// Consumers' own histories age with the packets that they point to, and owe their memory when nothing is sent.
+pub(crate) fn on_rings_deadline(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
+    let Tables { producers, consumers, .. } = tables;
+    let Some(producer) = producers.get_mut(key) else { return };
+    let mut bytes = 0;
     for consumer in &producer.consumers {
-        if let Some(consumer) = tables.consumers.get_mut(*consumer) {
-            consumer.stream.ring.shrink(turn.now, retain, turn.pool);
-        }
+        let Some(consumer) = consumers.get_mut(*consumer) else { continue };
+        let Some(stream) = producer.stream_named(consumer.consumable_ssrc) else { continue };
+        let retain = consumer.retain(stream);
+        consumer.stream.ring.shrink(turn.now, retain, turn.pool);
+        bytes += consumer.stream.ring.bytes();
+    }
+    producer.rings_armed = false;
+    if bytes > 0 {
+        arm_rings(tables, key, turn.now);
+    }
+}
+
+/// Sets the timer for consumers' own histories, if it is not set.
+pub(crate) fn arm_rings(tables: &mut Tables, key: ProducerKey, now: Time) {
+    let Some(producer) = tables.producers.get_mut(key) else { return };
+    if !std::mem::replace(&mut producer.rings_armed, true) {
+        tables.schedule(Deadline::Rings(key), now + SHRINK_EVERY);
     }
 }
 
@@ -312,3 +334,6 @@ pub(crate) fn arm_history(tables: &mut Tables, key: ProducerKey) {
         tables.schedule(Deadline::History(key), at);
     }
 }
+
+/// How often consumers' own histories are looked at.
+const SHRINK_EVERY: Duration = Duration::from_secs(1);

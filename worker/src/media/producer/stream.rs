@@ -156,17 +156,18 @@ impl ReceivedStream {
         self.history.iter_from(start)
     }
 
-    /// Some consumer sends packets of this run.
+    /// Some consumer sends packets of this run and may be asked for them again.
     pub(crate) fn wanted(&mut self) {
         self.run_wanted = true;
     }
 
     /// Ends the turn: what nobody can ask for again is not kept.
-    pub(crate) fn end_run(&mut self, repairs: bool, turn: &mut Turn<'_>) {
-        self.run_start = None;
+    pub(crate) fn end_run(&mut self, turn: &mut Turn<'_>) {
         let wanted = std::mem::take(&mut self.run_wanted);
-        let retain = if wanted && repairs { self.retain } else { Duration::ZERO };
-        self.history.expire(turn.now, retain, turn.pool);
+        if let Some(start) = self.run_start.take().filter(|_| !wanted) {
+            self.history.take_back(start);
+        }
+        self.history.expire(turn.now, self.retain, turn.pool);
     }
 
     /// The packet that a consumer remembers by the low half of its position.
