@@ -27,7 +27,7 @@ use crate::random::Random;
 use crate::settings::Settings;
 use crate::sys::clock::{Clock, Moment, sharpen_timers};
 use crate::sys::limits::raise_open_files;
-use crate::sys::memory::{Trimmer, random_seed, resource_usage};
+use crate::sys::memory::{Trimmer, heap, random_seed, resource_usage};
 use crate::sys::pipe::{self, ControlEnds, ControlError, ControlPipe, InputEnd};
 use crate::sys::signals::Signals;
 use crate::sys::udp::{UdpSockets, socket_of};
@@ -376,6 +376,7 @@ impl Core {
         self.worker.shell = ShellReport {
             pid: std::process::id(),
             resource_usage: resource_usage(),
+            heap: heap(),
             event_loop: shell.counters,
             network: shell.sockets.counters(),
         };
