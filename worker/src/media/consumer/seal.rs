@@ -53,7 +53,11 @@ pub(crate) fn seal_unsent(
         sealed += Sealed { packets: 1, bytes };
         let timestamp = consumer.stream.timestamps.map(stored.header.timestamp);
         let payload_bytes = stored.header.payload_len();
-        consumer.stream.sending.on_packet(timestamp, payload_bytes, stored.captured_at, turn.now);
+        if consumer.stream.is_next(seq) {
+            consumer.stream.sending.on_packet(timestamp, payload_bytes, stored.captured_at, turn.now);
+        } else {
+            consumer.stream.sending.on_late_packet(payload_bytes);
+        }
     }
     consumer.stream.media.add(turn.now, sealed.packets, sealed.bytes);
     sealed
