@@ -160,6 +160,9 @@ fn follow_up(tables: &mut Tables, place: Place, admitted: Admitted, turn: &mut T
     if admitted.lost {
         producer::arm_nacks(tables, place.producer);
     }
+    if admitted.score_changed {
+        producer::upstream::tell_scores(tables, place.producer, turn);
+    }
     if admitted.needs_key_frame {
         producer::on_key_frame_needed(tables, place.producer, usize::from(place.encoding), turn);
     }

@@ -53,12 +53,13 @@ pub(crate) fn seal_unsent(
         sealed += Sealed { packets: 1, bytes };
         let timestamp = consumer.stream.timestamps.map(stored.header.timestamp);
         let payload_bytes = stored.header.payload_len();
-        consumer.stream.course(turn.now).sending.on_packet(
-            timestamp,
-            payload_bytes,
-            stored.captured_at,
-            turn.now,
-        );
+        let in_order = consumer.stream.is_next(seq);
+        let sending = &mut consumer.stream.course(turn.now).sending;
+        if in_order {
+            sending.on_packet(timestamp, payload_bytes, stored.captured_at, turn.now);
+        } else {
+            sending.on_late_packet(payload_bytes);
+        }
     }
     consumer.stream.course(turn.now).media.add(turn.now, sealed.packets, sealed.bytes);
     sealed

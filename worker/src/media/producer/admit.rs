@@ -35,6 +35,8 @@ pub(crate) struct Admitted {
     pub(crate) lost: bool,
     /// The peer began, or so much was lost: only a key frame helps.
     pub(crate) needs_key_frame: bool,
+    /// The stream's score is another now.
+    pub(crate) score_changed: bool,
     /// No memory was left for it.
     pub(crate) no_memory: bool,
 }
@@ -123,7 +125,8 @@ impl ReceivedStream {
             }
             Verdict::Duplicate | Verdict::Suspicious => {
                 self.counters.discarded += 1;
-                if verdict == Verdict::Duplicate {
+                // Senders probe with retransmissions of what has arrived: no second arrival of the stream itself.
+                if verdict == Verdict::Duplicate && role == Role::Media {
                     self.reception.on_duplicate();
                 }
                 return admitted;
@@ -132,7 +135,7 @@ impl ReceivedStream {
         let payload = received.header.payload(&received.buffer);
         let (is_key_frame, is_silence) = self.describe(payload);
         admitted.needs_key_frame |= starts && !is_key_frame;
-        self.count(&received, role, seq, is_key_frame, turn.now);
+        admitted.score_changed = self.count(&received, role, seq, is_key_frame, turn.now) || starts;
         if paused {
             return admitted;
         }
@@ -160,13 +163,15 @@ impl ReceivedStream {
         admitted
     }
 
-    /// Padding alone (probing) is not media: it has a number to account for and nothing to count.
-    fn count(&mut self, received: &Received, role: Role, seq: Seq, is_key_frame: bool, now: Time) {
+    /// Padding alone (probing) is not media: it has a number to account for and nothing to count. Whether the score
+    /// changed by it.
+    fn count(&mut self, received: &Received, role: Role, seq: Seq, is_key_frame: bool, now: Time) -> bool {
+        let mut score_changed = false;
         let header = &received.header;
         if header.payload_len() > 0 {
             if self.media.inactive_at(bitrate::INACTIVE_AFTER).is_some_and(|at| at <= now) {
                 // Back from silence: whatever was lost before says nothing about now.
-                self.score.reset(score::MAX, now);
+                score_changed = self.score.reset(score::MAX, now).is_some();
             }
             self.media.add(now, header.packet_len());
         }
@@ -181,6 +186,7 @@ impl ReceivedStream {
         if is_key_frame {
             self.key_frames.on_key_frame();
         }
+        score_changed
     }
 
     /// Keeps the list of losses. False: a repair that nobody waits for.
