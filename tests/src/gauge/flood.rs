@@ -34,6 +34,10 @@ pub struct FloodReport {
     pub loss: f64,
     /// The worker's CPU in parts of one core.
     pub core_share: f64,
+    /// Share of the window in which the worker was ready to run but its core was with somebody else.
+    pub waited_share: f64,
+    /// The same of the load generator, which the dumps' answers meet too.
+    pub generator_waited_share: f64,
     /// Whether the figures do not count: the other stream lost more than 0.1 %, or nothing was flooded.
     pub void: bool,
 }
@@ -70,6 +74,8 @@ pub fn measure(variant: WorkerVariant, settings: &Settings) -> io::Result<FloodR
         dump_max_us: quantile_us(&dumps, 1_000),
         loss: outcome.loss(),
         core_share: ratio(outcome.run_time.ran_ns, outcome.window_ns),
+        waited_share: ratio(outcome.run_time.waited_ns, outcome.window_ns),
+        generator_waited_share: ratio(outcome.own_run_time.waited_ns, outcome.window_ns),
         void: outcome.loss() > super::report::LOSS_MAX || outcome.flooded == 0,
     })
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
+use tidegate_tests::gauge::report::WAITED_SHARE_QUIET;
 use tidegate_tests::gauge::run::Settings;
 use tidegate_tests::gauge::subject::WorkerVariant;
 use tidegate_tests::gauge::{flood, idle};
@@ -48,6 +49,10 @@ fn print_flood(name: &str, report: &flood::FloodReport) {
         report.dump_p50_us,
         report.dump_max_us
     );
+    let waited = report.waited_share.max(report.generator_waited_share);
+    if waited > WAITED_SHARE_QUIET {
+        println!("  the machine was busy: a core was with others for {:.1} % of the time", waited * 100.0);
+    }
 }
 
 /// Idles and prints.
