@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::report::quantile_us;
 use super::run::{PeerSockets, Settings, under_load};
 use super::scenario::Scenario;
-use super::subject::{Subject, WorkerProcess, WorkerVariant};
+use super::subject::{Kind, Subject, WorkerProcess, WorkerVariant};
 use crate::load::{Flood, lossy, ratio};
 use crate::process;
 use crate::stats::Histogram;
@@ -18,6 +18,8 @@ use crate::stats::Histogram;
 /// What the flood did.
 #[derive(Clone, Debug, Serialize)]
 pub struct FloodReport {
+    /// The worker's name, as in rows: moderated or at once.
+    pub subject: &'static str,
     /// Packets per second that flooded the worker's socket.
     pub flood_packets_per_second: f64,
     /// Latency of the other stream in microseconds that half of its packets did not exceed.
@@ -66,6 +68,7 @@ pub fn measure(variant: WorkerVariant, settings: &Settings) -> io::Result<FloodR
         Ok(dumps)
     })?;
     Ok(FloodReport {
+        subject: Kind::Worker(variant).name(),
         flood_packets_per_second: lossy(outcome.flooded) / (lossy(outcome.window_ns) / 1e9),
         latency_p50_us: quantile_us(&outcome.latency, 500),
         latency_p99_us: quantile_us(&outcome.latency, 990),

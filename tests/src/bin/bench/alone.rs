@@ -26,7 +26,7 @@ pub(crate) fn flood(arguments: &Flood) -> io::Result<bool> {
         eprintln!("flooding the worker {name} for {} s", arguments.seconds);
         let report = flood::measure(WorkerVariant { moderation: *moderation, padding: true }, &settings)?;
         if !arguments.json {
-            print_flood(name, &report);
+            print_flood(&report);
         }
         reports.push(report);
     }
@@ -34,12 +34,13 @@ pub(crate) fn flood(arguments: &Flood) -> io::Result<bool> {
     Ok(!reports.iter().any(|report| report.void))
 }
 
-fn print_flood(name: &str, report: &flood::FloodReport) {
+fn print_flood(report: &flood::FloodReport) {
     let verdict = if report.void { "VOID: " } else { "" };
     println!(
-        "{verdict}worker {name}: flooded with {:.0} packets/s ({:.0} % of its core); the other stream lost {:.3} %, \
+        "{verdict}{}: flooded with {:.0} packets/s ({:.0} % of its core); the other stream lost {:.3} %, \
          latency p50 {:.0} us, p99 {:.0} us (wanted: below 10,000); {} dumps answered in {:.0} us at the median, \
          {:.0} us at most (wanted: below 50,000)",
+        report.subject,
         report.flood_packets_per_second,
         report.core_share * 100.0,
         report.loss * 100.0,
