@@ -464,7 +464,7 @@ impl Housekeeping {
 
 /// Whether a request asks for what only the shell knows.
 fn wants_report(command: &Command) -> bool {
-    matches!(command, Command::GetMetrics | Command::GetResourceUsage)
+    matches!(command, Command::DumpWorker | Command::GetMetrics | Command::GetResourceUsage)
 }
 
 fn hello() -> FromWorker {
