@@ -56,7 +56,12 @@ impl Producer {
         }) else {
             return Admitted::default();
         };
-        let Some(codec) = self.codec_of(received.header.payload_type) else { return Admitted::default() };
+        let Some(codec) = self.codec_of(received.header.payload_type) else {
+            if let Some(stream) = self.stream_mut(usize::from(encoding)) {
+                stream.counters.discarded += 1;
+            }
+            return Admitted::default();
+        };
         let paused = self.is_paused();
         let Some(stream) = self.stream_for(encoding, received.header.ssrc, codec, turn.now) else {
             return Admitted::default();

@@ -183,9 +183,14 @@ pub(crate) fn close(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) 
     for consumer in std::mem::take(&mut producer.consumers) {
         consumer::close_with_producer(tables, consumer, turn);
     }
-    if let Some(transport) = tables.transports.get_mut(producer.transport) {
+    let Tables { transports, producers, .. } = tables;
+    if let Some(transport) = transports.get_mut(producer.transport) {
         transport.demux.remove(key);
         transport.producers.retain(|other| *other != key);
+        transport.received_extensions = ExtensionIds::default();
+        for other in transport.producers.iter().filter_map(|other| producers.get(*other)) {
+            transport.received_extensions.join(&other.extensions);
+        }
     }
 }
 
