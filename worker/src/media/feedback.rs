@@ -71,7 +71,18 @@ fn on_sender_info(tables: &mut Tables, key: TransportKey, ssrc: u32, info: Sende
 
 fn on_report_block(tables: &mut Tables, key: TransportKey, block: &ReportBlock, turn: &mut Turn<'_>) {
     let Some((consumer_key, consumer)) = consumer_of(tables, key, block.ssrc) else { return };
-    if block.ssrc == consumer.stream.ssrc && consumer.stream.on_report_block(block, turn) {
+    if block.ssrc != consumer.stream.ssrc {
+        return;
+    }
+    let score_changed = consumer.stream.on_report_block(block, turn);
+    let (producer, ssrc) = (consumer.producer, consumer.consumable_ssrc);
+    if let Some(measured) = consumer.stream.round_trip().filter(|_| consumer.repairs()) {
+        let producer = tables.producers.get_mut(producer);
+        if let Some(stream) = producer.and_then(|producer| producer.stream_named_mut(ssrc)) {
+            stream.on_round_trip(measured);
+        }
+    }
+    if score_changed {
         consumer::tell_score(tables, consumer_key, turn);
     }
 }

@@ -84,6 +84,10 @@ impl Producer {
         self.streams.get(self.encoding_of(mapped_ssrc)?)?.as_deref()
     }
 
+    pub(crate) fn stream_named_mut(&mut self, mapped_ssrc: u32) -> Option<&mut ReceivedStream> {
+        self.stream_mut(self.encoding_of(mapped_ssrc)?)
+    }
+
     /// Streams that were seen, with the index of their encoding.
     pub(crate) fn streams(&self) -> impl Iterator<Item = (usize, &ReceivedStream)> {
         self.streams.iter().enumerate().filter_map(|(index, stream)| Some((index, stream.as_deref()?)))

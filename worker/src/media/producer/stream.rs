@@ -186,6 +186,12 @@ impl ReceivedStream {
         self.history.expire(turn.now, self.retain, turn.pool);
     }
 
+    /// A consumer's round trip was measured: packets are kept at least as long as it needs from now on. (That they may
+    /// be kept for less is found when they age.)
+    pub(crate) fn on_round_trip(&mut self, measured: Duration) {
+        self.retain = self.retain.max(retain(Some(measured), self.stream_kind()));
+    }
+
     /// How long packets are kept.
     pub(crate) fn retain(&self) -> Duration {
         self.retain
@@ -270,13 +276,8 @@ impl ReceivedStream {
     /// what changes slowly. So it need not follow the oldest packet, which would wake the process all the time.
     pub(crate) fn arm_history(&mut self, now: Time) -> Option<Time> {
         let oldest_ends = self.history.next_expiry(self.retain)?;
-        if self.history_armed.is_some() {
-            return None;
-        }
         let newest_ends = self.media.last_at().unwrap_or(now) + self.retain;
-        let at = oldest_ends.max(newest_ends);
-        self.history_armed = Some(at);
-        Some(at)
+        arm(&mut self.history_armed, Some(oldest_ends.max(newest_ends)))
     }
 
     pub(crate) fn arm_key_frames(&mut self) -> Option<Time> {
