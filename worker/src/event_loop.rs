@@ -315,6 +315,11 @@ impl EventLoop {
         }
         self.housekeeping.requests_seen = requests;
         self.shell.sockets.reclaim();
+        if requests == self.housekeeping.requests_at_last_round {
+            self.shell.pipe.reclaim();
+            self.core.outbox.reclaim();
+        }
+        self.housekeeping.requests_at_last_round = requests;
         self.housekeeping.trimmer.trim_if_freed();
     }
 
@@ -426,11 +431,18 @@ struct Housekeeping {
     next: Option<Time>,
     rounds_left: u32,
     requests_seen: u64,
+    requests_at_last_round: u64,
 }
 
 impl Housekeeping {
     fn new() -> Self {
-        Self { trimmer: Trimmer::new(), next: None, rounds_left: 0, requests_seen: 0 }
+        Self {
+            trimmer: Trimmer::new(),
+            next: None,
+            rounds_left: 0,
+            requests_seen: 0,
+            requests_at_last_round: 0,
+        }
     }
 
     /// Whether it is time at `now`; `active` says that something happened in this turn.
@@ -452,7 +464,7 @@ impl Housekeeping {
 
 /// Whether a request asks for what only the shell knows.
 fn wants_report(command: &Command) -> bool {
-    matches!(command, Command::GetMetrics | Command::GetResourceUsage)
+    matches!(command, Command::DumpWorker | Command::GetMetrics | Command::GetResourceUsage)
 }
 
 fn hello() -> FromWorker {

@@ -63,13 +63,10 @@ pub type KeyedMap<K, V> = hashbrown::HashMap<K, V, KeyedState>;
 
 /// Gives memory back when most of a map's room is unused. Called after removals; amortised, as growing is.
 pub fn shrink_when_sparse<K: Eq + Hash, V>(map: &mut KeyedMap<K, V>) {
-    if map.capacity() > ROOM_KEPT && map.len() * 4 <= map.capacity() {
+    if map.len() * 4 <= map.capacity() {
         map.shrink_to(map.len() * 2);
     }
 }
-
-/// Room for so many entries is never given back.
-const ROOM_KEPT: usize = 16;
 
 #[cfg(test)]
 mod tests {

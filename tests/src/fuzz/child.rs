@@ -15,6 +15,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use command_fds::{CommandFdExt, FdMapping};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tidegate_protocol::launch::ALLOCATOR_ENVIRONMENT;
 
 use super::host_end::HostEnd;
 use crate::clock;
@@ -118,6 +119,8 @@ impl WorkerProgram {
         let mappings =
             ends.into_iter().zip(3..).map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd });
         command.fd_mappings(mappings.collect()).map_err(io::Error::other)?;
+        let (variable, value) = ALLOCATOR_ENVIRONMENT;
+        command.env(variable, value);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let process = command.spawn()?;
         // The command holds the worker's ends: ours would never see them close.

@@ -147,6 +147,17 @@ impl World {
         self.turn(|_, _| ());
     }
 
+    /// Lets the worker receive what waits for it and then, in the same turn, a request, which must be done.
+    pub fn receive_then(&mut self, command: Command) {
+        self.last_request += 1;
+        let id = RequestId(self.last_request);
+        self.whole_turn(|_, _| (), |worker, turn| worker.on_request(id, command, turn));
+        let answer = self.said.iter().any(|message| {
+            matches!(message, FromWorker::Response { id: answered, result: Ok(_) } if *answered == id)
+        });
+        assert!(answer, "the request was refused");
+    }
+
     /// Lets time pass; the worker does at its time what is due.
     pub fn run_for(&mut self, millis: u64) {
         let end = self.now() + Duration::from_millis(millis);
@@ -196,6 +207,15 @@ impl World {
 
     /// One turn of the event loop: `input`, what arrived, what is due, the end of the turn.
     fn turn(&mut self, input: impl FnOnce(&mut Worker, &mut Turn<'_>)) {
+        self.whole_turn(input, |_, _| ());
+    }
+
+    /// A turn with something that comes after what arrived.
+    fn whole_turn(
+        &mut self,
+        input: impl FnOnce(&mut Worker, &mut Turn<'_>),
+        later: impl FnOnce(&mut Worker, &mut Turn<'_>),
+    ) {
         let Self { network, worker, pool, outbox, random, clock, .. } = self;
         let (now, wall) = (clock.now(), clock.wall());
         network.now = now;
@@ -204,6 +224,7 @@ impl World {
             worker.on_datagram(datagram, &mut Turn { now, wall, pool, outbox, network, random });
         }
         let mut turn = Turn { now, wall, pool, outbox, network, random };
+        later(worker, &mut turn);
         worker.on_deadline(&mut turn);
         worker.end_turn(&mut turn);
         self.said.extend(std::iter::from_fn(|| outbox.pop()));

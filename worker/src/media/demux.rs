@@ -147,17 +147,18 @@ impl Demux {
             }
             None => *self.rids.get(rid?)?,
         };
-        let place = Place { producer, encoding, role };
-        self.learn(header.ssrc, place);
-        Some(place)
+        self.learn(header.ssrc, Place { producer, encoding, role })
     }
 
-    /// Remembers a stream that was found by name; the first one of a role wins until the producer closes.
-    fn learn(&mut self, ssrc: u32, place: Place) {
-        if self.learnt < LEARNT_MAX && !self.ssrcs.values().any(|known| *known == place) {
-            self.ssrcs.insert(ssrc, place);
-            self.learnt += 1;
+    /// Remembers a stream that was found by name. The first one of a role wins until the producer closes: `None` for
+    /// any other, whose numbers would only disturb the first one's.
+    fn learn(&mut self, ssrc: u32, place: Place) -> Option<Place> {
+        if self.learnt >= LEARNT_MAX || self.ssrcs.values().any(|known| *known == place) {
+            return None;
         }
+        self.ssrcs.insert(ssrc, place);
+        self.learnt += 1;
+        Some(place)
     }
 
     pub(crate) fn ssrcs(&self) -> impl Iterator<Item = (u32, ProducerKey)> + '_ {

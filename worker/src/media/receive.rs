@@ -114,7 +114,11 @@ fn welcome(tables: &mut Tables, owner: Owner, source: Source, datagram: &Datagra
     }
     transport.plain.learn(owner.purpose, datagram.reply_to());
     turn.outbox.event(learnt(transport, owner.purpose));
-    on_connected(tables, owner.transport, turn);
+    match owner.purpose {
+        Purpose::Rtp => on_connected(tables, owner.transport, turn),
+        // Media has nowhere to go yet.
+        Purpose::Rtcp => rtcp::arm(tables, owner.transport, turn.now),
+    }
 }
 
 fn learnt(transport: &Transport, purpose: Purpose) -> Event {
@@ -160,6 +164,9 @@ fn follow_up(tables: &mut Tables, place: Place, admitted: Admitted, turn: &mut T
     if admitted.lost {
         producer::arm_nacks(tables, place.producer);
     }
+    if admitted.score_changed {
+        producer::upstream::tell_scores(tables, place.producer, turn);
+    }
     if admitted.needs_key_frame {
         producer::on_key_frame_needed(tables, place.producer, usize::from(place.encoding), turn);
     }
@@ -179,7 +186,20 @@ fn on_rtcp(tables: &mut Tables, owner: Owner, source: Source, datagram: &Datagra
         transport.counters.dropped.bad_header += 1;
         return;
     }
+    if source == Source::Unheard && !may_introduce(transport, &datagram.buffer) {
+        transport.counters.dropped.wrong_source += 1;
+        return;
+    }
     transport.counters.received.add(turn.now, 1, datagram.buffer.len() as u64);
     welcome(tables, owner, source, datagram, turn);
     feedback::on_compound(tables, owner.transport, &datagram.buffer, datagram.received_at, turn);
+}
+
+/// Whether RTCP from an address that was never heard of can be the peer's. As with RTP, a transport that expects
+/// streams is taken over only by who sends one of them; a report is easily made.
+fn may_introduce(transport: &Transport, compound: &[u8]) -> bool {
+    let sender = compound.get(4..8).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+    transport.demux.is_empty()
+        || transport.plain.rtp_destination().is_some()
+        || sender.is_some_and(|ssrc| transport.demux.knows(ssrc))
 }

@@ -177,6 +177,13 @@ impl Sockets {
         }
     }
 
+    /// Takes [`Self::set_peer`] back.
+    pub(crate) fn forget_peer(&mut self, socket: SocketKey, peer: SocketAddr) {
+        if let Some(Use::Shared(shared)) = self.uses.get_mut(&socket) {
+            shared.peers.remove(&peer);
+        }
+    }
+
     /// Who a datagram from `peer` is for.
     pub(crate) fn find(&self, socket: SocketKey, peer: SocketAddr) -> Found {
         match self.uses.get(&socket) {

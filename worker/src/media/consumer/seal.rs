@@ -53,12 +53,13 @@ pub(crate) fn seal_unsent(
         sealed += Sealed { packets: 1, bytes };
         let timestamp = consumer.stream.timestamps.map(stored.header.timestamp);
         let payload_bytes = stored.header.payload_len();
-        consumer.stream.course(turn.now).sending.on_packet(
-            timestamp,
-            payload_bytes,
-            stored.captured_at,
-            turn.now,
-        );
+        let in_order = consumer.stream.is_next(seq);
+        let sending = &mut consumer.stream.course(turn.now).sending;
+        if in_order {
+            sending.on_packet(timestamp, payload_bytes, stored.captured_at, turn.now);
+        } else {
+            sending.on_late_packet(payload_bytes);
+        }
     }
     consumer.stream.course(turn.now).media.add(turn.now, sealed.packets, sealed.bytes);
     sealed
@@ -78,7 +79,7 @@ pub(crate) fn repair(
     if !entry.may_resend(turn.now, consumer.stream.round_trip()) {
         return None;
     }
-    let stored = stream.stored(entry.position)?;
+    let stored = stream.stored(entry.position).filter(|stored| stream.keeps(stored, turn.now))?;
     let form = match consumer.stream.rtx_ssrc {
         Some(ssrc) => Form::Rtx { original: sequence, ssrc, sequence: consumer.stream.take_rtx_sequence() },
         None => Form::Media { sequence },

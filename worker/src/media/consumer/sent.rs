@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidegate_protocol::rtp::RtpEncodingParameters;
 
-use crate::base::sequence::Serial16;
+use crate::base::sequence::{Seq, Serial16};
 use crate::base::time::Time;
 use crate::media::parameters::{Codec, codec_of};
 use crate::media::refused::Refused;
@@ -28,6 +28,8 @@ pub(crate) struct SentStream {
     pub(crate) timestamps: TimestampMap,
     pub(crate) ring: SentRing,
     pub(crate) segments: Segments,
+    /// The number after the highest one that was sent.
+    next: Seq,
     /// The beginning of the producer's stream that it follows; `None` until the next packet it can start with.
     pub(crate) follows: Option<u8>,
     /// The one that it followed last, pauses aside: timestamps are those of this beginning.
@@ -113,6 +115,7 @@ impl SentStream {
             timestamps: TimestampMap::new(),
             ring: SentRing::new(),
             segments: Segments::default(),
+            next: Seq::new(0),
             follows: None,
             followed: None,
             course: None,
@@ -171,6 +174,13 @@ impl SentStream {
     /// Forgets what was sent and gives its memory back.
     pub(crate) fn forget_packets(&mut self, turn: &mut Turn<'_>) {
         self.ring.clear(turn.pool);
+    }
+
+    /// Whether `seq`, which is sent now, is above all that were sent before: not late.
+    pub(crate) fn is_next(&mut self, seq: Seq) -> bool {
+        let next = seq >= self.next;
+        self.next = self.next.max(seq.next());
+        next
     }
 
     /// The number that the next RTX packet carries.

@@ -4,7 +4,7 @@
 //! here: duplicates, restarts, unknown payload types, repairs of what was not lost.
 
 use crate::base::pool::Buffer;
-use crate::base::sequence::Seq;
+use crate::base::sequence::{Seq, Serial16};
 use crate::base::time::Time;
 use crate::media::demux::Role;
 use crate::media::parameters::Codec;
@@ -35,6 +35,8 @@ pub(crate) struct Admitted {
     pub(crate) lost: bool,
     /// The peer began, or so much was lost: only a key frame helps.
     pub(crate) needs_key_frame: bool,
+    /// The stream's score is another now.
+    pub(crate) score_changed: bool,
     /// No memory was left for it.
     pub(crate) no_memory: bool,
 }
@@ -54,7 +56,12 @@ impl Producer {
         }) else {
             return Admitted::default();
         };
-        let Some(codec) = self.codec_of(received.header.payload_type) else { return Admitted::default() };
+        let Some(codec) = self.codec_of(received.header.payload_type) else {
+            if let Some(stream) = self.stream_mut(usize::from(encoding)) {
+                stream.counters.discarded += 1;
+            }
+            return Admitted::default();
+        };
         let paused = self.is_paused();
         let Some(stream) = self.stream_for(encoding, received.header.ssrc, codec, turn.now) else {
             return Admitted::default();
@@ -109,30 +116,11 @@ impl ReceivedStream {
     ) -> Admitted {
         let mut admitted = Admitted::default();
         let starts = self.tracker.highest().is_none();
-        let wire = received.header.sequence;
-        let verdict = match role {
-            Role::Media => self.tracker.on_packet(wire),
-            Role::Rtx => self.tracker.on_repair(wire),
-        };
-        let seq = match verdict {
-            Verdict::New { seq, .. } | Verdict::Late(seq) => seq,
-            Verdict::Restarted(seq) => {
-                self.begin_anew(seq);
-                admitted.needs_key_frame = true;
-                seq
-            }
-            Verdict::Duplicate | Verdict::Suspicious => {
-                self.counters.discarded += 1;
-                if verdict == Verdict::Duplicate {
-                    self.reception.on_duplicate();
-                }
-                return admitted;
-            }
-        };
+        let Some(seq) = self.judge(received.header.sequence, role, &mut admitted) else { return admitted };
         let payload = received.header.payload(&received.buffer);
         let (is_key_frame, is_silence) = self.describe(payload);
         admitted.needs_key_frame |= starts && !is_key_frame;
-        self.count(&received, role, seq, is_key_frame, turn.now);
+        admitted.score_changed = self.count(&received, role, seq, is_key_frame, turn.now) || starts;
         if paused {
             return admitted;
         }
@@ -160,13 +148,36 @@ impl ReceivedStream {
         admitted
     }
 
-    /// Padding alone (probing) is not media: it has a number to account for and nothing to count.
-    fn count(&mut self, received: &Received, role: Role, seq: Seq, is_key_frame: bool, now: Time) {
+    /// The packet's extended number; `None` when it came before or cannot be believed.
+    fn judge(&mut self, wire: Serial16, role: Role, admitted: &mut Admitted) -> Option<Seq> {
+        let verdict = match role {
+            Role::Media => self.tracker.on_packet(wire),
+            Role::Rtx => self.tracker.on_repair(wire),
+        };
+        match verdict {
+            Verdict::New { seq, .. } | Verdict::Late(seq) => return Some(seq),
+            Verdict::Restarted(seq) => {
+                self.begin_anew(seq);
+                admitted.needs_key_frame = true;
+                return Some(seq);
+            }
+            // Senders probe with retransmissions of what has arrived: no second arrival of the stream itself.
+            Verdict::Duplicate if role == Role::Media => self.reception.on_duplicate(),
+            Verdict::Duplicate | Verdict::Suspicious => {}
+        }
+        self.counters.discarded += 1;
+        None
+    }
+
+    /// Padding alone (probing) is not media: it has a number to account for and nothing to count. Whether the score
+    /// changed by it.
+    fn count(&mut self, received: &Received, role: Role, seq: Seq, is_key_frame: bool, now: Time) -> bool {
+        let mut score_changed = false;
         let header = &received.header;
         if header.payload_len() > 0 {
             if self.media.inactive_at(bitrate::INACTIVE_AFTER).is_some_and(|at| at <= now) {
                 // Back from silence: whatever was lost before says nothing about now.
-                self.score.reset(score::MAX, now);
+                score_changed = self.score.reset(score::MAX, now).is_some();
             }
             self.media.add(now, header.packet_len());
         }
@@ -181,6 +192,7 @@ impl ReceivedStream {
         if is_key_frame {
             self.key_frames.on_key_frame();
         }
+        score_changed
     }
 
     /// Keeps the list of losses. False: a repair that nobody waits for.

@@ -183,9 +183,14 @@ pub(crate) fn close(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) 
     for consumer in std::mem::take(&mut producer.consumers) {
         consumer::close_with_producer(tables, consumer, turn);
     }
-    if let Some(transport) = tables.transports.get_mut(producer.transport) {
+    let Tables { transports, producers, .. } = tables;
+    if let Some(transport) = transports.get_mut(producer.transport) {
         transport.demux.remove(key);
         transport.producers.retain(|other| *other != key);
+        transport.received_extensions = ExtensionIds::default();
+        for other in transport.producers.iter().filter_map(|other| producers.get(*other)) {
+            transport.received_extensions.join(&other.extensions);
+        }
     }
 }
 
@@ -279,7 +284,7 @@ pub(crate) fn on_history_deadline(tables: &mut Tables, key: ProducerKey, turn: &
         stream.history_armed = None;
         stream.expire(rtt_max, turn);
     }
-    arm_history(tables, key);
+    arm_history(tables, key, turn.now);
 }
 
 /// Consumers' own histories age with the packets that they point to, and owe their memory when nothing is sent.
@@ -327,9 +332,9 @@ pub(crate) fn arm_nacks(tables: &mut Tables, key: ProducerKey) {
 }
 
 /// Sets the timer for aged packets, if one is needed and not set.
-pub(crate) fn arm_history(tables: &mut Tables, key: ProducerKey) {
+pub(crate) fn arm_history(tables: &mut Tables, key: ProducerKey, now: Time) {
     let Some(producer) = tables.producers.get_mut(key) else { return };
-    let next = producer.streams_mut().filter_map(|stream| stream.arm_history()).min();
+    let next = producer.streams_mut().filter_map(|stream| stream.arm_history(now)).min();
     if let Some(at) = next {
         tables.schedule(Deadline::History(key), at);
     }

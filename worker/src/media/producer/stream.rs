@@ -170,6 +170,11 @@ impl ReceivedStream {
         self.history.expire(turn.now, self.retain, turn.pool);
     }
 
+    /// Whether consumers may still ask for a packet; it may be held for a little longer than that.
+    pub(crate) fn keeps(&self, stored: &Stored, now: Time) -> bool {
+        now.since(stored.received_at) <= self.retain
+    }
+
     /// The packet that a consumer remembers by the low half of its position.
     pub(crate) fn stored(&self, position: u32) -> Option<&Stored> {
         self.history.resolve(position)
@@ -261,8 +266,17 @@ impl ReceivedStream {
         Some(block)
     }
 
-    pub(crate) fn arm_history(&mut self) -> Option<Time> {
-        arm(&mut self.history_armed, self.history.next_expiry(self.retain))
+    /// While packets come they age out as the turns end; the timer is for what stays behind when they stop, and for
+    /// what changes slowly. So it need not follow the oldest packet, which would wake the process all the time.
+    pub(crate) fn arm_history(&mut self, now: Time) -> Option<Time> {
+        let oldest_ends = self.history.next_expiry(self.retain)?;
+        if self.history_armed.is_some() {
+            return None;
+        }
+        let newest_ends = self.media.last_at().unwrap_or(now) + self.retain;
+        let at = oldest_ends.max(newest_ends);
+        self.history_armed = Some(at);
+        Some(at)
     }
 
     pub(crate) fn arm_key_frames(&mut self) -> Option<Time> {

@@ -61,10 +61,16 @@ pub(crate) fn update_scores(tables: &mut Tables, key: ProducerKey, turn: &mut Tu
         stream.losses.trim();
     }
     if changed {
-        turn.outbox.event(Event::ProducerScore { producer: producer.id, scores: scores(producer) });
-        for consumer in producer.consumers.clone() {
-            consumer::tell_score(tables, consumer, turn);
-        }
+        tell_scores(tables, key, turn);
+    }
+}
+
+/// Tells the scores of a producer's streams, and its consumers theirs.
+pub(crate) fn tell_scores(tables: &Tables, key: ProducerKey, turn: &mut Turn<'_>) {
+    let Some(producer) = tables.producers.get(key) else { return };
+    turn.outbox.event(Event::ProducerScore { producer: producer.id, scores: scores(producer) });
+    for consumer in &producer.consumers {
+        consumer::tell_score(tables, *consumer, turn);
     }
 }
 

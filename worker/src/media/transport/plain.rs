@@ -150,7 +150,11 @@ pub(crate) fn connect(
     let (rtp, rtcp) = plain.check_connect(options)?;
     tables.sockets.set_peer(plain.rtp.socket, rtp, Owner { transport: key, purpose: Purpose::Rtp })?;
     if let (Some(end), Some(address)) = (&mut plain.rtcp, rtcp) {
-        tables.sockets.set_peer(end.socket, address, Owner { transport: key, purpose: Purpose::Rtcp })?;
+        let owner = Owner { transport: key, purpose: Purpose::Rtcp };
+        if let Err(refused) = tables.sockets.set_peer(end.socket, address, owner) {
+            tables.sockets.forget_peer(plain.rtp.socket, rtp);
+            return Err(refused);
+        }
         end.peer = Some(Peer { address, local_ip: None });
     }
     plain.rtp.peer = Some(Peer { address: rtp, local_ip: None });

@@ -47,10 +47,11 @@ impl RtcpSchedule {
     }
 }
 
-/// Sets the timer, if none is set and the transport has anybody to report to.
+/// Sets the timer, if none is set and the transport has a peer. Scores need it also where reports have no way.
 pub(crate) fn arm(tables: &mut Tables, key: TransportKey, now: Time) {
     let Some(transport) = tables.transports.get_mut(key) else { return };
-    if !transport.rtcp.armed && transport.plain.rtcp_destination().is_some() {
+    let (rtp, rtcp) = (transport.plain.rtp_destination(), transport.plain.rtcp_destination());
+    if !transport.rtcp.armed && rtp.or(rtcp).is_some() {
         transport.rtcp.armed = true;
         tables.schedule(Deadline::Rtcp(key), now + FIRST_AFTER);
     }
