@@ -160,7 +160,8 @@ fn anonymous_after_closing(driver: &mut Driver, extent: Extent, idle_kb: u64) ->
 fn settle_under_tool(driver: &mut Driver, extent: Extent) -> Result<(), Failure> {
     let end_ns = clock::monotonic_ns() + extent.settle_ms * 1_000_000;
     while clock::monotonic_ns() < end_ns {
-        driver.call(Command::DumpWorker)?;
+        // An answer that takes memory to make.
+        driver.call(Command::GetMetrics)?;
         driver.listen_until(clock::monotonic_ns() + LOOK_NS)?;
     }
     Ok(())

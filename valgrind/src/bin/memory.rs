@@ -109,7 +109,9 @@ fn run_massif(scenario: Scenario, worker: &Path) -> Result<Figures, Failure> {
     eprintln!("its course: {}", csv.display());
     let mut figures = Figures::default();
     figures.add(&format!("massif.{}_peak_bytes", scenario.name()), float(profile.peak_bytes()));
-    figures.add(&format!("massif.{}_closed_bytes", scenario.name()), float(profile.closed_bytes()));
+    if scenario != Scenario::Idle {
+        figures.add(&format!("massif.{}_closed_bytes", scenario.name()), float(profile.closed_bytes()));
+    }
     Ok(figures)
 }
 
