@@ -129,11 +129,7 @@ impl ReceivedStream {
                 seq
             }
             Verdict::Duplicate | Verdict::Suspicious => {
-                self.counters.discarded += 1;
-                // Senders probe with retransmissions of what has arrived: no second arrival of the stream itself.
-                if verdict == Verdict::Duplicate && role == Role::Media {
-                    self.reception.on_duplicate();
-                }
+                self.discard(verdict, role);
                 return admitted;
             }
         };
@@ -166,6 +162,14 @@ impl ReceivedStream {
             None => admitted.no_memory = true,
         }
         admitted
+    }
+
+    fn discard(&mut self, verdict: Verdict, role: Role) {
+        self.counters.discarded += 1;
+        // Senders probe with retransmissions of what has arrived: no second arrival of the stream itself.
+        if verdict == Verdict::Duplicate && role == Role::Media {
+            self.reception.on_duplicate();
+        }
     }
 
     /// Padding alone (probing) is not media: it has a number to account for and nothing to count. Whether the score
