@@ -66,6 +66,13 @@ impl FrameReader {
         }
     }
 
+    /// Gives all memory back, if nothing waits. Called when the pipe was quiet for a while.
+    pub fn reclaim(&mut self) {
+        if self.start == self.buffer.len() {
+            *self = Self::default();
+        }
+    }
+
     /// Bytes of memory held.
     pub fn held_bytes(&self) -> usize {
         self.buffer.capacity()

@@ -21,6 +21,7 @@ pub mod event;
 pub mod exit;
 pub mod frame;
 pub mod ids;
+pub mod launch;
 pub mod message;
 pub mod metrics;
 pub mod ortc;

@@ -1,1 +1,23 @@
-//! (in construction)
+//! What the worker takes: memory by the kernel's count and by massif's, errors by memcheck, instructions by callgrind.
+//!
+//! * [`driver`]: a standalone worker with us as its host; [`program`]: where it is built and under which tool it runs.
+//! * [`scenario`]: idle, entities, fan-out and peak; each fills a list of [`figures`].
+//! * [`budgets`]: what each figure may be, from `budgets.toml`.
+//! * [`massif`], [`callgrind`], [`memcheck`]: what these tools of valgrind wrote.
+//!
+//! Knows processes and files. Does not know the worker's insides. The raw protocol is spoken instead of a host
+//! library's: under valgrind everything takes fifty times as long, and a host's time-outs would be in the way.
+//! Invariant: a figure is printed with its budget or not at all.
+#![forbid(unsafe_code)]
+
+pub mod budgets;
+pub mod callgrind;
+pub mod driver;
+pub mod figures;
+pub mod massif;
+pub mod memcheck;
+pub mod program;
+pub mod scenario;
+
+/// What went wrong with a measurement; a sentence for people.
+pub type Failure = String;

@@ -44,10 +44,21 @@ pub struct ShellReport {
     pub pid: u32,
     /// From getrusage(2), read before a request asks for it.
     pub resource_usage: ResourceUsage,
+    /// The allocator's books, read with it.
+    pub heap: HeapReport,
     /// What the event loop did.
     pub event_loop: LoopCounters,
     /// What the sockets did.
     pub network: NetworkCounters,
+}
+
+/// What the allocator says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeapReport {
+    /// Given out.
+    pub used_bytes: u64,
+    /// Held free, with or without pages behind it.
+    pub free_bytes: u64,
 }
 
 /// What the event loop did.

@@ -27,7 +27,7 @@ use crate::random::Random;
 use crate::settings::Settings;
 use crate::sys::clock::{Clock, Moment, sharpen_timers};
 use crate::sys::limits::raise_open_files;
-use crate::sys::memory::{Trimmer, random_seed, resource_usage};
+use crate::sys::memory::{Trimmer, heap, random_seed, resource_usage};
 use crate::sys::pipe::{self, ControlEnds, ControlError, ControlPipe, InputEnd};
 use crate::sys::signals::Signals;
 use crate::sys::udp::{UdpSockets, socket_of};
@@ -315,6 +315,11 @@ impl EventLoop {
         }
         self.housekeeping.requests_seen = requests;
         self.shell.sockets.reclaim();
+        if requests == self.housekeeping.requests_at_last_round {
+            self.shell.pipe.reclaim();
+            self.core.outbox.reclaim();
+        }
+        self.housekeeping.requests_at_last_round = requests;
         self.housekeeping.trimmer.trim_if_freed();
     }
 
@@ -376,6 +381,7 @@ impl Core {
         self.worker.shell = ShellReport {
             pid: std::process::id(),
             resource_usage: resource_usage(),
+            heap: heap(),
             event_loop: shell.counters,
             network: shell.sockets.counters(),
         };
@@ -425,11 +431,18 @@ struct Housekeeping {
     next: Option<Time>,
     rounds_left: u32,
     requests_seen: u64,
+    requests_at_last_round: u64,
 }
 
 impl Housekeeping {
     fn new() -> Self {
-        Self { trimmer: Trimmer::new(), next: None, rounds_left: 0, requests_seen: 0 }
+        Self {
+            trimmer: Trimmer::new(),
+            next: None,
+            rounds_left: 0,
+            requests_seen: 0,
+            requests_at_last_round: 0,
+        }
     }
 
     /// Whether it is time at `now`; `active` says that something happened in this turn.
@@ -451,7 +464,7 @@ impl Housekeeping {
 
 /// Whether a request asks for what only the shell knows.
 fn wants_report(command: &Command) -> bool {
-    matches!(command, Command::GetMetrics | Command::GetResourceUsage)
+    matches!(command, Command::DumpWorker | Command::GetMetrics | Command::GetResourceUsage)
 }
 
 fn hello() -> FromWorker {

@@ -3,7 +3,7 @@
 //! Knows a seed. Does not know where it came from: the shell takes it from the system, a test from its own seed, and
 //! with it every choice and every map order is replayed.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -60,6 +60,13 @@ impl BuildHasher for KeyedState {
 
 /// A map whose keys a peer may choose.
 pub type KeyedMap<K, V> = hashbrown::HashMap<K, V, KeyedState>;
+
+/// Gives memory back when most of a map's room is unused. Called after removals; amortised, as growing is.
+pub fn shrink_when_sparse<K: Eq + Hash, V>(map: &mut KeyedMap<K, V>) {
+    if map.len() * 4 <= map.capacity() {
+        map.shrink_to(map.len() * 2);
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tidegate_protocol::bounded::Text;
 use tidegate_protocol::error::{CommandError, ErrorKind};
 use tidegate_protocol::event::Event;
-use tidegate_protocol::ids::{EntityId, RequestId};
+use tidegate_protocol::ids::RequestId;
 use tidegate_protocol::message::{LogLevel, LogTag};
 use tidegate_protocol::request::Command;
 
@@ -171,7 +171,7 @@ impl Worker {
         if closed.is_err() {
             self.panics.add(turn.now);
             self.tables.transports.remove(key);
-            self.tables.ids.remove(&EntityId::from(id));
+            self.tables.forget(id);
         }
         let message =
             Text::clipped("a defect of the worker was contained by closing this transport; please report it");

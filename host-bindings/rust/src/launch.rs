@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use command_fds::{CommandFdExt, FdMapping};
+use tidegate_protocol::launch::ALLOCATOR_ENVIRONMENT;
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
@@ -38,6 +39,10 @@ pub(crate) fn launch(settings: &WorkerSettings) -> Result<Launched<Child>, Spawn
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
+    let (variable, value) = ALLOCATOR_ENVIRONMENT;
+    if std::env::var_os(variable).is_none() {
+        command.env(variable, value);
+    }
     let ends: [(OwnedFd, RawFd); 2] = [(from_host.into(), READ_FD), (to_host.into(), WRITE_FD)];
     let mappings = ends.map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd });
     command.fd_mappings(mappings.into()).map_err(|error| SpawnError::Pipe(std::io::Error::other(error)))?;

@@ -3,6 +3,7 @@
 //! Knows how to start one, to signal it and to wait for its end. Does not know the protocol. Called by lives and by
 //! `tests/pipe.rs`. Invariant: a process that we started is gone when its [`RawWorker`] is.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -14,6 +15,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use command_fds::{CommandFdExt, FdMapping};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tidegate_protocol::launch::ALLOCATOR_ENVIRONMENT;
 
 use super::host_end::HostEnd;
 use crate::clock;
@@ -22,7 +24,7 @@ use crate::clock;
 #[derive(Clone, Debug)]
 pub struct WorkerProgram {
     path: PathBuf,
-    marker: Option<&'static str>,
+    first_arguments: Vec<OsString>,
 }
 
 /// What connects the worker and us.
@@ -55,12 +57,19 @@ pub enum Ended {
 impl WorkerProgram {
     /// The program `tidegate-worker` at `path`.
     pub fn standalone(path: PathBuf) -> Self {
-        Self { path, marker: None }
+        Self { path, first_arguments: Vec::new() }
+    }
+
+    /// The program `tidegate-worker` at `path`, started by `tool` with its own arguments (valgrind, for example).
+    pub fn under(tool: PathBuf, tool_arguments: Vec<OsString>, path: PathBuf) -> Self {
+        let mut first_arguments = tool_arguments;
+        first_arguments.push(path.into());
+        Self { path: tool, first_arguments }
     }
 
     /// The program at `path`, whose `main` begins with [`run_if_worker`].
     pub fn embedded(path: PathBuf) -> Self {
-        Self { path, marker: Some(AS_WORKER) }
+        Self { path, first_arguments: vec![AS_WORKER.into()] }
     }
 
     /// Starts a worker.
@@ -87,7 +96,7 @@ impl WorkerProgram {
         let (host, ends) = HostEnd::pipes()?;
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("ulimit -n {open_files}; exec \"$0\" \"$@\"")).arg(&self.path);
-        command.args(self.marker);
+        command.args(&self.first_arguments);
         Self::start(&mut command, host, ends)
     }
 
@@ -102,7 +111,7 @@ impl WorkerProgram {
 
     fn command(&self, settings: &[&str]) -> Command {
         let mut command = Command::new(&self.path);
-        command.args(self.marker).args(settings);
+        command.args(&self.first_arguments).args(settings);
         command
     }
 
@@ -110,6 +119,8 @@ impl WorkerProgram {
         let mappings =
             ends.into_iter().zip(3..).map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd });
         command.fd_mappings(mappings.collect()).map_err(io::Error::other)?;
+        let (variable, value) = ALLOCATOR_ENVIRONMENT;
+        command.env(variable, value);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let process = command.spawn()?;
         // The command holds the worker's ends: ours would never see them close.

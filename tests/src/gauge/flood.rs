@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::report::quantile_us;
 use super::run::{PeerSockets, Settings, under_load};
 use super::scenario::Scenario;
-use super::subject::{Subject, WorkerProcess, WorkerVariant};
+use super::subject::{Kind, Subject, WorkerProcess, WorkerVariant};
 use crate::load::{Flood, lossy, ratio};
 use crate::process;
 use crate::stats::Histogram;
@@ -18,6 +18,8 @@ use crate::stats::Histogram;
 /// What the flood did.
 #[derive(Clone, Debug, Serialize)]
 pub struct FloodReport {
+    /// The worker's name, as in rows: moderated or at once.
+    pub subject: &'static str,
     /// Packets per second that flooded the worker's socket.
     pub flood_packets_per_second: f64,
     /// Latency of the other stream in microseconds that half of its packets did not exceed.
@@ -34,6 +36,10 @@ pub struct FloodReport {
     pub loss: f64,
     /// The worker's CPU in parts of one core.
     pub core_share: f64,
+    /// Share of the window in which the worker was ready to run but its core was with somebody else.
+    pub waited_share: f64,
+    /// The same of the load generator, which the dumps' answers meet too.
+    pub generator_waited_share: f64,
     /// Whether the figures do not count: the other stream lost more than 0.1 %, or nothing was flooded.
     pub void: bool,
 }
@@ -62,6 +68,7 @@ pub fn measure(variant: WorkerVariant, settings: &Settings) -> io::Result<FloodR
         Ok(dumps)
     })?;
     Ok(FloodReport {
+        subject: Kind::Worker(variant).name(),
         flood_packets_per_second: lossy(outcome.flooded) / (lossy(outcome.window_ns) / 1e9),
         latency_p50_us: quantile_us(&outcome.latency, 500),
         latency_p99_us: quantile_us(&outcome.latency, 990),
@@ -70,6 +77,8 @@ pub fn measure(variant: WorkerVariant, settings: &Settings) -> io::Result<FloodR
         dump_max_us: quantile_us(&dumps, 1_000),
         loss: outcome.loss(),
         core_share: ratio(outcome.run_time.ran_ns, outcome.window_ns),
+        waited_share: ratio(outcome.run_time.waited_ns, outcome.window_ns),
+        generator_waited_share: ratio(outcome.own_run_time.waited_ns, outcome.window_ns),
         void: outcome.loss() > super::report::LOSS_MAX || outcome.flooded == 0,
     })
 }

@@ -175,7 +175,7 @@ pub(super) fn quantile_us(histogram: &Histogram, per_mille: u64) -> f64 {
 }
 
 /// Up to which share of waiting a machine counts as quiet.
-const WAITED_SHARE_QUIET: f64 = 0.01;
+pub const WAITED_SHARE_QUIET: f64 = 0.01;
 /// The share of packets above which a row is void.
 pub const LOSS_MAX: f64 = 0.001;
 

@@ -86,9 +86,11 @@ pub(crate) async fn restarted_sender() -> Result<(), Failed> {
     let ip = IpAddr::from(Ipv4Addr::LOCALHOST);
     let relay = relay(ip, Sender::Anywhere, 1).await?;
     let player = Player::start("restart", &relay.viewers()[0]).await?;
-    let own_ports = [free_pair(ip)?, free_pair(ip)?];
-    ended(&mut send(recording, &relay, Some(own_ports))?).await?;
-    ended(&mut send(recording, &relay, Some(own_ports))?).await?;
+    let own_ports = Some([free_pair(ip)?, free_pair(ip)?]);
+    // Far enough from one another not to look like loss or reordering.
+    for first_sequence in [1_000, 40_000] {
+        ended(&mut send_from(recording, &relay, own_ports, Some(first_sequence))?).await?;
+    }
     settled(&relay).await?;
     let log = player.log();
     let shown = player.finish().await?.pictures;
@@ -119,14 +121,24 @@ async fn relay(ip: IpAddr, sender: Sender, viewers: usize) -> Result<Relay, Fail
 }
 
 fn send(recording: &Recording, relay: &Relay, own_ports: Option<[u16; 2]>) -> Result<Process, Failed> {
+    send_from(recording, relay, own_ports, None)
+}
+
+/// Sends the recording from these RTP ports (RTCP from the next ones) and with this first sequence number; what is not
+/// given ffmpeg chooses.
+fn send_from(
+    recording: &Recording,
+    relay: &Relay,
+    own_ports: Option<[u16; 2]>,
+    first_sequence: Option<u16>,
+) -> Result<Process, Failed> {
     let [video, audio] = relay.outputs();
-    let from = |output: Output, port: Option<u16>| Output {
-        local_ports: port.map(|port| (port, port + 1)),
+    let from = |output: Output, index: usize| Output {
+        local_ports: own_ports.map(|ports| (ports[index], ports[index] + 1)),
+        first_sequence,
         ..output
     };
-    let [video_port, audio_port] = own_ports.map_or([None, None], |ports| ports.map(Some));
-    let source = Source::File(&recording.file);
-    let arguments = ffmpeg::send(source, &from(video, video_port), &from(audio, audio_port));
+    let arguments = ffmpeg::send(Source::File(&recording.file), &from(video, 0), &from(audio, 1));
     Ok(ffmpeg::start(&arguments, Stdio::null(), Stdio::inherit())?)
 }
 

@@ -40,13 +40,7 @@ pub(super) fn resource_usage(shell: &ShellReport) -> Answer {
 }
 
 pub(super) fn metrics(of: &Subject<'_>, turn: &Turn<'_>) -> Answer {
-    Ok(Reply::Metrics(metrics::collect(
-        of.tables,
-        &of.shell.event_loop,
-        &of.shell.network,
-        of.panics_contained,
-        turn,
-    )))
+    Ok(Reply::Metrics(metrics::collect(of.tables, of.shell, of.panics_contained, turn)))
 }
 
 pub(super) fn update_settings(

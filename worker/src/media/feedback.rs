@@ -112,19 +112,19 @@ fn on_nack(
 ) {
     let Tables { transports, producers, consumers, metrics, .. } = tables;
     let Some(transport) = transports.get_mut(key) else { return };
-    let Some(consumer) = transport.feedback_to.get(&ssrc).and_then(|key| consumers.get_mut(*key)) else {
+    let Some(consumer) = transport.feedback_to.get(ssrc).and_then(|key| consumers.get_mut(key)) else {
         return;
     };
     let Some(destination) = transport.plain.rtp_destination() else { return };
     let stream =
         producers.get(consumer.producer).and_then(|producer| producer.stream_named(consumer.consumable_ssrc));
-    consumer.stream.counters.nacks += 1;
+    consumer.stream.course(turn.now).counters.nacks += 1;
     if ssrc != consumer.stream.ssrc || !consumer.repairs() {
         return;
     }
     let mut resent = seal::Sealed::default();
     for sequence in sequences {
-        consumer.stream.counters.nacked_packets += 1;
+        consumer.stream.course(turn.now).counters.nacked_packets += 1;
         let Some(stream) = stream else { continue };
         let repaired = seal::repair(consumer, stream, sequence, &mut transport.sender, destination, turn);
         resent += repaired.unwrap_or_default();
@@ -149,8 +149,8 @@ fn on_key_frame_request(
 ) {
     let Some((consumer_key, consumer)) = consumer_of(tables, key, ssrc) else { return };
     match asked {
-        Asked::Pli => consumer.stream.counters.plis += 1,
-        Asked::Fir => consumer.stream.counters.firs += 1,
+        Asked::Pli => consumer.stream.course(turn.now).counters.plis += 1,
+        Asked::Fir => consumer.stream.course(turn.now).counters.firs += 1,
     }
     consumer::request_key_frame(tables, consumer_key, turn);
 }
@@ -160,6 +160,6 @@ fn consumer_of(
     key: TransportKey,
     ssrc: u32,
 ) -> Option<(ConsumerKey, &mut consumer::Consumer)> {
-    let consumer = *tables.transports.get(key)?.feedback_to.get(&ssrc)?;
+    let consumer = tables.transports.get(key)?.feedback_to.get(ssrc)?;
     Some((consumer, tables.consumers.get_mut(consumer)?))
 }

@@ -114,7 +114,7 @@ fn end_run(tables: &mut Tables, run: Run, turn: &mut Turn<'_>) {
         metrics.count_delay(stored.received_at, turn.now);
     }
     stream.end_run(turn);
-    producer::arm_history(tables, run.producer);
+    producer::arm_history(tables, run.producer, turn.now);
     producer::arm_rings(tables, run.producer, turn.now);
 }
 

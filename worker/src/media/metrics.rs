@@ -4,7 +4,7 @@ use tidegate_protocol::bounded::{List, Text};
 use tidegate_protocol::metrics::{Histogram, Metric, Metrics as Collected};
 
 use crate::base::time::Time;
-use crate::counters::{self, LoopCounters, NetworkCounters};
+use crate::counters::{self, HeapReport, LoopCounters, NetworkCounters, ShellReport};
 use crate::media::Tables;
 use crate::media::memory::Memory;
 use crate::turn::Turn;
@@ -36,16 +36,16 @@ impl Metrics {
 /// Every counter there is.
 pub(crate) fn collect(
     tables: &Tables,
-    event_loop: &LoopCounters,
-    network: &NetworkCounters,
+    shell: &ShellReport,
     panics_contained: u64,
     turn: &Turn<'_>,
 ) -> Collected {
-    let values = own(tables).into_iter().chain(of_transports(tables)).chain(of_memory(turn)).chain(of_shell(
-        event_loop,
-        network,
-        panics_contained,
-    ));
+    let ShellReport { event_loop, network, heap, .. } = shell;
+    let values = own(tables)
+        .into_iter()
+        .chain(of_transports(tables))
+        .chain(of_memory(heap, turn))
+        .chain(of_shell(event_loop, network, panics_contained));
     let histograms = [
         ("datagrams_per_turn", &event_loop.datagrams_per_turn),
         ("turn_time_us", &event_loop.turn_time_us),
@@ -96,7 +96,7 @@ fn of_transports(tables: &Tables) -> [Named; 8] {
     ]
 }
 
-fn of_memory(turn: &Turn<'_>) -> [Named; 7] {
+fn of_memory(heap: &HeapReport, turn: &Turn<'_>) -> [Named; 9] {
     let pool = turn.pool.stats();
     [
         ("packet_memory_limit_bytes", turn.pool.limit_bytes() as u64),
@@ -106,6 +106,8 @@ fn of_memory(turn: &Turn<'_>) -> [Named; 7] {
         ("pool_small_slots", pool.small.slots as u64),
         ("pool_large_in_use", pool.large.in_use as u64),
         ("pool_large_slots", pool.large.slots as u64),
+        ("heap_used_bytes", heap.used_bytes),
+        ("heap_free_bytes", heap.free_bytes),
     ]
 }
 

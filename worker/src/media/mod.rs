@@ -21,6 +21,7 @@ pub(crate) mod receive;
 pub(crate) mod refused;
 pub(crate) mod router;
 pub(crate) mod sockets;
+pub(crate) mod ssrc_table;
 pub(crate) mod traffic;
 pub(crate) mod transport;
 
@@ -37,7 +38,7 @@ use crate::media::refused::Refused;
 use crate::media::router::Router;
 use crate::media::sockets::Sockets;
 use crate::media::transport::Transport;
-use crate::random::{KeyedMap, Random};
+use crate::random::{KeyedMap, Random, shrink_when_sparse};
 
 /// Names a router.
 pub(crate) type RouterKey = Key<Router>;
@@ -85,6 +86,12 @@ impl Tables {
             runs: Runs::default(),
             metrics: Metrics::default(),
         }
+    }
+
+    /// Takes an id out of use. It must not come again, but its place in the table may.
+    pub(crate) fn forget(&mut self, id: impl Into<EntityId>) {
+        self.ids.remove(&id.into());
+        shrink_when_sparse(&mut self.ids);
     }
 
     /// Refuses an id that names something already, and any when there are too many entities.

@@ -4,7 +4,7 @@
 
 use tidegate_protocol::bounded::List;
 use tidegate_protocol::dump::{ProducerConsumers, RouterDump};
-use tidegate_protocol::ids::{EntityId, RouterId};
+use tidegate_protocol::ids::RouterId;
 
 use crate::media::refused::Refused;
 use crate::media::{EntityKey, RouterKey, Tables, TransportKey, transport};
@@ -30,7 +30,7 @@ pub(crate) fn create(tables: &mut Tables, id: RouterId) -> Result<(), Refused> {
 /// Closes a router and all that it holds.
 pub(crate) fn close(tables: &mut Tables, key: RouterKey, turn: &mut Turn<'_>) {
     let Some(router) = tables.routers.remove(key) else { return };
-    tables.ids.remove(&EntityId::from(router.id));
+    tables.forget(router.id);
     for transport in router.transports {
         transport::close(tables, transport, turn);
     }

@@ -13,7 +13,7 @@ use crate::media::TransportKey;
 use crate::media::refused::Refused;
 use crate::network::{BindError, BindOptions, Bound, PortChoice, SocketKey};
 use crate::outbox::{LogLevel, LogTag};
-use crate::random::{KeyedMap, KeyedState};
+use crate::random::{KeyedMap, KeyedState, shrink_when_sparse};
 use crate::turn::Turn;
 
 /// Every socket in use, by key.
@@ -153,6 +153,7 @@ impl Sockets {
         };
         if last {
             self.uses.remove(&socket);
+            shrink_when_sparse(&mut self.uses);
             turn.network.close(socket);
         }
     }

@@ -8,11 +8,13 @@ use std::io;
 
 use tidegate_protocol::stats::ResourceUsage;
 
+use crate::counters::HeapReport;
+
 /// Decides when freed memory is worth giving back.
 #[derive(Debug, Default)]
 pub struct Trimmer {
     /// Free bytes that the allocator held when we last looked: what a trim leaves stays free to it, without pages.
-    free_bytes: usize,
+    free_bytes: u64,
 }
 
 impl Trimmer {
@@ -31,7 +33,7 @@ impl Trimmer {
 
     /// Gives freed memory back to the system if much was freed since the last call.
     pub fn trim_if_freed(&mut self) {
-        let free_bytes = free_bytes();
+        let free_bytes = heap().free_bytes;
         if free_bytes < self.free_bytes.saturating_add(WORTH_TRIMMING_BYTES) {
             self.free_bytes = free_bytes.min(self.free_bytes);
             return;
@@ -103,16 +105,18 @@ pub fn random_seed() -> io::Result<[u8; 32]> {
     }
 }
 
-fn free_bytes() -> usize {
+/// What the allocator has given out and what it holds for the next to ask, in bytes.
+pub fn heap() -> HeapReport {
     // SAFETY: takes no pointers and reads the allocator's own books; there is one thread.
-    unsafe { libc::mallinfo2() }.fordblks
+    let info = unsafe { libc::mallinfo2() };
+    HeapReport { used_bytes: (info.uordblks + info.hblkhd) as u64, free_bytes: info.fordblks as u64 }
 }
 
 /// From this size on a block is mapped by itself and goes back when freed; and the heap's top is cut when this much of
 /// it is free. A chunk of 64 large packets (96 KiB) lies below: it is taken and given back in steady state.
 const THRESHOLD_BYTES: libc::c_int = 128 << 10;
 /// A tenth of an idle worker's memory.
-const WORTH_TRIMMING_BYTES: usize = 32 << 10;
+const WORTH_TRIMMING_BYTES: u64 = 32 << 10;
 
 #[cfg(test)]
 mod tests {

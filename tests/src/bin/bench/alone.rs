@@ -4,6 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
+use tidegate_tests::gauge::report::WAITED_SHARE_QUIET;
 use tidegate_tests::gauge::run::Settings;
 use tidegate_tests::gauge::subject::WorkerVariant;
 use tidegate_tests::gauge::{flood, idle};
@@ -25,7 +26,7 @@ pub(crate) fn flood(arguments: &Flood) -> io::Result<bool> {
         eprintln!("flooding the worker {name} for {} s", arguments.seconds);
         let report = flood::measure(WorkerVariant { moderation: *moderation, padding: true }, &settings)?;
         if !arguments.json {
-            print_flood(name, &report);
+            print_flood(&report);
         }
         reports.push(report);
     }
@@ -33,12 +34,13 @@ pub(crate) fn flood(arguments: &Flood) -> io::Result<bool> {
     Ok(!reports.iter().any(|report| report.void))
 }
 
-fn print_flood(name: &str, report: &flood::FloodReport) {
+fn print_flood(report: &flood::FloodReport) {
     let verdict = if report.void { "VOID: " } else { "" };
     println!(
-        "{verdict}worker {name}: flooded with {:.0} packets/s ({:.0} % of its core); the other stream lost {:.3} %, \
+        "{verdict}{}: flooded with {:.0} packets/s ({:.0} % of its core); the other stream lost {:.3} %, \
          latency p50 {:.0} us, p99 {:.0} us (wanted: below 10,000); {} dumps answered in {:.0} us at the median, \
          {:.0} us at most (wanted: below 50,000)",
+        report.subject,
         report.flood_packets_per_second,
         report.core_share * 100.0,
         report.loss * 100.0,
@@ -48,6 +50,10 @@ fn print_flood(name: &str, report: &flood::FloodReport) {
         report.dump_p50_us,
         report.dump_max_us
     );
+    let waited = report.waited_share.max(report.generator_waited_share);
+    if waited > WAITED_SHARE_QUIET {
+        println!("  the machine was busy: a core was with others for {:.1} % of the time", waited * 100.0);
+    }
 }
 
 /// Idles and prints.

@@ -274,7 +274,7 @@ impl fmt::Debug for Pool {
 struct Shelf {
     /// A `None` is the place of a chunk that was given back below others.
     chunks: Vec<Option<Held>>,
-    /// Chunks with a free slot, but for those in [`Tally::opened`].
+    /// Chunks with a free slot, but for those in `Tally::opened`.
     open: IndexSet,
     count: usize,
 }

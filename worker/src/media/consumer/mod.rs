@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 use tidegate_protocol::event::Event;
-use tidegate_protocol::ids::{ConsumerId, EntityId};
+use tidegate_protocol::ids::ConsumerId;
 use tidegate_protocol::rtp::{MediaKind, RtpParameters, RtpType};
 
 use crate::media::consumer::sent::SentStream;
@@ -43,7 +43,7 @@ pub(crate) struct Consumer {
     pub(crate) stream: SentStream,
 }
 
-const _: () = assert!(size_of::<Consumer>() <= 608);
+const _: () = assert!(size_of::<Consumer>() <= 312);
 
 /// What must be so for packets to pass.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +119,7 @@ pub(crate) fn create(
     let connected = target.plain.rtp_destination().is_some();
     let consumer = new(transport, producer, source, options, checked, connected, turn)?;
     for ssrc in consumer.stream.ssrcs() {
-        if target.feedback_to.contains_key(&ssrc) {
+        if target.feedback_to.get(ssrc).is_some() {
             return Err(Refused::duplicate(format!(
                 "SSRC {ssrc} is another consumer's on this transport; use a new one"
             )));
@@ -127,7 +127,7 @@ pub(crate) fn create(
     }
     let ssrcs: SmallVec<[u32; 2]> = consumer.stream.ssrcs().collect();
     let key = tables.consumers.insert(consumer);
-    target.feedback_to.extend(ssrcs.into_iter().map(|ssrc| (ssrc, key)));
+    ssrcs.into_iter().for_each(|ssrc| target.feedback_to.insert(ssrc, key));
     target.consumers.push(key);
     source.consumers.push(key);
     tables.ids.insert(id.into(), EntityKey::Consumer(key));
@@ -213,17 +213,14 @@ fn new(
 pub(crate) fn close(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) {
     let Some(mut consumer) = tables.consumers.remove(key) else { return };
     consumer.stream.forget_packets(turn);
-    tables.ids.remove(&EntityId::from(consumer.id));
+    tables.forget(consumer.id);
     if let Some(producer) = tables.producers.get_mut(consumer.producer) {
         producer.consumers.retain(|other| *other != key);
     }
     if let Some(transport) = tables.transports.get_mut(consumer.transport) {
         transport.consumers.retain(|other| *other != key);
-        transport.feedback_to.retain(|_, other| *other != key);
+        transport.feedback_to.remove(key);
         transport.sender.forget(key);
-        if transport.feedback_to.is_empty() {
-            transport.feedback_to.shrink_to_fit();
-        }
     }
 }
 

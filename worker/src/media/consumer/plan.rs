@@ -50,7 +50,7 @@ pub(crate) fn plan_run(
             turn.pool,
         ) {
             Ok(()) => planned.packets += 1,
-            Err(_) => consumer.stream.counters.discarded += 1,
+            Err(_) => consumer.stream.course(turn.now).counters.discarded += 1,
         }
     }
     planned
@@ -89,7 +89,7 @@ fn plan(
         return Plan::Drop;
     }
     let Some(seq) = consumer.stream.continuity.forward(stored.seq) else {
-        consumer.stream.counters.discarded += 1;
+        consumer.stream.course(turn.now).counters.discarded += 1;
         return Plan::Drop;
     };
     consumer.stream.timestamps.forward(stored.header.timestamp, turn.now);

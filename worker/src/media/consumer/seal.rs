@@ -53,13 +53,15 @@ pub(crate) fn seal_unsent(
         sealed += Sealed { packets: 1, bytes };
         let timestamp = consumer.stream.timestamps.map(stored.header.timestamp);
         let payload_bytes = stored.header.payload_len();
-        if consumer.stream.is_next(seq) {
-            consumer.stream.sending.on_packet(timestamp, payload_bytes, stored.captured_at, turn.now);
+        let in_order = consumer.stream.is_next(seq);
+        let sending = &mut consumer.stream.course(turn.now).sending;
+        if in_order {
+            sending.on_packet(timestamp, payload_bytes, stored.captured_at, turn.now);
         } else {
-            consumer.stream.sending.on_late_packet(payload_bytes);
+            sending.on_late_packet(payload_bytes);
         }
     }
-    consumer.stream.media.add(turn.now, sealed.packets, sealed.bytes);
+    consumer.stream.course(turn.now).media.add(turn.now, sealed.packets, sealed.bytes);
     sealed
 }
 
@@ -74,7 +76,7 @@ pub(crate) fn repair(
     turn: &mut Turn<'_>,
 ) -> Option<Sealed> {
     let entry = consumer.stream.ring.sent(sequence)?;
-    if !entry.may_resend(turn.now, consumer.stream.sending.round_trip()) {
+    if !entry.may_resend(turn.now, consumer.stream.round_trip()) {
         return None;
     }
     let stored = stream.stored(entry.position)?;
@@ -84,10 +86,9 @@ pub(crate) fn repair(
     };
     let bytes = seal(consumer, stored, entry, form, sender, destination, turn)?;
     consumer.stream.ring.mark_resent(sequence, turn.now);
-    consumer.stream.counters.retransmitted += 1;
-    if !entry.was_resent() {
-        consumer.stream.counters.repaired += 1;
-    }
+    let counters = &mut consumer.stream.course(turn.now).counters;
+    counters.retransmitted += 1;
+    counters.repaired += u64::from(!entry.was_resent());
     Some(Sealed { packets: 1, bytes })
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tidegate_protocol::rtp::RtpEncodingParameters;
 
 use crate::base::sequence::{Seq, Serial16};
+use crate::base::time::Time;
 use crate::media::parameters::{Codec, codec_of};
 use crate::media::refused::Refused;
 use crate::media::traffic::TrafficCounter;
@@ -33,13 +34,19 @@ pub(crate) struct SentStream {
     pub(crate) follows: Option<u8>,
     /// The one that it followed last, pauses aside: timestamps are those of this beginning.
     pub(crate) followed: Option<u8>,
+    course: Option<Box<Course>>,
+}
+
+const _: () = assert!(size_of::<SentStream>() <= 208);
+
+/// How the stream goes. Made when there is something to tell: a consumer without media does without.
+#[derive(Debug)]
+pub(crate) struct Course {
     pub(crate) media: TrafficCounter,
     pub(crate) sending: Sending,
     pub(crate) score: Score,
     pub(crate) counters: SentCounters,
 }
-
-const _: () = assert!(size_of::<SentStream>() <= 512);
 
 /// What happened to the stream.
 #[derive(Clone, Copy, Debug, Default)]
@@ -111,28 +118,46 @@ impl SentStream {
             next: Seq::new(0),
             follows: None,
             followed: None,
-            media: TrafficCounter::new(RATE_WINDOW),
-            sending: Sending::new(),
-            score: Score::new(turn.now),
-            counters: SentCounters::default(),
+            course: None,
         })
+    }
+
+    /// How it goes, from now on if it was not known before.
+    pub(crate) fn course(&mut self, now: Time) -> &mut Course {
+        self.course.get_or_insert_with(|| Box::new(Course::new(now)))
+    }
+
+    /// How it went, if anything has happened yet.
+    pub(crate) fn course_so_far(&self) -> Option<&Course> {
+        self.course.as_deref()
+    }
+
+    /// To the peer and back, once measured.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.course_so_far()?.sending.round_trip()
+    }
+
+    /// 0 to 10; the best until something else is known.
+    pub(crate) fn score(&self) -> u8 {
+        self.course_so_far().map_or(score::MAX, |course| course.score.value())
     }
 
     /// What a sender report says now; `None` when nothing was sent for a while.
     pub(crate) fn sender_info(&self, clock_rate: u32, turn: &Turn<'_>) -> Option<SenderInfo> {
-        self.sending.report(turn.now, turn.wall.0, clock_rate)
+        self.course_so_far()?.sending.report(turn.now, turn.wall.0, clock_rate)
     }
 
     /// What the peer reports of this stream; whether the score changed.
     pub(crate) fn on_report_block(&mut self, block: &ReportBlock, turn: &Turn<'_>) -> bool {
-        self.sending.on_report(block, turn.wall.0);
+        let course = self.course(turn.now);
+        course.sending.on_report(block, turn.wall.0);
         let totals = score::Sent {
-            sent: self.sending.packets(),
+            sent: course.sending.packets(),
             lost: block.cumulative_lost.into(),
-            repaired: self.counters.repaired,
-            retransmitted: self.counters.retransmitted,
+            repaired: course.counters.repaired,
+            retransmitted: course.counters.retransmitted,
         };
-        self.score.on_report(totals, turn.now).is_some()
+        course.score.on_report(totals, turn.now).is_some()
     }
 
     /// The SSRCs that feedback about this stream may name.
@@ -163,6 +188,17 @@ impl SentStream {
         let sequence = self.rtx_sequence;
         self.rtx_sequence = sequence.next();
         sequence
+    }
+}
+
+impl Course {
+    pub(crate) fn new(now: Time) -> Self {
+        Self {
+            media: TrafficCounter::new(RATE_WINDOW),
+            sending: Sending::new(),
+            score: Score::new(now),
+            counters: SentCounters::default(),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use tidegate_protocol::stats::{ConsumerStats, Direction, RtpStreamStats};
 
 use crate::base::time::Time;
 use crate::media::consumer::Consumer;
+use crate::media::consumer::sent::Course;
 use crate::media::producer::stats::{micros, stream_stats};
 use crate::media::{ConsumerKey, Tables};
 
@@ -24,7 +25,10 @@ pub(crate) fn stats(tables: &Tables, key: ConsumerKey, now: Time) -> Option<Cons
 }
 
 fn own_stats(consumer: &Consumer, now: Time) -> RtpStreamStats {
-    let (stream, counters) = (&consumer.stream, &consumer.stream.counters);
+    let stream = &consumer.stream;
+    let fresh = Course::new(now);
+    let course = stream.course_so_far().unwrap_or(&fresh);
+    let counters = &course.counters;
     RtpStreamStats {
         direction: Direction::Outbound,
         timestamp_ms: now.as_millis(),
@@ -33,12 +37,12 @@ fn own_stats(consumer: &Consumer, now: Time) -> RtpStreamStats {
         rid: None,
         kind: consumer.kind,
         mime_type: Text::clipped(consumer.codecs.first().map_or("", |codec| codec.format.mime_type())),
-        packet_count: stream.media.packets(),
-        byte_count: stream.media.bytes(),
-        bitrate: stream.media.bits_per_second(now),
-        packets_lost: stream.sending.cumulative_lost(),
-        fraction_lost: stream.sending.fraction_lost(),
-        jitter: stream.sending.remote_jitter(),
+        packet_count: course.media.packets(),
+        byte_count: course.media.bytes(),
+        bitrate: course.media.bits_per_second(now),
+        packets_lost: course.sending.cumulative_lost(),
+        fraction_lost: course.sending.fraction_lost(),
+        jitter: course.sending.remote_jitter(),
         packets_discarded: counters.discarded,
         packets_retransmitted: counters.retransmitted,
         packets_repaired: counters.repaired,
@@ -46,8 +50,8 @@ fn own_stats(consumer: &Consumer, now: Time) -> RtpStreamStats {
         nack_packet_count: counters.nacked_packets,
         pli_count: counters.plis,
         fir_count: counters.firs,
-        round_trip_time_us: micros(stream.sending.round_trip()),
-        score: stream.score.value(),
+        round_trip_time_us: micros(course.sending.round_trip()),
+        score: stream.score(),
     }
 }
 
@@ -58,7 +62,7 @@ pub(crate) fn score(tables: &Tables, consumer: &Consumer) -> ConsumerScore {
         producer.and_then(|producer| producer.stream_named(ssrc)).map_or(0, |stream| stream.score.value())
     };
     ConsumerScore {
-        score: consumer.stream.score.value(),
+        score: consumer.stream.score(),
         producer_score: of(consumer.consumable_ssrc),
         producer_scores: List::first_of(
             producer.iter().flat_map(|producer| &producer.encodings).map(|encoding| of(encoding.mapped_ssrc)),
@@ -105,6 +109,6 @@ fn stream_dump(consumer: &Consumer) -> StreamDump {
         use_nack: feedback.nack,
         use_pli: feedback.pli,
         use_fir: feedback.fir,
-        score: consumer.stream.score.value(),
+        score: consumer.stream.score(),
     }
 }

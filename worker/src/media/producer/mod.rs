@@ -12,7 +12,7 @@ pub(crate) mod upstream;
 use std::time::Duration;
 
 use smallvec::SmallVec;
-use tidegate_protocol::ids::{EntityId, ProducerId};
+use tidegate_protocol::ids::ProducerId;
 use tidegate_protocol::rtp::{MediaKind, RtpMapping, RtpParameters, RtpType};
 
 use crate::base::time::Time;
@@ -176,7 +176,7 @@ fn new(
 /// Closes a producer and its consumers, which are told.
 pub(crate) fn close(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
     let Some(mut producer) = tables.producers.remove(key) else { return };
-    tables.ids.remove(&EntityId::from(producer.id));
+    tables.forget(producer.id);
     for stream in producer.streams_mut() {
         stream.forget_packets(turn);
     }
@@ -279,12 +279,12 @@ pub(crate) fn on_history_deadline(tables: &mut Tables, key: ProducerKey, turn: &
         .iter()
         .filter_map(|key| tables.consumers.get(*key))
         .filter(|consumer| consumer.repairs());
-    let rtt_max = repairing.filter_map(|consumer| consumer.stream.sending.round_trip()).max();
+    let rtt_max = repairing.filter_map(|consumer| consumer.stream.round_trip()).max();
     for stream in producer.streams_mut() {
         stream.history_armed = None;
         stream.expire(rtt_max, turn);
     }
-    arm_history(tables, key);
+    arm_history(tables, key, turn.now);
 }
 
 /// Consumers' own histories age with the packets that they point to, and owe their memory when nothing is sent.
@@ -332,9 +332,9 @@ pub(crate) fn arm_nacks(tables: &mut Tables, key: ProducerKey) {
 }
 
 /// Sets the timer for aged packets, if one is needed and not set.
-pub(crate) fn arm_history(tables: &mut Tables, key: ProducerKey) {
+pub(crate) fn arm_history(tables: &mut Tables, key: ProducerKey, now: Time) {
     let Some(producer) = tables.producers.get_mut(key) else { return };
-    let next = producer.streams_mut().filter_map(|stream| stream.arm_history()).min();
+    let next = producer.streams_mut().filter_map(|stream| stream.arm_history(now)).min();
     if let Some(at) = next {
         tables.schedule(Deadline::History(key), at);
     }

@@ -261,8 +261,17 @@ impl ReceivedStream {
         Some(block)
     }
 
-    pub(crate) fn arm_history(&mut self) -> Option<Time> {
-        arm(&mut self.history_armed, self.history.next_expiry(self.retain))
+    /// While packets come they age out as the turns end; the timer is for what stays behind when they stop, and for
+    /// what changes slowly. So it need not follow the oldest packet, which would wake the process all the time.
+    pub(crate) fn arm_history(&mut self, now: Time) -> Option<Time> {
+        let oldest_ends = self.history.next_expiry(self.retain)?;
+        if self.history_armed.is_some() {
+            return None;
+        }
+        let flows = self.media.last_at().is_some_and(|at| now.since(at) < self.retain / 2);
+        let at = if flows { now + self.retain } else { oldest_ends };
+        self.history_armed = Some(at);
+        Some(at)
     }
 
     pub(crate) fn arm_key_frames(&mut self) -> Option<Time> {

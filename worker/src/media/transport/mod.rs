@@ -13,17 +13,18 @@ use tidegate_protocol::bounded::{List, Text};
 use tidegate_protocol::dump::{
     NamedProducer, PlainDump, RecvRtpHeaderExtensions, SsrcConsumer, SsrcProducer, TransportDump,
 };
-use tidegate_protocol::ids::{EntityId, TransportId};
+use tidegate_protocol::ids::TransportId;
 use tidegate_protocol::stats::{DroppedPackets, PlainStats, TransportStats};
 
 use crate::media::demux::Demux;
 use crate::media::parameters::ExtensionIds;
+use crate::media::ssrc_table::SsrcTable;
 use crate::media::traffic::TrafficCounter;
 use crate::media::transport::plain::Plain;
 use crate::media::transport::rtcp::RtcpSchedule;
 use crate::media::transport::sender::Sender;
 use crate::media::{ConsumerKey, ProducerKey, RouterKey, Tables, TransportKey, consumer, producer};
-use crate::random::{KeyedMap, Random};
+use crate::random::Random;
 use crate::rtp::ExtensionKind;
 use crate::turn::Turn;
 
@@ -39,7 +40,7 @@ pub(crate) struct Transport {
     /// Ids of header extensions in received packets: those of its producers together.
     pub(crate) received_extensions: ExtensionIds,
     /// Whose feedback about a sent SSRC it is, retransmissions included.
-    pub(crate) feedback_to: KeyedMap<u32, ConsumerKey>,
+    pub(crate) feedback_to: SsrcTable<ConsumerKey>,
     pub(crate) sender: Sender,
     pub(crate) rtcp: RtcpSchedule,
     pub(crate) counters: Counters,
@@ -69,7 +70,7 @@ impl Transport {
             consumers: Vec::new(),
             demux: Demux::new(random.hasher()),
             received_extensions: ExtensionIds::default(),
-            feedback_to: KeyedMap::with_hasher(random.hasher()),
+            feedback_to: SsrcTable::new(),
             sender: Sender::new(random),
             rtcp: RtcpSchedule::new(random.next_u32()),
             counters: Counters::new(),
@@ -105,7 +106,7 @@ pub(crate) fn close(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>)
         producer::close(tables, producer, turn);
     }
     let Some(transport) = tables.transports.remove(key) else { return };
-    tables.ids.remove(&EntityId::from(transport.id));
+    tables.forget(transport.id);
     for socket in transport.plain.sockets() {
         tables.sockets.leave(socket, key, turn);
     }
@@ -134,9 +135,11 @@ pub(crate) fn dump(tables: &Tables, key: TransportKey) -> Option<TransportDump> 
         ),
         mid_table: List::first_of(transport.demux.mids().filter_map(named)),
         rid_table: List::first_of(transport.demux.rids().filter_map(named)),
-        ssrc_consumers: List::first_of(consumers.filter_map(|(ssrc, key)| {
-            Some(SsrcConsumer { ssrc: *ssrc, consumer: tables.consumers.get(*key)?.id })
-        })),
+        ssrc_consumers: List::first_of(
+            consumers.filter_map(|(ssrc, key)| {
+                Some(SsrcConsumer { ssrc, consumer: tables.consumers.get(key)?.id })
+            }),
+        ),
         recv_rtp_header_extensions: extension_ids(&transport.received_extensions),
         plain: Some(PlainDump {
             rtcp_mux: transport.plain.rtcp_mux(),

@@ -25,6 +25,8 @@ pub struct Output {
     pub rtcp_port: u16,
     /// The ports that ffmpeg itself uses for RTP and RTCP; it chooses when there are none.
     pub local_ports: Option<(u16, u16)>,
+    /// The first sequence number; ffmpeg rolls one below 4,096 when there is none.
+    pub first_sequence: Option<u16>,
 }
 
 /// What ffmpeg reads or makes, and so sends.
@@ -47,14 +49,17 @@ pub struct Process {
 pub struct StartError(io::Error);
 
 impl Output {
-    fn arguments(&self) -> [String; 7] {
+    fn arguments(&self) -> Vec<String> {
         let rtp = self.rtp;
         let mut url = format!("rtp://{rtp}?rtcpport={}&pkt_size={PACKET_BYTES}", self.rtcp_port);
         if let Some((rtp, rtcp)) = self.local_ports {
             url = format!("{url}&localrtpport={rtp}&localrtcpport={rtcp}");
         }
-        let (payload_type, ssrc) = (self.payload_type.to_string(), self.ssrc.to_string());
-        ["-payload_type".into(), payload_type, "-ssrc".into(), ssrc, "-f".into(), "rtp".into(), url]
+        let mut arguments = words(&format!("-payload_type {} -ssrc {}", self.payload_type, self.ssrc));
+        if let Some(sequence) = self.first_sequence {
+            arguments.extend(words(&format!("-seq {sequence}")));
+        }
+        [arguments, words("-f rtp"), vec![url]].concat()
     }
 }
 
@@ -64,25 +69,22 @@ pub fn send(source: Source<'_>, video: &Output, audio: &Output) -> Vec<String> {
         Source::Camera => (words(CAMERA), words(VP8), words(OPUS)),
         Source::File(path) => (file_input(path), words("-map 0:v:0 -c copy"), words("-map 0:a:0 -c copy")),
     };
-    [words(QUIET), input, video_codec, video.arguments().to_vec(), audio_codec, audio.arguments().to_vec()]
-        .concat()
+    [words(QUIET), input, video_codec, video.arguments(), audio_codec, audio.arguments()].concat()
 }
 
-/// The arguments with which ffmpeg reads the streams of a session description; what to do with them must follow.
+/// The arguments of an ffplay that shows and plays the streams of a session description.
 ///
-/// ffmpeg sends no receiver reports then: nobody learns from it what was lost on the way or how long the way is.
-pub fn receive(session_description: &Path) -> Vec<String> {
-    let mut arguments = words(QUIET);
-    arguments.extend(words("-protocol_whitelist file,udp,rtp -i"));
-    arguments.push(session_description.display().to_string());
-    arguments
+/// It sends no receiver reports: nobody learns from it what was lost on the way or how long the way is.
+pub fn play(session_description: &Path) -> Vec<String> {
+    [words("-hide_banner -loglevel error"), read(session_description)].concat()
 }
 
-/// The same for an ffmpeg that judges pictures and sound and does not play them: it takes the time of arrival for the
-/// time of each. Sender reports move a stream's times when its sender or the machine stumbles, sometimes back, and what
-/// goes back in time ffmpeg's writers refuse.
+/// The arguments with which ffmpeg reads the streams of a session description to judge pictures and sound, not to play
+/// them; what to do with them must follow. It takes the time of arrival for the time of each, for sender reports
+/// move a stream's times when its sender or the machine stumbles, sometimes back, and what goes back in time ffmpeg's
+/// writers refuse.
 pub fn receive_to_judge(session_description: &Path) -> Vec<String> {
-    [words("-use_wallclock_as_timestamps 1"), receive(session_description)].concat()
+    [words(QUIET), words("-use_wallclock_as_timestamps 1"), read(session_description)].concat()
 }
 
 /// A line that a shell understands as `program` with these arguments.
@@ -129,6 +131,11 @@ impl std::error::Error for StartError {
     }
 }
 
+fn read(session_description: &Path) -> Vec<String> {
+    let path = session_description.display().to_string();
+    [words("-protocol_whitelist file,udp,rtp -i"), vec![path]].concat()
+}
+
 fn words(line: &str) -> Vec<String> {
     line.split_ascii_whitespace().map(str::to_owned).collect()
 }
@@ -171,6 +178,7 @@ mod tests {
         rtp: SocketAddr::new(std::net::IpAddr::V6(std::net::Ipv6Addr::LOCALHOST), 5004),
         rtcp_port: 5005,
         local_ports: None,
+        first_sequence: None,
     };
 
     #[test]

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use crate::ffmpeg::Output;
+use crate::relay::Viewer;
 use crate::sdp::Stream;
 use crate::{MediaKind, kind_name};
 
@@ -23,10 +24,17 @@ pub fn send(video: &Output, audio: &Output) -> String {
     )
 }
 
-/// A pipeline that shows and plays what arrives at `address`, whose IP is this machine's.
-pub fn receive(address: IpAddr, streams: &[Stream]) -> String {
-    let branches: Vec<String> = streams.iter().map(|stream| branch(address, stream)).collect();
-    format!("gst-launch-1.0 {}", branches.join(" "))
+/// A pipeline that shows and plays what a viewer receives, and reports to the worker how it arrives.
+pub fn receive(viewer: &Viewer) -> String {
+    let streams = viewer.streams().iter().zip(viewer.transports()).enumerate();
+    let branches: Vec<String> = streams
+        .map(|(session, (stream, transport))| {
+            // Without rtcp-mux a transport has an RTCP port.
+            let worker_port = transport.rtcp_tuple().map_or(0, |tuple| tuple.local_port);
+            branch(session, viewer.ip(), stream, worker_port)
+        })
+        .collect();
+    format!("gst-launch-1.0 rtpbin name=rtp latency=100 {}", branches.join(" "))
 }
 
 /// RTP and RTCP of one rtpbin session to the worker.
@@ -42,20 +50,22 @@ fn sinks(session: u8, output: &Output) -> String {
     )
 }
 
-fn branch(address: IpAddr, stream: &Stream) -> String {
+/// Packets and reports of one rtpbin session. The socket that sends reports has the port of the one that receives
+/// them, for the worker takes them from nowhere else.
+fn branch(session: usize, ip: IpAddr, stream: &Stream, worker_port: u16) -> String {
     let (encoding, _) = stream.encoding.split_once('/').unwrap_or((&stream.encoding, ""));
     let (clock_rate, decode) = match stream.kind {
         MediaKind::Video => (90_000, "rtpvp8depay ! vp8dec ! videoconvert ! autovideosink"),
-        MediaKind::Audio => (48_000, "rtpopusdepay ! opusdec ! audioconvert ! autoaudiosink"),
+        MediaKind::Audio => (48_000, "rtpopusdepay ! opusdec ! audioconvert ! audioresample ! autoaudiosink"),
     };
+    let (kind, encoding) = (kind_name(stream.kind), encoding.to_ascii_uppercase());
+    let (port, rtcp_port, payload_type) = (stream.port, stream.port.saturating_add(1), stream.payload_type);
     format!(
-        "udpsrc address={} port={} caps='application/x-rtp,media={},encoding-name={},clock-rate={clock_rate},payload={}' \
-         ! rtpjitterbuffer ! {decode}",
-        address,
-        stream.port,
-        kind_name(stream.kind),
-        encoding.to_ascii_uppercase(),
-        stream.payload_type
+        "udpsrc address={ip} port={port} caps='application/x-rtp,media={kind},encoding-name={encoding},\
+         clock-rate={clock_rate},payload={payload_type}' ! rtp.recv_rtp_sink_{session} \
+         rtp. ! application/x-rtp,media={kind} ! {decode} \
+         udpsrc address={ip} port={rtcp_port} ! rtp.recv_rtcp_sink_{session} \
+         rtp.send_rtcp_src_{session} ! udpsink host={ip} port={worker_port} bind-port={rtcp_port} sync=false async=false"
     )
 }
 
@@ -73,6 +83,7 @@ mod tests {
             rtp: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port),
             rtcp_port: port + 1,
             local_ports: Some((port + 10, port + 11)),
+            first_sequence: None,
         };
         let line = send(&output(5004), &output(5006));
         for end in ["port=5004 bind-port=5014", "port=5005 bind-port=5015", "port=5006 bind-port=5016"] {

@@ -174,6 +174,7 @@ impl Ingest {
             // Without rtcp-mux a transport has both.
             rtcp_port: transport.rtcp_tuple().map_or(0, |tuple| tuple.local_port),
             local_ports: None,
+            first_sequence: None,
         };
         let rtp_parameters = RtpParameters {
             codecs: vec![codec],

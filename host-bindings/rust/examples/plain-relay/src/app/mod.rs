@@ -144,10 +144,9 @@ fn explain(relay: &Relay, files: &SessionFiles, options: &Options, screen: &Scre
     screen.say(&format!("\nSend with ffmpeg:\n\n  {send}\n"));
     screen.say(&format!("or with GStreamer:\n\n  {}\n", gstreamer::send(&video, &audio)));
     for (index, (viewer, file)) in relay.viewers().iter().zip(files.paths()).enumerate().take(EXPLAINED_MAX) {
-        let watch = ffmpeg::command_line("ffplay", &ffmpeg::receive(file));
+        let watch = ffmpeg::command_line("ffplay", &ffmpeg::play(file));
         screen.say(&format!("Watch as viewer {}:\n\n  {watch}\n", index + 1));
-        screen
-            .say(&format!("or with GStreamer:\n\n  {}\n", gstreamer::receive(viewer.ip(), viewer.streams())));
+        screen.say(&format!("or with GStreamer:\n\n  {}\n", gstreamer::receive(viewer)));
     }
     if let Some(more) = relay.viewers().len().checked_sub(EXPLAINED_MAX).filter(|more| *more > 0) {
         screen.say(&format!("{more} more viewers: {}/viewer-N.sdp\n", files.directory().display()));
