@@ -79,7 +79,7 @@ pub(crate) fn repair(
     if !entry.may_resend(turn.now, consumer.stream.round_trip()) {
         return None;
     }
-    let stored = stream.stored(entry.position)?;
+    let stored = stream.stored(entry.position).filter(|stored| stream.keeps(stored, turn.now))?;
     let form = match consumer.stream.rtx_ssrc {
         Some(ssrc) => Form::Rtx { original: sequence, ssrc, sequence: consumer.stream.take_rtx_sequence() },
         None => Form::Media { sequence },

@@ -4,7 +4,7 @@
 //! here: duplicates, restarts, unknown payload types, repairs of what was not lost.
 
 use crate::base::pool::Buffer;
-use crate::base::sequence::Seq;
+use crate::base::sequence::{Seq, Serial16};
 use crate::base::time::Time;
 use crate::media::demux::Role;
 use crate::media::parameters::Codec;
@@ -116,23 +116,7 @@ impl ReceivedStream {
     ) -> Admitted {
         let mut admitted = Admitted::default();
         let starts = self.tracker.highest().is_none();
-        let wire = received.header.sequence;
-        let verdict = match role {
-            Role::Media => self.tracker.on_packet(wire),
-            Role::Rtx => self.tracker.on_repair(wire),
-        };
-        let seq = match verdict {
-            Verdict::New { seq, .. } | Verdict::Late(seq) => seq,
-            Verdict::Restarted(seq) => {
-                self.begin_anew(seq);
-                admitted.needs_key_frame = true;
-                seq
-            }
-            Verdict::Duplicate | Verdict::Suspicious => {
-                self.discard(verdict, role);
-                return admitted;
-            }
-        };
+        let Some(seq) = self.judge(received.header.sequence, role, &mut admitted) else { return admitted };
         let payload = received.header.payload(&received.buffer);
         let (is_key_frame, is_silence) = self.describe(payload);
         admitted.needs_key_frame |= starts && !is_key_frame;
@@ -164,12 +148,25 @@ impl ReceivedStream {
         admitted
     }
 
-    fn discard(&mut self, verdict: Verdict, role: Role) {
-        self.counters.discarded += 1;
-        // Senders probe with retransmissions of what has arrived: no second arrival of the stream itself.
-        if verdict == Verdict::Duplicate && role == Role::Media {
-            self.reception.on_duplicate();
+    /// The packet's extended number; `None` when it came before or cannot be believed.
+    fn judge(&mut self, wire: Serial16, role: Role, admitted: &mut Admitted) -> Option<Seq> {
+        let verdict = match role {
+            Role::Media => self.tracker.on_packet(wire),
+            Role::Rtx => self.tracker.on_repair(wire),
+        };
+        match verdict {
+            Verdict::New { seq, .. } | Verdict::Late(seq) => return Some(seq),
+            Verdict::Restarted(seq) => {
+                self.begin_anew(seq);
+                admitted.needs_key_frame = true;
+                return Some(seq);
+            }
+            // Senders probe with retransmissions of what has arrived: no second arrival of the stream itself.
+            Verdict::Duplicate if role == Role::Media => self.reception.on_duplicate(),
+            Verdict::Duplicate | Verdict::Suspicious => {}
         }
+        self.counters.discarded += 1;
+        None
     }
 
     /// Padding alone (probing) is not media: it has a number to account for and nothing to count. Whether the score

@@ -170,6 +170,11 @@ impl ReceivedStream {
         self.history.expire(turn.now, self.retain, turn.pool);
     }
 
+    /// Whether consumers may still ask for a packet; it may be held for a little longer than that.
+    pub(crate) fn keeps(&self, stored: &Stored, now: Time) -> bool {
+        now.since(stored.received_at) <= self.retain
+    }
+
     /// The packet that a consumer remembers by the low half of its position.
     pub(crate) fn stored(&self, position: u32) -> Option<&Stored> {
         self.history.resolve(position)
@@ -268,8 +273,8 @@ impl ReceivedStream {
         if self.history_armed.is_some() {
             return None;
         }
-        let flows = self.media.last_at().is_some_and(|at| now.since(at) < self.retain / 2);
-        let at = if flows { now + self.retain } else { oldest_ends };
+        let newest_ends = self.media.last_at().unwrap_or(now) + self.retain;
+        let at = oldest_ends.max(newest_ends);
         self.history_armed = Some(at);
         Some(at)
     }
