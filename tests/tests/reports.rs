@@ -79,7 +79,7 @@ fn sender_report_ties_the_media_clock_to_the_wall() {
         let heard = call.receiver.hears(&mut world);
         let (ntp, timestamp, packets, bytes) = sender_report(&heard).expect("a sender report");
         // The last packet was sent 20 ms before `sent_at`.
-        let elapsed_us = (u128::from(ntp.wrapping_sub(sent_at)) * 1_000_000 >> 32) + 20_000;
+        let elapsed_us = ((u128::from(ntp.wrapping_sub(sent_at)) * 1_000_000) >> 32) + 20_000;
         let expected = last.wrapping_add(u32::try_from(elapsed_us * 48_000 / 1_000_000).unwrap());
         assert!(timestamp.abs_diff(expected) <= 48, "{timestamp} {expected}");
         assert_eq!((packets, bytes), (200, 200 * 80));
@@ -257,7 +257,7 @@ fn statistics_count_what_passed() {
     let mut world = World::new();
     let mut call = Call::of(&mut world, &Stream::vp8(CAMERA));
     let sent: usize =
-        (0..3).map(|_| call.sender.sends_key_frame(&mut world)).flatten().map(|p| p.write().len()).sum();
+        (0..3).flat_map(|_| call.sender.sends_key_frame(&mut world)).map(|p| p.write().len()).sum();
     let got: usize = call.receiver.gets_bytes(&mut world).iter().map(Vec::len).sum();
     let producer = world.producer_stats(call.producer);
     assert_eq!((producer.direction, producer.packet_count), (Direction::Inbound, 9));

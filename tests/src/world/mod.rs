@@ -182,6 +182,11 @@ impl World {
         events.collect()
     }
 
+    /// Whether the worker wants to be called again without anything happening.
+    pub fn has_timers(&self) -> bool {
+        self.worker.next_deadline().is_some()
+    }
+
     /// The state of packet memory.
     pub fn pool(&self) -> PoolStats {
         self.pool.stats()

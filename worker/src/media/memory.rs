@@ -65,8 +65,8 @@ fn evict(tables: &mut Tables, wanted: usize) {
                 break;
             }
             freed += 1;
+            tables.metrics.packets_evicted += 1;
         }
-        tables.metrics.packets_evicted += 1;
     }
 }
 
