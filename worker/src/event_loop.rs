@@ -315,6 +315,8 @@ impl EventLoop {
         }
         self.housekeeping.requests_seen = requests;
         self.shell.sockets.reclaim();
+        // The core gives its own back by a deadline, but of spare receive buffers it does not hear.
+        self.core.pool.reclaim(now);
         if requests == self.housekeeping.requests_at_last_round {
             self.shell.pipe.reclaim();
             self.core.outbox.reclaim();
@@ -487,4 +489,4 @@ const LAST_WORDS_TIME: Duration = Duration::from_millis(200);
 const ROUND: Duration = Duration::from_secs(1);
 const ROUND_GRID: Duration = Duration::from_millis(20);
 /// Memory that is idle for 5 s goes back: by then two rounds more have seen it so.
-const ROUNDS_AFTER_ACTIVITY: u32 = 8;
+const ROUNDS_AFTER_ACTIVITY: u32 = 10;

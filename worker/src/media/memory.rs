@@ -45,10 +45,11 @@ pub(crate) fn on_deadline(tables: &mut Tables, turn: &mut Turn<'_>) {
     }
 }
 
-/// Whether there is memory that [`on_deadline`] may give back; one chunk of each class stays.
+/// Whether there is memory that [`on_deadline`] may give back; one chunk of each class stays while packets are held.
 fn has_spare(turn: &Turn<'_>) -> bool {
     let pool = turn.pool.stats();
-    pool.small.chunks > 1 || pool.large.chunks > 1 || turn.outbox.batch.held_bytes() > 0
+    let kept = usize::from(turn.pool.in_use() > 0);
+    pool.small.chunks > kept || pool.large.chunks > kept || turn.outbox.batch.held_bytes() > 0
 }
 
 /// Lets go of `wanted` packets, each the oldest of the stream that holds most at that moment.

@@ -113,8 +113,8 @@ pub fn heap() -> HeapReport {
 }
 
 /// From this size on a block is mapped by itself and goes back when freed; and the heap's top is cut when this much of
-/// it is free. A chunk of 64 large packets (96 KiB) lies below: it is taken and given back in steady state.
-const THRESHOLD_BYTES: libc::c_int = 128 << 10;
+/// it is free. A chunk of 64 large packets (96 KiB) lies above: small blocks that outlive it cannot hold its pages back.
+const THRESHOLD_BYTES: libc::c_int = 64 << 10;
 /// A tenth of an idle worker's memory.
 const WORTH_TRIMMING_BYTES: u64 = 32 << 10;
 

@@ -149,16 +149,18 @@ impl Pool {
         CHUNK_SLOTS.saturating_sub(large.slots - large.in_use + obtainable)
     }
 
-    /// Gives back chunks that have been empty since a call [`EMPTY_CHUNK_LIFE`] or longer ago, but the last one of a
-    /// class, and at most [`RECLAIM_CHUNKS`]; says how many bytes that were. To be called about once a second.
+    /// Gives back chunks that have been empty since a call [`EMPTY_CHUNK_LIFE`] or longer ago, at most
+    /// [`RECLAIM_CHUNKS`]; says how many bytes that were. While any slot is in use the last chunk of a class stays. To be
+    /// called about once a second.
     pub fn reclaim(&mut self, now: Time) -> usize {
+        let keep = usize::from(self.in_use() > 0);
         let mut left = RECLAIM_CHUNKS;
         let mut is_due = |held: &mut Held| {
             let is_due = now.since(*held.empty_since.get_or_insert(now)) >= EMPTY_CHUNK_LIFE && left > 0;
             left -= usize::from(is_due);
             is_due
         };
-        self.give_back(Class::Large, &mut is_due) + self.give_back(Class::Small, &mut is_due)
+        self.give_back(Class::Large, keep, &mut is_due) + self.give_back(Class::Small, keep, &mut is_due)
     }
 
     fn add_chunk(&mut self, class: Class) -> Option<usize> {
@@ -187,7 +189,7 @@ impl Pool {
         let excess = |pool: &Self| pool.held_bytes().saturating_add(bytes).saturating_sub(limit);
         for class in [Class::Small, Class::Large] {
             let mut missing = excess(self);
-            self.give_back(class, |_| {
+            self.give_back(class, 1, |_| {
                 let needed = missing > 0;
                 missing = missing.saturating_sub(class.chunk_bytes());
                 needed
@@ -197,7 +199,7 @@ impl Pool {
     }
 
     /// Frees the empty chunks that `is_due` names, from the highest on, but the last one; says how many bytes.
-    fn give_back(&mut self, class: Class, mut is_due: impl FnMut(&mut Held) -> bool) -> usize {
+    fn give_back(&mut self, class: Class, keep: usize, mut is_due: impl FnMut(&mut Held) -> bool) -> usize {
         if self.shared.tally(class).empty.get() == 0 {
             return 0;
         }
@@ -206,7 +208,7 @@ impl Pool {
         let shelf = self.shelf_mut(class);
         let before = shelf.count;
         for (at, place) in shelf.chunks.iter_mut().enumerate().rev() {
-            if shelf.count == 1 {
+            if shelf.count <= keep {
                 break;
             }
             if let Some(held) = place.take_if(|held| held.chunk.is_empty() && is_due(held)) {

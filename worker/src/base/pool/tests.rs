@@ -62,7 +62,7 @@ fn at_the_limit_takes_and_charges_are_refused_and_counted() {
 }
 
 #[test]
-fn empty_chunks_go_back_after_five_seconds_but_one_of_a_class() {
+fn empty_chunks_go_back_after_five_seconds_and_the_last_ones_with_the_last_packet() {
     let mut pool = Pool::new(LIMIT);
     let mut large = fill(&mut pool, Class::Large, 3 * CHUNK_SLOTS);
     drop(fill(&mut pool, Class::Small, 2 * CHUNK_SLOTS));
@@ -73,9 +73,11 @@ fn empty_chunks_go_back_after_five_seconds_but_one_of_a_class() {
     let freed = 2 * Class::Large.chunk_bytes() + Class::Small.chunk_bytes();
     assert_eq!(pool.reclaim(seconds(15)), freed);
     assert_eq!((pool.stats().small.chunks, pool.stats().large.chunks), (1, 1));
+    assert_eq!(pool.reclaim(seconds(60)), 0, "one of each is kept while a packet is held");
     drop(large);
-    pool.reclaim(seconds(20));
-    assert_eq!(pool.reclaim(seconds(60)), 0, "one of each is kept");
+    assert_eq!(pool.reclaim(seconds(61)), Class::Small.chunk_bytes());
+    assert_eq!(pool.reclaim(seconds(66)), Class::Large.chunk_bytes());
+    assert_eq!(pool.held_bytes(), 0);
 }
 
 #[test]
@@ -87,8 +89,8 @@ fn a_great_peak_goes_back_in_steps() {
         let freed = pool.reclaim(Time::from_millis(5_000 + second * 1_000));
         assert_eq!(freed, RECLAIM_CHUNKS * Class::Small.chunk_bytes());
     }
-    assert_eq!(pool.reclaim(Time::from_millis(7_000)), Class::Small.chunk_bytes());
-    assert_eq!(pool.stats().small.chunks, 1);
+    assert_eq!(pool.reclaim(Time::from_millis(7_000)), 2 * Class::Small.chunk_bytes());
+    assert_eq!(pool.stats().small.chunks, 0);
 }
 
 #[test]
