@@ -270,13 +270,8 @@ impl ReceivedStream {
     /// what changes slowly. So it need not follow the oldest packet, which would wake the process all the time.
     pub(crate) fn arm_history(&mut self, now: Time) -> Option<Time> {
         let oldest_ends = self.history.next_expiry(self.retain)?;
-        if self.history_armed.is_some() {
-            return None;
-        }
         let newest_ends = self.media.last_at().unwrap_or(now) + self.retain;
-        let at = oldest_ends.max(newest_ends);
-        self.history_armed = Some(at);
-        Some(at)
+        arm(&mut self.history_armed, Some(oldest_ends.max(newest_ends)))
     }
 
     pub(crate) fn arm_key_frames(&mut self) -> Option<Time> {
@@ -290,6 +285,12 @@ impl ReceivedStream {
     fn stream_kind(&self) -> Kind {
         if self.is_video() { Kind::Video } else { Kind::Audio }
     }
+}
+
+/// A timer of a producer went off; a stream whose own is set for later waits for that one. (If it set another, timers
+/// would beget timers as long as the stream lives: each loss, each rest would add one.)
+pub(crate) fn went_off(armed: &mut Option<Time>, now: Time) {
+    let _ = armed.take_if(|at| *at <= now);
 }
 
 /// The time to set a timer for, if one is needed and none that is early enough is set.
