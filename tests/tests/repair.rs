@@ -348,6 +348,24 @@ fn packets_from_before_a_restart_are_resent_as_they_were() {
 }
 
 #[test]
+fn timers_do_not_pile_up_under_steady_loss_or_in_stop_and_go() {
+    let mut world = World::new();
+    let mut call = flowing(&mut world, &Stream::vp8(CAMERA));
+    let mut most = 0;
+    for index in 0..1_800 {
+        // Each fifth packet is lost and never repaired; now and then the sender rests.
+        let mut frame = call.sender.frame(index % 300 == 0, &[300; 5]);
+        frame.remove(index % 5);
+        call.sender.sends(&mut world, &frame);
+        world.run_for(if index % 20 == 0 { 700 } else { 33 });
+        if index > 100 {
+            most = most.max(world.metric("timers"));
+        }
+    }
+    assert!(most < 25, "{most} timers for one stream");
+}
+
+#[test]
 fn under_loss_on_all_ways_every_packet_arrives_in_the_end() {
     for seed in 1..=3 {
         let mut world = World::new();

@@ -64,7 +64,7 @@ pub(crate) fn collect(
 
 type Named = (&'static str, u64);
 
-fn own(tables: &Tables) -> [Named; 10] {
+fn own(tables: &Tables) -> [Named; 11] {
     let metrics = &tables.metrics;
     [
         ("routers", tables.routers.len() as u64),
@@ -77,6 +77,7 @@ fn own(tables: &Tables) -> [Named; 10] {
         ("packets_refused_no_memory", metrics.packets_refused),
         ("packets_evicted", metrics.packets_evicted),
         ("datagrams_unmatched", metrics.datagrams_unmatched),
+        ("timers", tables.deadlines.len() as u64),
     ]
 }
 

@@ -18,7 +18,7 @@ use tidegate_protocol::rtp::{MediaKind, RtpMapping, RtpParameters, RtpType};
 use crate::base::time::Time;
 use crate::media::deadline::Deadline;
 use crate::media::parameters::{Checked, Codec, Encoding, ExtensionIds, check, check_encodings};
-use crate::media::producer::stream::ReceivedStream;
+use crate::media::producer::stream::{ReceivedStream, went_off};
 use crate::media::refused::Refused;
 use crate::media::transport::rtcp;
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, consumer};
@@ -253,7 +253,7 @@ pub(crate) fn on_key_frame_deadline(tables: &mut Tables, key: ProducerKey, turn:
     let mut due: SmallVec<[usize; 4]> = SmallVec::new();
     for (index, stream) in producer.streams.iter_mut().enumerate() {
         let Some(stream) = stream.as_deref_mut() else { continue };
-        stream.key_frames_armed = None;
+        went_off(&mut stream.key_frames_armed, turn.now);
         if !watched {
             stream.key_frames.cancel();
         } else if stream.key_frames.due(turn.now) {
@@ -285,7 +285,7 @@ pub(crate) fn on_history_deadline(tables: &mut Tables, key: ProducerKey, turn: &
         .filter(|consumer| consumer.repairs());
     let rtt_max = repairing.filter_map(|consumer| consumer.stream.round_trip()).max();
     for stream in producer.streams_mut() {
-        stream.history_armed = None;
+        went_off(&mut stream.history_armed, turn.now);
         stream.expire(rtt_max, turn);
     }
     arm_history(tables, key, turn.now);
@@ -320,29 +320,26 @@ pub(crate) fn arm_rings(tables: &mut Tables, key: ProducerKey, now: Time) {
 /// Sets the timer for held-back key frame requests, if one is needed and not set.
 pub(crate) fn arm_key_frames(tables: &mut Tables, key: ProducerKey) {
     let Some(producer) = tables.producers.get_mut(key) else { return };
-    let next = producer.streams_mut().filter_map(|stream| stream.arm_key_frames()).min();
-    if let Some(at) = next {
-        tables.schedule(Deadline::KeyFrame(key), at);
-    }
+    let times: Times = producer.streams_mut().filter_map(|stream| stream.arm_key_frames()).collect();
+    times.into_iter().for_each(|at| tables.schedule(Deadline::KeyFrame(key), at));
 }
 
 /// Sets the timer for losses, if one is needed and not set.
 pub(crate) fn arm_nacks(tables: &mut Tables, key: ProducerKey) {
     let Some(producer) = tables.producers.get_mut(key) else { return };
-    let next = producer.streams_mut().filter_map(|stream| stream.arm_nacks()).min();
-    if let Some(at) = next {
-        tables.schedule(Deadline::Nack(key), at);
-    }
+    let times: Times = producer.streams_mut().filter_map(|stream| stream.arm_nacks()).collect();
+    times.into_iter().for_each(|at| tables.schedule(Deadline::Nack(key), at));
 }
 
 /// Sets the timer for aged packets, if one is needed and not set.
 pub(crate) fn arm_history(tables: &mut Tables, key: ProducerKey, now: Time) {
     let Some(producer) = tables.producers.get_mut(key) else { return };
-    let next = producer.streams_mut().filter_map(|stream| stream.arm_history(now)).min();
-    if let Some(at) = next {
-        tables.schedule(Deadline::History(key), at);
-    }
+    let times: Times = producer.streams_mut().filter_map(|stream| stream.arm_history(now)).collect();
+    times.into_iter().for_each(|at| tables.schedule(Deadline::History(key), at));
 }
+
+/// One timer a stream that needs one.
+type Times = SmallVec<[Time; 4]>;
 
 /// How often consumers' own histories are looked at.
 const SHRINK_EVERY: Duration = Duration::from_secs(1);

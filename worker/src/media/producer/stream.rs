@@ -293,6 +293,12 @@ impl ReceivedStream {
     }
 }
 
+/// A timer of a producer went off; a stream whose own is set for later waits for that one. (If it set another, timers
+/// would beget timers as long as the stream lives: each loss, each rest would add one.)
+pub(crate) fn went_off(armed: &mut Option<Time>, now: Time) {
+    let _ = armed.take_if(|at| *at <= now);
+}
+
 /// The time to set a timer for, if one is needed and none that is early enough is set.
 fn arm(armed: &mut Option<Time>, needed: Option<Time>) -> Option<Time> {
     let needed = needed?;

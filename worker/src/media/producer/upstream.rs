@@ -6,6 +6,7 @@ use tidegate_protocol::event::{Event, StreamScore};
 
 use crate::base::sequence::Serial16;
 use crate::media::producer::Producer;
+use crate::media::producer::stream::went_off;
 use crate::media::transport::rtcp::write_compound;
 use crate::media::{ProducerKey, Tables, consumer};
 use crate::rtcp::FirEntry;
@@ -40,7 +41,7 @@ pub(crate) fn send_nacks(tables: &mut Tables, key: ProducerKey, index: usize, tu
     let Some(producer) = producers.get_mut(key) else { return };
     let Some(transport) = transports.get_mut(producer.transport) else { return };
     let Some(stream) = producer.stream_mut(index) else { return };
-    stream.nacks_armed = None;
+    went_off(&mut stream.nacks_armed, turn.now);
     let rtt = stream.round_trip;
     let due: SmallVec<[Serial16; 64]> = stream.losses.due(turn.now, rtt).map(|seq| seq.wire()).collect();
     if due.is_empty() {
