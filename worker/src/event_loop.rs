@@ -232,7 +232,7 @@ impl EventLoop {
                 Ok(None) => break,
                 Err(InputEnd::Closed) => return Next::End(exit::CLOSED),
                 Err(InputEnd::Broken(framing)) => {
-                    self.core.outbox.last_words(&framing.to_string());
+                    self.last_words(&framing.to_string());
                     return Next::End(exit::BROKEN_FRAMING);
                 }
             };
@@ -269,7 +269,7 @@ impl EventLoop {
 
     fn on_hello(&mut self, reply: &HelloReply) -> Next {
         if reply.protocol_version != PROTOCOL_VERSION {
-            self.core.outbox.last_words(&format!(
+            self.last_words(&format!(
                 "the host ({}) speaks protocol version {}, this worker {PROTOCOL_VERSION}; use packages of one release",
                 &*reply.host, reply.protocol_version
             ));
@@ -338,8 +338,15 @@ impl EventLoop {
     }
 
     fn fail(&mut self, error: &io::Error) -> Next {
-        self.core.outbox.last_words(&format!("the event loop failed: {error}"));
+        self.last_words(&format!("the event loop failed: {error}"));
         Next::End(exit::INTERNAL)
+    }
+
+    /// Says why the worker ends, after the events of what ends with it.
+    fn last_words(&mut self, text: &str) {
+        let moment = self.shell.clock.moment();
+        self.core.with_turn(&mut self.shell, &moment, Worker::close);
+        self.core.outbox.last_words(text);
     }
 
     /// Closes all that is open, and writes what the host is still to hear, if it reads.
