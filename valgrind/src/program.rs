@@ -41,7 +41,7 @@ pub fn under_valgrind(tool: &str, arguments: Vec<OsString>, worker: &Path) -> Re
     let found =
         Command::new("valgrind").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !found.is_ok_and(|status| status.success()) {
-        return Err("there is no valgrind; run tests/scripts/install-valgrind".to_owned());
+        return Err("there is no valgrind; run tests/scripts/install-tools valgrind".to_owned());
     }
     let mut all: Vec<OsString> = vec!["-q".into(), format!("--tool={tool}").into()];
     all.extend(arguments);
