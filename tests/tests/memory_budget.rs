@@ -97,6 +97,22 @@ fn at_the_limit_packets_are_dropped_counted_and_told_once_a_second() {
 }
 
 #[test]
+fn big_turns_lose_no_live_packet_while_there_are_old_ones_to_forget() {
+    let mut world = small_world();
+    let (mut call, mut fast) = with_fast_sender(&mut world);
+    let mut sent = 1;
+    for _ in 0..40 {
+        sent += fast.sends_frame_of(&mut world, false, &[1_000; 250]).len();
+        world.run_for(5);
+    }
+    let got = numbers_of(CONSUMED + 1, &call.receiver.gets(&mut world)).len();
+    // The first big turns may find the reserve of small ones.
+    let dropped = world.transport_stats(call.inbound.id).dropped.no_memory;
+    assert!(got + 100 > sent && dropped < 100, "{dropped} dropped, {got} of {sent} forwarded");
+    assert!(world.metric("packets_evicted") > 5_000);
+}
+
+#[test]
 fn memory_goes_back_when_the_flood_is_over() {
     let mut world = small_world();
     let (mut call, mut fast) = with_fast_sender(&mut world);

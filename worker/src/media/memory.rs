@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tidegate_protocol::event::Event;
 
+use crate::base::pool::{LARGE_BYTES, Pool};
 use crate::base::time::Time;
 use crate::media::deadline::Deadline;
 use crate::media::{ProducerKey, Tables};
@@ -17,14 +18,39 @@ use crate::turn::Turn;
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     armed: bool,
+    /// Packets that came in this turn.
+    arrived: usize,
+    /// What the pool had refused by the end of the last turn.
+    refused: u64,
+    /// What [`Memory::next_reserve`] answered last.
+    reserve: usize,
     last_event: Option<Time>,
     /// Refused packets at the last event.
     reported: u64,
 }
 
+impl Memory {
+    /// A packet came in this turn.
+    pub(crate) fn on_arrival(&mut self) {
+        self.arrived += 1;
+    }
+
+    /// How many slots to have free for the next turn: as many as a turn needed lately, so that live packets are not
+    /// refused while there are old ones to forget; at most a quarter of all.
+    fn next_reserve(&mut self, pool: &Pool) -> usize {
+        let refused = pool.stats().refused;
+        let missed =
+            usize::try_from(refused - std::mem::replace(&mut self.refused, refused)).unwrap_or(usize::MAX);
+        let needed = std::mem::take(&mut self.arrived).saturating_add(missed);
+        let most = (pool.limit_bytes() / LARGE_BYTES / 4).max(RESERVE_MIN);
+        self.reserve = needed.max(self.reserve - self.reserve / 8).clamp(RESERVE_MIN, most);
+        self.reserve
+    }
+}
+
 /// After a turn's packets were forwarded.
 pub(crate) fn end_turn(tables: &mut Tables, turn: &mut Turn<'_>) {
-    let wanted = turn.pool.pressure();
+    let wanted = turn.pool.pressure(tables.metrics.memory.next_reserve(turn.pool));
     if wanted > 0 {
         evict(tables, wanted);
     }
@@ -91,6 +117,8 @@ fn report(tables: &mut Tables, turn: &mut Turn<'_>) {
     }
 }
 
+/// One receive call's worth.
+const RESERVE_MIN: usize = 64;
 const RECLAIM_EVERY: Duration = Duration::from_secs(1);
 const EVENT_EVERY: Duration = Duration::from_secs(1);
 const EVICT_AT_ONCE: usize = 16;

@@ -28,6 +28,7 @@ pub(crate) fn owner_of(tables: &Tables, datagram: &Datagram) -> Option<Transport
 
 /// Takes a datagram in.
 pub(crate) fn on_datagram(tables: &mut Tables, datagram: Datagram, turn: &mut Turn<'_>) {
+    tables.metrics.memory.on_arrival();
     let owner = match tables.sockets.find(datagram.socket, datagram.remote) {
         Found::Owner(owner) => Some(owner),
         Found::OneOf(owners) => pick(tables, &owners, &datagram),

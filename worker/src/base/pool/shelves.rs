@@ -138,15 +138,15 @@ impl Pool {
         }
     }
 
-    /// How many large slots should be freed by forgetting packets: what is missing to [`CHUNK_SLOTS`] large slots
-    /// that are free, or that could be had with the pool still below 90 % of its limit.
-    pub fn pressure(&self) -> usize {
+    /// How many large slots should be freed by forgetting packets: what is missing to `reserve` large slots that are
+    /// free, or that could be had with the pool still below 90 % of its limit.
+    pub fn pressure(&self, reserve: usize) -> usize {
         let idle_small = self.spare_empty(Class::Small) * Class::Small.chunk_bytes();
         let mark = self.limit_bytes / 10 * 9;
         let room = (mark + idle_small).saturating_sub(self.held_bytes());
         let obtainable = room / Class::Large.chunk_bytes() * CHUNK_SLOTS;
         let large = self.class_stats(Class::Large);
-        CHUNK_SLOTS.saturating_sub(large.slots - large.in_use + obtainable)
+        reserve.saturating_sub(large.slots - large.in_use + obtainable)
     }
 
     /// Gives back chunks that have been empty since a call [`EMPTY_CHUNK_LIFE`] or longer ago, at most

@@ -133,18 +133,18 @@ fn an_empty_chunk_of_one_class_makes_room_for_the_other() {
 #[test]
 fn pressure_starts_at_nine_tenths_and_ends_when_a_chunk_of_slots_is_free() {
     let mut pool = Pool::new(LIMIT);
-    assert_eq!(pool.pressure(), 0);
+    assert_eq!(pool.pressure(CHUNK_SLOTS), 0);
     let below = LIMIT / 10 * 9 / Class::Large.chunk_bytes() - 1;
     let mut held = fill(&mut pool, Class::Large, below * CHUNK_SLOTS);
-    assert_eq!(pool.pressure(), 0, "one more chunk stays below 90 %");
+    assert_eq!(pool.pressure(CHUNK_SLOTS), 0, "one more chunk stays below 90 %");
     held.push(pool.take(Class::Large).expect("room"));
-    assert_eq!(pool.pressure(), 1);
+    assert_eq!(pool.pressure(CHUNK_SLOTS), 1);
     held.extend(fill(&mut pool, Class::Large, CHUNK_SLOTS - 1));
-    assert_eq!(pool.pressure(), CHUNK_SLOTS);
+    assert_eq!(pool.pressure(CHUNK_SLOTS), CHUNK_SLOTS);
     held.truncate(held.len() - 20);
-    assert_eq!(pool.pressure(), CHUNK_SLOTS - 20);
+    assert_eq!(pool.pressure(CHUNK_SLOTS), CHUNK_SLOTS - 20);
     held.truncate(held.len() - 44);
-    assert_eq!(pool.pressure(), 0);
+    assert_eq!(pool.pressure(CHUNK_SLOTS), 0);
 }
 
 #[test]
@@ -154,9 +154,9 @@ fn empty_small_chunks_are_no_pressure_but_the_one_that_is_kept() {
         let mut pool = Pool::new(LIMIT);
         let small = fill(&mut pool, Class::Small, empty * CHUNK_SLOTS);
         assert_eq!(pool.charge(LIMIT / 10 * 9 - pool.held_bytes()), Ok(()));
-        assert_eq!(pool.pressure(), CHUNK_SLOTS);
+        assert_eq!(pool.pressure(CHUNK_SLOTS), CHUNK_SLOTS);
         drop(small);
-        assert_eq!(pool.pressure(), pressure);
+        assert_eq!(pool.pressure(CHUNK_SLOTS), pressure);
     }
 }
 
@@ -180,7 +180,7 @@ fn a_pool_dropped_last_or_unused_frees_all() {
     drop(Pool::new(0));
     let mut pool = Pool::new(0);
     assert!(pool.take(Class::Small).is_none());
-    assert_eq!((pool.held_bytes(), pool.pressure()), (0, CHUNK_SLOTS));
+    assert_eq!((pool.held_bytes(), pool.pressure(CHUNK_SLOTS)), (0, CHUNK_SLOTS));
 }
 
 /// Does not compile for a `T` that is `Send` or `Sync`: which of the implementations is meant would be in doubt.
