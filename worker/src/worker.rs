@@ -126,7 +126,7 @@ impl Worker {
         }));
         if done.is_err() {
             let transport = self.tables.runs.in_hand();
-            self.tables.runs.clear();
+            forward::recover(&mut self.tables, turn);
             self.contain(transport, turn);
         }
         turn.flush();
@@ -211,17 +211,4 @@ const PANICS_MAX: usize = 3;
 const PANICS_WINDOW: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn three_panics_in_ten_seconds_are_too_many_and_spread_out_ones_are_not() {
-        let mut panics = Panics::default();
-        for at in [0, 6, 12, 18] {
-            panics.add(Time::from_millis(at * 1_000));
-            assert!(!panics.are_too_many());
-        }
-        panics.add(Time::from_millis(20_000));
-        assert!(panics.are_too_many());
-    }
-}
+mod tests;

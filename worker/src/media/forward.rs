@@ -49,12 +49,11 @@ impl Runs {
 
 /// Forwards every run and seals what may leave.
 pub(crate) fn fan_out(tables: &mut Tables, equalize_padding: bool, turn: &mut Turn<'_>) {
-    if tables.runs.streams.is_empty() {
+    if tables.runs.streams.is_empty() && tables.runs.transports.is_empty() {
         return;
     }
     let mut runs = std::mem::take(&mut tables.runs);
     for run in &runs.streams {
-        tables.runs.in_hand = tables.producers.get(run.producer).map(|producer| producer.transport);
         plan_run(tables, *run, &mut runs.transports, &mut runs.in_need, equalize_padding, turn);
     }
     for transport in runs.transports.drain(..) {
@@ -71,6 +70,18 @@ pub(crate) fn fan_out(tables: &mut Tables, equalize_padding: bool, turn: &mut Tu
     tables.runs = runs;
 }
 
+/// After a defect in the middle of [`fan_out`]: no stream may wait for the end of a run that never comes, and what other
+/// transports had waiting leaves with the next turn.
+pub(crate) fn recover(tables: &mut Tables, turn: &mut Turn<'_>) {
+    tables.runs.clear();
+    for (_, producer) in tables.producers.iter_mut() {
+        producer.streams_mut().for_each(|stream| stream.abandon_run(turn));
+    }
+    let waiting = tables.transports.iter().filter(|(_, transport)| transport.sender.has_pending());
+    let waiting: Vec<_> = waiting.map(|(key, _)| key).collect();
+    tables.runs.transports.extend(waiting);
+}
+
 fn plan_run(
     tables: &mut Tables,
     run: Run,
@@ -85,6 +96,7 @@ fn plan_run(
         let Some(consumer) = tables.consumers.get_mut(*key).filter(|consumer| consumer.is_open()) else {
             continue;
         };
+        tables.runs.in_hand = Some(consumer.transport);
         let planned = plan::plan_run(consumer, stream, equalize_padding, turn);
         if planned.needs_key_frame {
             in_need.push(*key);

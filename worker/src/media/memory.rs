@@ -63,6 +63,7 @@ pub(crate) fn end_turn(tables: &mut Tables, turn: &mut Turn<'_>) {
 
 /// About once a second while there is any: gives back what was not needed lately.
 pub(crate) fn on_deadline(tables: &mut Tables, turn: &mut Turn<'_>) {
+    tables.metrics.memory.armed = false;
     turn.pool.reclaim(turn.now);
     turn.outbox.batch.reclaim(turn.now);
     tables.metrics.memory.armed = has_spare(turn);

@@ -41,6 +41,9 @@ pub(crate) struct Consumer {
     priority: u8,
     gate: Gate,
     pub(crate) stream: SentStream,
+    /// A defect to be met while planning: what becomes of the others is a test's business.
+    #[cfg(test)]
+    pub(crate) is_defective: bool,
 }
 
 const _: () = assert!(size_of::<Consumer>() <= 312);
@@ -206,6 +209,8 @@ fn new(
         consumable_ssrc: *consumable_ssrc,
         priority: 1,
         gate,
+        #[cfg(test)]
+        is_defective: false,
     })
 }
 

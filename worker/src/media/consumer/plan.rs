@@ -28,6 +28,8 @@ pub(crate) fn plan_run(
     equalize_padding: bool,
     turn: &mut Turn<'_>,
 ) -> Planned {
+    #[cfg(test)]
+    assert!(!consumer.is_defective, "a planted defect");
     let mut planned = Planned::default();
     let mut passing: SmallVec<[Passing; RUN_USUAL]> = SmallVec::new();
     for (position, stored) in stream.run() {

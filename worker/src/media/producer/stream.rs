@@ -170,6 +170,12 @@ impl ReceivedStream {
         self.history.expire(turn.now, self.retain, turn.pool);
     }
 
+    /// Ends a run of which nobody knows how far it was planned: its packets stay, for some may wait to be sent.
+    pub(crate) fn abandon_run(&mut self, turn: &mut Turn<'_>) {
+        self.run_wanted = true;
+        self.end_run(turn);
+    }
+
     /// Whether consumers may still ask for a packet; it may be held for a little longer than that.
     pub(crate) fn keeps(&self, stored: &Stored, now: Time) -> bool {
         now.since(stored.received_at) <= self.retain

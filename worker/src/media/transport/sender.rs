@@ -29,6 +29,11 @@ impl Sender {
         self.pending.len() == 1
     }
 
+    /// Whether a consumer waits.
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// Hands every waiting consumer to `seal` and forgets it.
     pub(crate) fn for_each_pending(&mut self, mut seal: impl FnMut(ConsumerKey, &mut Self)) {
         let mut pending = std::mem::take(&mut self.pending);
