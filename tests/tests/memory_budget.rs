@@ -99,7 +99,7 @@ fn at_the_limit_packets_are_dropped_counted_and_told_once_a_second() {
 #[test]
 fn big_turns_lose_no_live_packet_while_there_are_old_ones_to_forget() {
     let mut world = small_world();
-    let (mut call, mut fast) = with_fast_sender(&mut world);
+    let (call, mut fast) = with_fast_sender(&mut world);
     let mut sent = 1;
     for _ in 0..40 {
         sent += fast.sends_frame_of(&mut world, false, &[1_000; 250]).len();

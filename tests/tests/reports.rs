@@ -306,6 +306,21 @@ fn score_falls_with_loss_and_rises_again() {
 }
 
 #[test]
+fn a_sender_that_pauses_in_silence_is_given_five_seconds() {
+    let mut world = World::new();
+    let mut call = Call::of(&mut world, &Stream { dtx: true, ..Stream::opus(CAMERA) });
+    for _ in 0..100 {
+        call.sender.sends_sound(&mut world);
+        world.run_for(20);
+    }
+    producer_scores(&mut world);
+    world.run_for(4_900);
+    assert!(producer_scores(&mut world).is_empty(), "not silent yet");
+    world.run_for(1_700);
+    assert_eq!(producer_scores(&mut world), [0]);
+}
+
+#[test]
 fn silent_stream_has_score_0_and_its_first_packet_makes_it_10() {
     let mut world = World::new();
     let mut call = Call::of(&mut world, &Stream::vp8(CAMERA));

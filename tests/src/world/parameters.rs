@@ -36,6 +36,8 @@ pub struct Stream {
     pub rid: Option<&'static str>,
     /// RFC 8843.
     pub mid: Option<&'static str>,
+    /// Its sender pauses in silence.
+    pub dtx: bool,
     /// Losses may be asked for.
     pub nack: bool,
     /// Key frames may be asked for by PLI.
@@ -62,6 +64,7 @@ impl Stream {
             rtx_ssrc: None,
             rid: None,
             mid: None,
+            dtx: false,
             nack: true,
             pli: true,
             fir: false,
@@ -143,6 +146,7 @@ impl Stream {
             ssrc: Some(self.ssrc).filter(|_| self.announced),
             rid: self.rid.map(Text::clipped),
             rtx_ssrc: self.rtx_ssrc,
+            dtx: self.dtx,
             ..RtpEncodingParameters::default()
         };
         RtpParameters {

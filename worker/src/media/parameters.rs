@@ -76,6 +76,8 @@ pub(crate) struct Encoding {
     pub(crate) rid: Option<Box<str>>,
     /// Names it inside the router.
     pub(crate) mapped_ssrc: u32,
+    /// Its sender pauses in silence.
+    pub(crate) dtx: bool,
 }
 
 /// Which id each known header extension has on one transport; unknown ones are not forwarded.
@@ -295,6 +297,7 @@ pub(crate) fn check_encodings(
             rtx_ssrc: encoding.rtx_ssrc,
             rid: encoding.rid.as_ref().map(|rid| rid.as_str().into()),
             mapped_ssrc: mapped.mapped_ssrc,
+            dtx: encoding.dtx,
         })
     });
     each.collect()

@@ -12,7 +12,6 @@ use crate::media::producer::Producer;
 use crate::media::producer::stream::{ReceivedStream, Stored, StreamOptions};
 use crate::rtp::header::Header;
 use crate::rtp::rtx;
-use crate::stream::bitrate;
 use crate::stream::nack::Arrival;
 use crate::stream::receive::Verdict;
 use crate::stream::score;
@@ -94,8 +93,10 @@ impl Producer {
         now: Time,
     ) -> Option<&mut ReceivedStream> {
         let index = usize::from(encoding);
+        let announced = self.encodings.get(index)?;
         let options = StreamOptions {
-            rtx_ssrc: self.encodings.get(index)?.rtx_ssrc,
+            rtx_ssrc: announced.rtx_ssrc,
+            dtx: announced.dtx,
             kind: self.kind,
             extensions: self.extensions,
             key_frame_request_delay: self.key_frame_request_delay,
@@ -175,7 +176,7 @@ impl ReceivedStream {
         let mut score_changed = false;
         let header = &received.header;
         if header.payload_len() > 0 {
-            if self.media.inactive_at(bitrate::INACTIVE_AFTER).is_some_and(|at| at <= now) {
+            if self.inactive_at().is_some_and(|at| at <= now) {
                 // Back from silence: whatever was lost before says nothing about now.
                 score_changed = self.score.reset(score::MAX, now).is_some();
             }

@@ -32,6 +32,8 @@ pub(crate) struct ReceivedStream {
     pub(crate) ssrc: u32,
     pub(crate) rtx_ssrc: Option<u32>,
     pub(crate) kind: MediaKind,
+    /// The peer pauses in silence: silence lasts longer before it is taken for absence.
+    dtx: bool,
     pub(crate) codec: Codec,
     pub(crate) extensions: ExtensionIds,
     pub(crate) tracker: Tracker,
@@ -67,6 +69,7 @@ const _: () = assert!(size_of::<ReceivedStream>() <= 800);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StreamOptions {
     pub(crate) rtx_ssrc: Option<u32>,
+    pub(crate) dtx: bool,
     pub(crate) kind: MediaKind,
     pub(crate) extensions: ExtensionIds,
     pub(crate) key_frame_request_delay: Duration,
@@ -114,6 +117,7 @@ impl ReceivedStream {
             ssrc,
             rtx_ssrc: producer.rtx_ssrc,
             kind: producer.kind,
+            dtx: producer.dtx,
             codec,
             extensions: producer.extensions,
             tracker: Tracker::new(),
@@ -122,7 +126,7 @@ impl ReceivedStream {
             jitter: Jitter::new(),
             capture: CaptureClock::new(),
             score: Score::new(now),
-            media: Bitrate::new(bitrate::WINDOW),
+            media: Bitrate::new(if producer.dtx { bitrate::WINDOW_DTX } else { bitrate::WINDOW }),
             fraction_lost: 0,
             round_trip: None,
             counters: ReceivedCounters::default(),
@@ -249,9 +253,14 @@ impl ReceivedStream {
         }
     }
 
+    /// When the stream will have failed to be there, should nothing more come; `None` before its first packet.
+    pub(crate) fn inactive_at(&self) -> Option<Time> {
+        self.media.inactive_at(if self.dtx { bitrate::INACTIVE_AFTER_DTX } else { bitrate::INACTIVE_AFTER })
+    }
+
     /// Once an interval: the new score; whether it changed. A stream that fell silent has none.
     pub(crate) fn update_score(&mut self, now: Time) -> bool {
-        let silent = self.media.inactive_at(bitrate::INACTIVE_AFTER).is_none_or(|at| at <= now);
+        let silent = self.inactive_at().is_none_or(|at| at <= now);
         let changed = if silent {
             self.score.reset(0, now)
         } else {

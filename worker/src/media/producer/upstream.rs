@@ -53,17 +53,19 @@ pub(crate) fn send_nacks(tables: &mut Tables, key: ProducerKey, index: usize, tu
     write_compound(transport, turn, |compound| compound.nack(own, ssrc, &due).map(|_| ()));
 }
 
-/// Once an interval: new scores of a producer's streams; changes are told.
-pub(crate) fn update_scores(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
-    let Some(producer) = tables.producers.get_mut(key) else { return };
-    let mut changed = false;
+/// Once an interval: new scores of a producer's streams; changes are told. Whether one of them may yet fall silent.
+pub(crate) fn update_scores(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) -> bool {
+    let Some(producer) = tables.producers.get_mut(key) else { return false };
+    let (mut changed, mut active) = (false, false);
     for stream in producer.streams_mut() {
         changed |= stream.update_score(turn.now);
+        active |= stream.inactive_at().is_some_and(|at| at > turn.now);
         stream.losses.trim();
     }
     if changed {
         tell_scores(tables, key, turn);
     }
+    active
 }
 
 /// Tells the scores of a producer's streams, and its consumers theirs.

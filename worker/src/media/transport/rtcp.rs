@@ -62,12 +62,13 @@ pub(crate) fn on_deadline(tables: &mut Tables, key: TransportKey, turn: &mut Tur
     let Some(transport) = tables.transports.get_mut(key) else { return };
     transport.rtcp.armed = false;
     // By index, here and below: copying the lists would allocate each second.
+    let mut active = false;
     for index in 0..transport.producers.len() {
         if let Some(producer) = producer_at(tables, key, index) {
-            upstream::update_scores(tables, producer, turn);
+            active |= upstream::update_scores(tables, producer, turn);
         }
     }
-    if !report(tables, key, turn) {
+    if !report(tables, key, turn) && !active {
         return;
     }
     let spread = turn.random.in_range(0, 500);
