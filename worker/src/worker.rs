@@ -92,10 +92,10 @@ impl Worker {
 
     /// Takes one received datagram; what it brings is forwarded at the end of the turn.
     pub fn on_datagram(&mut self, datagram: Datagram, turn: &mut Turn<'_>) {
-        let owner = receive::owner_of(&self.tables, &datagram);
         let done = catch_unwind(AssertUnwindSafe(|| receive::on_datagram(&mut self.tables, datagram, turn)));
+        let transport = self.tables.runs.take_in_hand();
         if done.is_err() {
-            self.contain(owner, turn);
+            self.contain(transport, turn);
         }
     }
 
@@ -125,7 +125,7 @@ impl Worker {
             memory::end_turn(&mut self.tables, turn);
         }));
         if done.is_err() {
-            let transport = self.tables.runs.in_hand();
+            let transport = self.tables.runs.take_in_hand();
             forward::recover(&mut self.tables, turn);
             self.contain(transport, turn);
         }

@@ -34,9 +34,14 @@ impl Runs {
         self.streams.push(run);
     }
 
-    /// The transport that is being worked on, for whoever must clean up after a defect.
-    pub(crate) fn in_hand(&self) -> Option<TransportKey> {
-        self.in_hand
+    /// A transport is being worked on from now on; `None`: nobody knows which.
+    pub(crate) fn set_in_hand(&mut self, transport: Option<TransportKey>) {
+        self.in_hand = transport;
+    }
+
+    /// The transport that was being worked on, for whoever must clean up after a defect; none is any more.
+    pub(crate) fn take_in_hand(&mut self) -> Option<TransportKey> {
+        self.in_hand.take()
     }
 
     pub(crate) fn clear(&mut self) {

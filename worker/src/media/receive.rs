@@ -6,7 +6,7 @@
 use tidegate_protocol::event::Event;
 
 use crate::base::pool::Buffer;
-use crate::media::demux::Place;
+use crate::media::demux::{Place, Role};
 use crate::media::forward::Run;
 use crate::media::producer::admit::{Admitted, Received};
 use crate::media::sockets::{Found, Owner, Purpose};
@@ -18,14 +18,6 @@ use crate::rtp::datagram::DatagramKind;
 use crate::rtp::header::Header;
 use crate::turn::Turn;
 
-/// The transport that a datagram is for, as far as its address tells.
-pub(crate) fn owner_of(tables: &Tables, datagram: &Datagram) -> Option<TransportKey> {
-    match tables.sockets.find(datagram.socket, datagram.remote) {
-        Found::Owner(owner) => Some(owner.transport),
-        Found::OneOf(_) | Found::Nobody => None,
-    }
-}
-
 /// Takes a datagram in.
 pub(crate) fn on_datagram(tables: &mut Tables, datagram: Datagram, turn: &mut Turn<'_>) {
     tables.metrics.memory.on_arrival();
@@ -34,6 +26,7 @@ pub(crate) fn on_datagram(tables: &mut Tables, datagram: Datagram, turn: &mut Tu
         Found::OneOf(owners) => pick(tables, &owners, &datagram),
         Found::Nobody => None,
     };
+    tables.runs.set_in_hand(owner.map(|owner| owner.transport));
     let Some((owner, transport)) =
         owner.and_then(|owner| Some((owner, tables.transports.get_mut(owner.transport)?)))
     else {
@@ -143,8 +136,8 @@ fn to_producer(
     };
     let bytes = datagram.buffer.len() as u64;
     match place.role {
-        crate::media::demux::Role::Media => transport.counters.rtp_received.add(turn.now, 1, bytes),
-        crate::media::demux::Role::Rtx => transport.counters.rtx_received.add(turn.now, 1, bytes),
+        Role::Media => transport.counters.rtp_received.add(turn.now, 1, bytes),
+        Role::Rtx => transport.counters.rtx_received.add(turn.now, 1, bytes),
     }
     let received =
         Received { header, buffer: small(datagram.buffer, turn), received_at: datagram.received_at };
