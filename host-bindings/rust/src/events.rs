@@ -52,8 +52,10 @@ impl<E> Events<E> {
 
 /// How an event relates to one that waits.
 pub(crate) trait Event: Clone {
-    /// Whether this one makes `waiting` worthless: a newer score of the same entity.
-    fn replaces(&self, waiting: &Self) -> bool;
+    /// Whether this one makes `waiting` worthless: a newer score of the same entity. By default every event counts.
+    fn replaces(&self, _waiting: &Self) -> bool {
+        false
+    }
 }
 
 /// Gives events to every listener. Made by an entity.

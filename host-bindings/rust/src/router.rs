@@ -86,11 +86,7 @@ impl Router {
     }
 }
 
-impl Event for RouterEvent {
-    fn replaces(&self, _: &Self) -> bool {
-        false
-    }
-}
+impl Event for RouterEvent {}
 
 impl EntityEvent for RouterEvent {
     fn closed(reason: CloseReason) -> Self {

@@ -126,11 +126,7 @@ impl PlainTransport {
     }
 }
 
-impl Event for TransportEvent {
-    fn replaces(&self, _: &Self) -> bool {
-        false
-    }
-}
+impl Event for TransportEvent {}
 
 impl EntityEvent for TransportEvent {
     fn closed(reason: CloseReason) -> Self {
