@@ -12,6 +12,7 @@ use crate::media::parameters::{Codec, codec_of};
 use crate::media::refused::Refused;
 use crate::media::traffic::TrafficCounter;
 use crate::rtcp::{ReportBlock, SenderInfo};
+use crate::stream::bitrate;
 use crate::stream::continuity::{Continuity, TimestampMap};
 use crate::stream::report::Sending;
 use crate::stream::ring::SentRing;
@@ -194,7 +195,7 @@ impl SentStream {
 impl Course {
     pub(crate) fn new(now: Time) -> Self {
         Self {
-            media: TrafficCounter::new(RATE_WINDOW),
+            media: TrafficCounter::new(bitrate::WINDOW),
             sending: Sending::new(),
             score: Score::new(now),
             counters: SentCounters::default(),
@@ -204,8 +205,6 @@ impl Course {
 
 /// How many beginnings are remembered.
 const SEGMENTS: usize = 4;
-/// Bit rates of streams are taken over this window.
-const RATE_WINDOW: Duration = Duration::from_millis(2_500);
 
 #[cfg(test)]
 mod tests {
