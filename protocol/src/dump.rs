@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{List, Text};
-use crate::ids::{ConsumerId, ProducerId, RouterId, TransportId};
+use crate::ids::{ConsumerId, ObserverId, ProducerId, RouterId, TransportId};
+use crate::observer::ObserverKind;
 use crate::rtp::{MediaKind, RtpType};
+use crate::trace::TraceTypes;
 use crate::transport::TransportTuple;
 
 /// Ids in a dump. More than these are cut off; counts are always whole.
@@ -44,6 +46,8 @@ pub struct RouterDump {
     pub transport_ids: Ids<TransportId>,
     /// Its producers, each with its consumers.
     pub producer_consumers: List<ProducerConsumers, 65_536>,
+    /// Its observers.
+    pub observer_ids: Ids<ObserverId>,
 }
 
 /// A producer and its consumers.
@@ -152,6 +156,8 @@ pub struct ProducerDump {
     pub streams: List<StreamDump, 32>,
     /// Who consumes it.
     pub consumers: Ids<ConsumerId>,
+    /// What is told of its packets.
+    pub trace_event_types: TraceTypes,
 }
 
 /// A consumer's state. Its parameters are the host's to show.
@@ -185,6 +191,8 @@ pub struct ConsumerDump {
     pub history_packets: u64,
     /// Bytes of that history's own memory, without the packets.
     pub history_bytes: u64,
+    /// What is told of its packets.
+    pub trace_event_types: TraceTypes,
 }
 
 /// A stream's parameters and score.
@@ -216,4 +224,19 @@ pub struct StreamDump {
     pub use_fir: bool,
     /// 0 to 10.
     pub score: u8,
+}
+
+/// An observer's state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObserverDump {
+    /// Which observer.
+    pub observer: ObserverId,
+    /// Where it belongs.
+    pub router: RouterId,
+    /// What it looks for.
+    pub kind: ObserverKind,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Whom it observes.
+    pub producer_ids: Ids<ProducerId>,
 }

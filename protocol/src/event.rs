@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{List, Text};
-use crate::ids::{ConsumerId, EntityId, ProducerId, TransportId};
+use crate::ids::{ConsumerId, EntityId, ObserverId, ProducerId, TransportId};
+use crate::observer::AudioLevel;
+use crate::trace::Trace;
 use crate::transport::TransportTuple;
 
 /// Something happened.
@@ -66,6 +68,41 @@ pub enum Event {
         /// Packets dropped for it since the worker started.
         dropped: u64,
     },
+    /// The camera of a producer is held otherwise than before (3GPP TS 26.114 7.4.5).
+    ProducerVideoOrientation {
+        /// Which producer.
+        producer: ProducerId,
+        /// How it is held now.
+        orientation: VideoOrientation,
+    },
+    /// What happens to a producer's packets, as was asked for.
+    ProducerTrace {
+        /// Which producer.
+        producer: ProducerId,
+        /// What happened.
+        trace: Trace,
+    },
+    /// What happens to a consumer's packets, as was asked for.
+    ConsumerTrace {
+        /// Which consumer.
+        consumer: ConsumerId,
+        /// What happened.
+        trace: Trace,
+    },
+    /// The loudest producers of the last interval, loudest first. None: silence began.
+    AudioLevels {
+        /// Which observer.
+        observer: ObserverId,
+        /// Who is heard.
+        volumes: List<AudioLevel, 64>,
+    },
+    /// Somebody else leads the conversation now.
+    DominantSpeaker {
+        /// Which observer.
+        observer: ObserverId,
+        /// Who.
+        producer: ProducerId,
+    },
 }
 
 /// How an event may be treated when the pipe is slow.
@@ -89,9 +126,13 @@ impl Event {
             | Self::ConsumerProducerClosed { .. }
             | Self::ConsumerProducerPaused { .. }
             | Self::ConsumerProducerResumed { .. } => EventClass::MustArrive,
-            Self::ProducerScore { .. } | Self::ConsumerScore { .. } | Self::MemoryLimit { .. } => {
-                EventClass::LatestWins
-            }
+            Self::ProducerScore { .. }
+            | Self::ConsumerScore { .. }
+            | Self::MemoryLimit { .. }
+            | Self::ProducerVideoOrientation { .. }
+            | Self::AudioLevels { .. }
+            | Self::DominantSpeaker { .. } => EventClass::LatestWins,
+            Self::ProducerTrace { .. } | Self::ConsumerTrace { .. } => EventClass::MayDrop,
         }
     }
 
@@ -101,8 +142,14 @@ impl Event {
             Self::PlainTuple { transport, .. }
             | Self::PlainRtcpTuple { transport, .. }
             | Self::TransportInternalError { transport, .. } => Some((*transport).into()),
-            Self::ProducerScore { producer, .. } => Some((*producer).into()),
+            Self::ProducerScore { producer, .. }
+            | Self::ProducerVideoOrientation { producer, .. }
+            | Self::ProducerTrace { producer, .. } => Some((*producer).into()),
+            Self::AudioLevels { observer, .. } | Self::DominantSpeaker { observer, .. } => {
+                Some((*observer).into())
+            }
             Self::ConsumerScore { consumer, .. }
+            | Self::ConsumerTrace { consumer, .. }
             | Self::ConsumerProducerClosed { consumer }
             | Self::ConsumerProducerPaused { consumer }
             | Self::ConsumerProducerResumed { consumer } => Some((*consumer).into()),
@@ -133,4 +180,15 @@ pub struct ConsumerScore {
     pub producer_score: u8,
     /// Of all the producer's encodings, in order; 0 for one that was never seen.
     pub producer_scores: List<u8, 16>,
+}
+
+/// How a camera is held (3GPP TS 26.114 7.4.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VideoOrientation {
+    /// The back camera, which looks away from the user.
+    pub camera: bool,
+    /// The picture is mirrored.
+    pub flip: bool,
+    /// Degrees that a receiver has to turn it clockwise: 0, 90, 180 or 270.
+    pub rotation: u16,
 }

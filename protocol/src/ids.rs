@@ -32,6 +32,8 @@ entity_ids! {
     ProducerId,
     /// A consumer.
     ConsumerId,
+    /// An observer of either kind.
+    ObserverId,
 }
 
 /// Pairs a response with its request. Chosen by the host; zero is never a request's (see

@@ -6,7 +6,7 @@
 //! * [`frame`]: a little-endian `u32` length, then that many bytes.
 //! * [`codec`]: a frame's bytes to a message and back; the one file that names the serialiser.
 //! * [`message`]: the two directions; [`request`], [`response`], [`event`] are what they carry.
-//! * [`rtp`], [`stats`], [`dump`], [`metrics`]: the vocabulary of those.
+//! * [`rtp`], [`stats`], [`dump`], [`metrics`], [`observer`], [`trace`]: the vocabulary of those.
 //! * [`ortc`]: negotiation, run by hosts.
 //!
 //! Every sequence and text has a maximum of its own ([`bounded`]), checked before anything is allocated: a frame of
@@ -24,12 +24,14 @@ pub mod ids;
 pub mod launch;
 pub mod message;
 pub mod metrics;
+pub mod observer;
 pub mod ortc;
 pub mod request;
 pub mod response;
 pub mod rtp;
 pub mod stats;
+pub mod trace;
 pub mod transport;
 
 /// Version of the wire; either side refuses another one. Raised by every change of a type in this crate.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;

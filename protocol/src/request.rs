@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::List;
-use crate::ids::{ConsumerId, ProducerId, RouterId, TransportId};
+use crate::ids::{ConsumerId, ObserverId, ProducerId, RouterId, TransportId};
 use crate::message::{LogLevel, LogTag};
+use crate::observer::AudioLevelObserverOptions;
 use crate::rtp::{MediaKind, RtpMapping, RtpParameters, RtpType};
+use crate::trace::TraceTypes;
 use crate::transport::{PlainConnectOptions, PlainTransportOptions};
 
 /// A request's content. Every one is answered, with the named reply or an error; a `Create…`, `Produce` or
@@ -85,6 +87,14 @@ pub enum Command {
         /// Which one.
         transport: TransportId,
     },
+    /// Tells the peer how much all its streams together may take (REMB), and drops what exceeds twice that. Replies
+    /// `Done`.
+    SetMaxIncomingBitrate {
+        /// Which transport.
+        transport: TransportId,
+        /// Bits per second; 0 is no limit.
+        bitrate: u64,
+    },
     /// Replies `Produced`.
     Produce {
         /// Which transport receives it.
@@ -126,6 +136,13 @@ pub enum Command {
     ResumeProducer {
         /// Which one.
         producer: ProducerId,
+    },
+    /// Tells these kinds of single packets of the producer from now on, instead of those before. Replies `Done`.
+    EnableProducerTrace {
+        /// Which one.
+        producer: ProducerId,
+        /// None turns tracing off.
+        types: TraceTypes,
     },
     /// Replies `Consumed`.
     Consume {
@@ -184,5 +201,64 @@ pub enum Command {
         consumer: ConsumerId,
         /// 1 to 255.
         priority: u8,
+    },
+    /// Tells these kinds of single packets of the consumer from now on, instead of those before. Replies `Done`.
+    EnableConsumerTrace {
+        /// Which one.
+        consumer: ConsumerId,
+        /// None turns tracing off.
+        types: TraceTypes,
+    },
+    /// Replies `Done`.
+    CreateAudioLevelObserver {
+        /// Where it belongs.
+        router: RouterId,
+        /// The new observer.
+        observer: ObserverId,
+        /// What it tells, and how often.
+        options: AudioLevelObserverOptions,
+    },
+    /// Replies `Done`.
+    CreateActiveSpeakerObserver {
+        /// Where it belongs.
+        router: RouterId,
+        /// The new observer.
+        observer: ObserverId,
+        /// Milliseconds between two decisions; taken as the nearest value from 100 to 5,000.
+        interval_ms: u16,
+    },
+    /// Replies `Done`.
+    CloseObserver {
+        /// Which one.
+        observer: ObserverId,
+    },
+    /// Replies `ObserverDump`.
+    DumpObserver {
+        /// Which one.
+        observer: ObserverId,
+    },
+    /// Tells nothing until resumed. Idempotent. Replies `Done`.
+    PauseObserver {
+        /// Which one.
+        observer: ObserverId,
+    },
+    /// Idempotent. Replies `Done`.
+    ResumeObserver {
+        /// Which one.
+        observer: ObserverId,
+    },
+    /// Replies `Done`.
+    AddObservedProducer {
+        /// Who observes.
+        observer: ObserverId,
+        /// An audio producer of the same router.
+        producer: ProducerId,
+    },
+    /// Replies `Done`.
+    RemoveObservedProducer {
+        /// Who observes.
+        observer: ObserverId,
+        /// Which producer is not observed any more.
+        producer: ProducerId,
     },
 }

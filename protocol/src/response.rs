@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::List;
-use crate::dump::{ConsumerDump, ProducerDump, RouterDump, TransportDump, WorkerDump};
+use crate::dump::{ConsumerDump, ObserverDump, ProducerDump, RouterDump, TransportDump, WorkerDump};
 use crate::event::{ConsumerScore, StreamScore};
 use crate::metrics::Metrics;
 use crate::rtp::RtpType;
@@ -51,6 +51,8 @@ pub enum Reply {
     ConsumerDump(Box<ConsumerDump>),
     /// Its own stream and its producer's.
     ConsumerStats(Box<ConsumerStats>),
+    /// An observer's state.
+    ObserverDump(ObserverDump),
 }
 
 /// The ends of a plain transport.

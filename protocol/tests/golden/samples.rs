@@ -7,10 +7,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tidegate_protocol::PROTOCOL_VERSION;
 use tidegate_protocol::bounded::{List, Text};
 use tidegate_protocol::error::{CommandError, ErrorKind};
-use tidegate_protocol::event::{ConsumerScore, Event, StreamScore};
-use tidegate_protocol::ids::{ConsumerId, ProducerId, RequestId, RouterId, TransportId};
+use tidegate_protocol::event::{ConsumerScore, Event, StreamScore, VideoOrientation};
+use tidegate_protocol::ids::{ConsumerId, ObserverId, ProducerId, RequestId, RouterId, TransportId};
 use tidegate_protocol::message::{FromWorker, Hello, HelloReply, LogLevel, LogTag, ToWorker};
 use tidegate_protocol::metrics::{Histogram, Metric, Metrics};
+use tidegate_protocol::observer::{AudioLevel, AudioLevelObserverOptions};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::{PlainTuples, Reply};
 use tidegate_protocol::rtp::{
@@ -18,6 +19,8 @@ use tidegate_protocol::rtp::{
     RtpCodecParameters, RtpEncodingParameters, RtpHeaderExtensionParameters, RtpMapping, RtpParameters,
     RtpType,
 };
+use tidegate_protocol::stats::Direction;
+use tidegate_protocol::trace::{PacketTrace, Trace, TraceInfo, TraceType};
 use tidegate_protocol::transport::{
     ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions, Protocol, TransportTuple,
 };
@@ -78,6 +81,7 @@ const ROUTER: RouterId = RouterId(1);
 const TRANSPORT: TransportId = TransportId(0x0102_0304_0506_0708);
 const PRODUCER: ProducerId = ProducerId(u64::MAX);
 const CONSUMER: ConsumerId = ConsumerId(1 << 53);
+const OBSERVER: ObserverId = ObserverId(0xAB);
 
 /// Name of an enum's variant, as `Debug` begins with it.
 fn variant(value: &impl std::fmt::Debug) -> String {
@@ -110,6 +114,7 @@ pub(crate) fn commands() -> Vec<Command> {
     commands.extend(transport_commands());
     commands.extend(producer_commands());
     commands.extend(consumer_commands());
+    commands.extend(observer_commands());
     commands
 }
 
@@ -149,6 +154,7 @@ fn transport_commands() -> Vec<Command> {
         Command::CloseTransport { transport },
         Command::DumpTransport { transport },
         Command::GetTransportStats { transport },
+        Command::SetMaxIncomingBitrate { transport, bitrate: 5_000_000_000 },
     ]
 }
 
@@ -169,6 +175,7 @@ fn producer_commands() -> Vec<Command> {
         Command::GetProducerStats { producer },
         Command::PauseProducer { producer },
         Command::ResumeProducer { producer },
+        Command::EnableProducerTrace { producer, types: List::first_of(TraceType::ALL) },
     ]
 }
 
@@ -193,6 +200,22 @@ fn consumer_commands() -> Vec<Command> {
         Command::ResumeConsumer { consumer },
         Command::RequestKeyFrame { consumer },
         Command::SetConsumerPriority { consumer, priority: 255 },
+        Command::EnableConsumerTrace { consumer, types: List::new() },
+    ]
+}
+
+fn observer_commands() -> Vec<Command> {
+    let (router, observer, producer) = (ROUTER, OBSERVER, PRODUCER);
+    let options = AudioLevelObserverOptions { max_entries: 3, threshold: -80, interval_ms: 1_000 };
+    vec![
+        Command::CreateAudioLevelObserver { router, observer, options },
+        Command::CreateActiveSpeakerObserver { router, observer, interval_ms: 300 },
+        Command::CloseObserver { observer },
+        Command::DumpObserver { observer },
+        Command::PauseObserver { observer },
+        Command::ResumeObserver { observer },
+        Command::AddObservedProducer { observer, producer },
+        Command::RemoveObservedProducer { observer, producer },
     ]
 }
 
@@ -220,6 +243,7 @@ pub(crate) fn replies() -> Vec<Reply> {
         Reply::Consumed { paused: true, producer_paused: false, score: consumer_score() },
         Reply::ConsumerDump(Box::new(state::consumer_dump())),
         Reply::ConsumerStats(Box::new(state::consumer_stats())),
+        Reply::ObserverDump(state::observer_dump()),
     ]
 }
 
@@ -240,7 +264,65 @@ pub(crate) fn events() -> Vec<Event> {
         Event::ConsumerProducerPaused { consumer },
         Event::ConsumerProducerResumed { consumer },
         Event::MemoryLimit { limit_bytes: 128 << 20, dropped: 12_345 },
+        Event::ProducerVideoOrientation {
+            producer: ProducerId(6),
+            orientation: VideoOrientation { camera: true, flip: false, rotation: 270 },
+        },
+        Event::AudioLevels {
+            observer: OBSERVER,
+            volumes: List::first_of([AudioLevel { producer: ProducerId(6), volume: -127 }]),
+        },
+        Event::DominantSpeaker { observer: OBSERVER, producer: ProducerId(6) },
     ]
+    .into_iter()
+    .chain(traces())
+    .collect()
+}
+
+fn traces() -> Vec<Event> {
+    let (producer, consumer) = (ProducerId(6), ConsumerId(7));
+    let received = |info| Event::ProducerTrace {
+        producer,
+        trace: Trace { timestamp_ms: 1_000_001, direction: Direction::Inbound, info },
+    };
+    let sent = |info| Event::ConsumerTrace {
+        consumer,
+        trace: Trace { timestamp_ms: 1_000_002, direction: Direction::Outbound, info },
+    };
+    vec![
+        received(TraceInfo::KeyFrame(packet_trace())),
+        received(TraceInfo::Nack { ssrc: 1, packets: 17 }),
+        received(TraceInfo::Pli { ssrc: 2 }),
+        sent(TraceInfo::Rtp(PacketTrace { mid: Some(text("0")), ..packet_trace() })),
+        sent(TraceInfo::Fir { ssrc: 3 }),
+        sent(TraceInfo::Sr {
+            ssrc: 4,
+            ntp: u64::MAX - 1,
+            rtp_timestamp: 5,
+            packet_count: 6,
+            octet_count: 7,
+        }),
+    ]
+}
+
+fn packet_trace() -> PacketTrace {
+    PacketTrace {
+        payload_type: 96,
+        sequence_number: 65_535,
+        timestamp: u32::MAX,
+        marker: true,
+        ssrc: 0xdead_beef,
+        is_key_frame: true,
+        is_rtx: false,
+        size: 1_200,
+        payload_size: 1_100,
+        spatial_layer: 2,
+        temporal_layer: 1,
+        mid: None,
+        rid: Some(text("r0")),
+        rrid: Some(text("r1")),
+        wide_sequence_number: Some(258),
+    }
 }
 
 fn plain_options() -> PlainTransportOptions {

@@ -2,11 +2,13 @@
 
 use tidegate_protocol::bounded::List;
 use tidegate_protocol::dump::{
-    ConsumerDump, NamedProducer, PlainDump, ProducerConsumers, ProducerDump, RecvRtpHeaderExtensions,
+    ConsumerDump, NamedProducer, ObserverDump, PlainDump, ProducerConsumers, ProducerDump, RecvRtpHeaderExtensions,
     RouterDump, SsrcConsumer, SsrcProducer, StreamDump, TransportDump, WorkerDump,
 };
-use tidegate_protocol::ids::{ConsumerId, ProducerId, RouterId, TransportId};
+use tidegate_protocol::ids::{ConsumerId, ObserverId, ProducerId, RouterId, TransportId};
+use tidegate_protocol::observer::ObserverKind;
 use tidegate_protocol::rtp::{MediaKind, RtpType};
+use tidegate_protocol::trace::TraceType;
 use tidegate_protocol::stats::{
     ConsumerStats, Direction, DroppedPackets, PlainStats, ResourceUsage, RtpStreamStats, Traffic,
     TransportStats,
@@ -56,6 +58,17 @@ pub(super) fn router_dump() -> RouterDump {
         router: RouterId(1),
         transport_ids: List::first_of([TransportId(2), TransportId(3)]),
         producer_consumers: List::first_of([ProducerConsumers { producer: ProducerId(4), consumers }]),
+        observer_ids: List::first_of([ObserverId(7)]),
+    }
+}
+
+pub(super) fn observer_dump() -> ObserverDump {
+    ObserverDump {
+        observer: ObserverId(7),
+        router: RouterId(1),
+        kind: ObserverKind::ActiveSpeaker,
+        paused: true,
+        producer_ids: List::first_of([ProducerId(4)]),
     }
 }
 
@@ -145,6 +158,7 @@ pub(super) fn producer_dump() -> ProducerDump {
         paused: true,
         streams: List::first_of([stream_dump()]),
         consumers: List::first_of([ConsumerId(5), ConsumerId(6)]),
+        trace_event_types: List::first_of([TraceType::Sr]),
     }
 }
 
@@ -164,6 +178,7 @@ pub(super) fn consumer_dump() -> ConsumerDump {
         stream: stream_dump(),
         history_packets: 512,
         history_bytes: 6144,
+        trace_event_types: List::first_of([TraceType::Nack, TraceType::Fir]),
     }
 }
 
