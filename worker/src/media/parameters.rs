@@ -87,6 +87,8 @@ pub(crate) struct Encoding {
     pub(crate) mapped_ssrc: u32,
     /// Its sender pauses in silence.
     pub(crate) dtx: bool,
+    /// It has several layers, in a codec that may have spatial ones.
+    pub(crate) is_layered: bool,
 }
 
 /// Which id each known header extension has on one transport; unknown ones are not forwarded.
@@ -300,16 +302,29 @@ pub(crate) fn check_encodings(
         ));
     }
     let each = encodings.iter().zip(mapped).map(|(encoding, mapped)| {
-        codec_of(encoding, codecs)?;
+        let codec = codecs.get(codec_of(encoding, codecs)?);
+        let has_layers = encoding.scalability_mode.as_ref().is_some_and(|mode| has_layers(mode.as_str()));
         Ok(Encoding {
             ssrc: encoding.ssrc,
             rtx_ssrc: encoding.rtx_ssrc,
             rid: encoding.rid.as_ref().map(|rid| rid.as_str().into()),
             mapped_ssrc: mapped.mapped_ssrc,
             dtx: encoding.dtx,
+            is_layered: has_layers && codec.is_some_and(|codec| codec.format.has_spatial_layers()),
         })
     });
     each.collect()
+}
+
+/// Whether a scalability mode (W3C webrtc-svc, for example `L3T3_KEY`) names more than one layer of either kind. A mode
+/// that cannot be read has one.
+fn has_layers(mode: &str) -> bool {
+    match mode.as_bytes() {
+        [b'L' | b'S', spatial @ b'1'..=b'9', b'T', temporal @ b'1'..=b'9', ..] => {
+            *spatial > b'1' || *temporal > b'1'
+        }
+        _ => false,
+    }
 }
 
 /// Index of an encoding's codec: the one it names, or the first.
