@@ -1,4 +1,4 @@
-//! Bits in the order of the wire, highest first: f(n) and ns(n) of the AV1 RTP specification, A.4.1.
+//! Bits in the order of the wire, highest first: f(n) and ns(n) of the AV1 RTP specification, A.8.2.
 //!
 //! Knows bytes and a position in bits. Called by the other files of this folder. Invariant: a reader never passes its
 //! end, a writer never its room; a step that cannot be made gives `None`.
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn non_symmetric_numbers_are_those_of_the_specification() {
-        // AV1 bitstream specification 4.10.7, its table for ns(5): 00 01 10 110 111.
+        // Its table for ns(5): 00 01 10 110 111.
         let mut reader = BitReader::at(&[0b0001_1011, 0b0111_0000], 0);
         let numbers: Vec<_> = (0..5).map(|_| reader.non_symmetric(5).unwrap()).collect();
         assert_eq!(numbers, [0, 1, 2, 3, 4]);

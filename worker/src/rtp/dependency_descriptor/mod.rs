@@ -1,4 +1,4 @@
-//! The dependency descriptor header extension (RTP Payload Format for AV1, appendix A; for other codecs, too).
+//! The dependency descriptor header extension (RTP Payload Format for AV1 1.0.0, appendix A; for other codecs, too).
 //!
 //! Knows the bits of one extension value. Does not know the payload, nor which structure is the stream's: whoever owns the
 //! stream keeps the last [`Structure`] and hands it in. Called by `Producer::admit` ([`starts_key_frame`]); layer choice
@@ -62,7 +62,7 @@ struct Custom {
 
 const _: () = assert!(size_of::<Descriptor>() <= 32);
 
-/// What a frame is to a decode target (table A.2).
+/// What a frame is to a decode target (table A.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Indication {
     /// It does not belong to it.
@@ -91,7 +91,7 @@ const MANDATORY_BYTES: usize = 3;
 const STRUCTURE_AT: u16 = 29;
 
 /// Whether the packet with this value is the first of a coded video sequence, which starts with a key frame: such a
-/// packet, and no other, brings a template dependency structure (A.4.2). The frame's other packets have it false.
+/// packet, and no other, brings a template dependency structure (A.8.3). The frame's other packets have it false.
 pub fn starts_key_frame(value: &[u8]) -> bool {
     match value {
         [first, _, _, flags, ..] if first & START_OF_FRAME != 0 && flags & HAS_STRUCTURE != 0 => {

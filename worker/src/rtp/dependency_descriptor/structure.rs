@@ -1,4 +1,4 @@
-//! The template dependency structure: what frames of a coded video sequence have in common (A.4.1, A.4.2).
+//! The template dependency structure: what frames of a coded video sequence have in common (A.8.2, A.8.3).
 //!
 //! Knows the bits of one structure: it keeps them as they came, with the places of its tables, so that every structure
 //! that fits an extension value fits here. Does not know frames. Made from the value that carried it, kept by whoever
@@ -112,7 +112,7 @@ impl Structure {
         (0..count).map_while(move |_| Some((reader.take(16)? + 1, reader.take(16)? + 1)))
     }
 
-    /// Which chain protects a decode target; `None` without one.
+    /// Which chain protects a decode target; `None` in a structure without chains.
     pub fn protecting_chain(&self, target: u8) -> Option<u8> {
         let chains = self.shape.chains;
         if chains == 0 || target >= self.shape.decode_targets {
@@ -121,9 +121,9 @@ impl Structure {
         let mut reader = self.reader(self.shape.protection_at);
         let mut chain = None;
         for _ in 0..=target {
-            chain = reader.non_symmetric(chains + 1);
+            chain = reader.non_symmetric(chains);
         }
-        chain.filter(|chain| *chain < chains)
+        chain
     }
 
     /// The highest layers that belong to a decode target.
@@ -195,7 +195,7 @@ impl Shape {
         let protection_at = reader.position()?;
         if chains > 0 {
             for _ in 0..decode_targets {
-                reader.non_symmetric(chains + 1)?;
+                reader.non_symmetric(chains)?;
             }
         }
         let chains_at = reader.position()?;

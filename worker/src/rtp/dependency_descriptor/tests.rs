@@ -9,7 +9,7 @@ struct Model {
     id_offset: u8,
     decode_targets: u8,
     chains: u8,
-    /// By decode target; `chains` itself: none.
+    /// By decode target.
     protection: Vec<u8>,
     templates: Vec<Template>,
     sizes: Option<Vec<(u16, u16)>>,
@@ -50,7 +50,7 @@ impl Encoder {
     /// ns(values), by the table that the formula means: the first `short` numbers have a bit less.
     fn ns(&mut self, values: u8, number: u8) {
         let (values, number) = (u32::from(values), u32::from(number));
-        let bits = (1..).find(|bits| 1u32 << bits > values).unwrap();
+        let bits: usize = (1..).find(|bits| 1u32 << bits > values).unwrap();
         let short = (1 << bits) - values;
         if number < short { self.f(bits - 1, number) } else { self.f(bits, number + short) }
     }
@@ -90,7 +90,7 @@ impl Model {
         }
         bits.ns(self.decode_targets + 1, self.chains);
         if self.chains > 0 {
-            self.protection.iter().for_each(|chain| bits.ns(self.chains + 1, *chain));
+            self.protection.iter().for_each(|chain| bits.ns(self.chains, *chain));
         }
         for chain in self.templates.iter().flat_map(|template| &template.chains) {
             bits.f(4, (*chain).into());
@@ -150,7 +150,7 @@ fn template(spatial: u8, temporal: u8, fdiffs: &[u8], chains: &[u8], dtis: &str)
     Template { spatial, temporal, fdiffs: fdiffs.to_vec(), chains: chains.to_vec(), dtis: digits(dtis) }
 }
 
-/// A.6.1: one spatial layer, three temporal ones.
+/// The example L1T3: one spatial layer, three temporal ones.
 fn l1t3() -> Model {
     Model {
         id_offset: 60,
@@ -168,7 +168,7 @@ fn l1t3() -> Model {
     }
 }
 
-/// A.6.2: two spatial layers, which may be switched occasionally.
+/// The example L2T1: two spatial layers, which may be switched occasionally.
 fn l2t1() -> Model {
     Model {
         id_offset: 0,
@@ -232,7 +232,10 @@ fn structure_knows_its_tables() {
     assert_eq!((0..3).map(|target| temporal.target_layers(target).temporal).collect::<Vec<_>>(), [2, 1, 0]);
     assert_eq!(temporal.targets_within(Layers { spatial: 3, temporal: 1 }), 0b110);
     assert_eq!(temporal.sizes().count(), 0);
-    let unprotected = Model { protection: vec![2, 0], ..l2t1() };
+    let unprotected = Model { chains: 0, protection: vec![], ..l2t1() };
+    let templates =
+        unprotected.templates.iter().map(|template| Template { chains: vec![], ..template.clone() });
+    let unprotected = Model { templates: templates.collect(), ..unprotected.clone() };
     assert_eq!(unprotected.structure().protecting_chain(0), None);
 }
 
@@ -334,7 +337,7 @@ fn models() -> impl Strategy<Value = Model> {
             (0u8..3, of(3, decode_targets), proptest::collection::vec(1u8..=16, 0..3), of(15, chains));
         (
             0u8..64,
-            of(chains, decode_targets),
+            of(chains.saturating_sub(1), decode_targets),
             proptest::collection::vec(template, templates),
             proptest::collection::vec(any::<(u16, u16)>(), 4),
         )
@@ -397,7 +400,7 @@ proptest! {
         let sizes = model.sizes.iter().flatten().map(|(w, h)| (u32::from(*w) + 1, u32::from(*h) + 1));
         prop_assert!(structure.sizes().eq(sizes));
         for (target, chain) in (0..).zip(&model.protection) {
-            prop_assert_eq!(structure.protecting_chain(target), Some(*chain).filter(|chain| *chain < model.chains));
+            prop_assert_eq!(structure.protecting_chain(target), Some(*chain).filter(|_| model.chains > 0));
         }
     }
 

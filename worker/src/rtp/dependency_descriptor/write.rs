@@ -12,8 +12,8 @@ use crate::base::sequence::Serial16;
 pub struct Change {
     /// The frame's number at the receiver.
     pub frame_number: Serial16,
-    /// Which decode targets the receiver gets; `None`: as the value has it. The specification wants it in every packet
-    /// with a structure when not all are active (A.4.4), and again until it has surely arrived.
+    /// Which decode targets the receiver gets; `None`: as the value has it. Without it, a
+    /// structure makes all of them active (A.4), so a receiver that does not get all needs it in each such packet.
     pub active_decode_targets: Option<u32>,
 }
 
