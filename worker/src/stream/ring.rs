@@ -285,7 +285,8 @@ impl SentRing {
     /// How many numbers up to `own` must have a slot: those that are young enough or wait to be sent.
     fn needed(&self, own: Seq) -> usize {
         let live = own.next().wire().wire().wrapping_sub(self.marks[MARKS - 1]);
-        let waiting = usize::try_from(self.waiting(own)).unwrap_or(usize::MAX).min(2 * ENTRIES_MAX);
+        // One more than the longest ring has is too many, and so is any higher number.
+        let waiting = usize::try_from(self.waiting(own)).unwrap_or(usize::MAX).min(ENTRIES_MAX + 1);
         usize::from(live).max(waiting)
     }
 

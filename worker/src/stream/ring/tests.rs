@@ -63,6 +63,26 @@ fn a_hole_does_not_show_what_was_there_a_cycle_ago() {
 }
 
 #[test]
+fn what_was_sent_waits_again_when_it_is_pushed_under_another_number() {
+    let (mut ring, mut pool) = (SentRing::new(), big_pool());
+    push(&mut ring, 1_000, 0, &mut pool).unwrap();
+    send_all(&mut ring);
+    let sent = ring.sent(Serial16::new(1_000)).unwrap();
+    ring.push(Seq::new(1_001), sent, ms(0), RETAIN, &mut pool).unwrap();
+    assert_eq!((ring.first_unsent().unwrap().0, sent_position(&ring, 1_001)), (Seq::new(1_001), None));
+}
+
+#[test]
+fn nothing_can_be_read_under_any_number_where_one_was_forgotten() {
+    for own in [1_008, 1_009, 1_023] {
+        let (mut ring, mut pool) = (SentRing::new(), big_pool());
+        push(&mut ring, own, 0, &mut pool).unwrap();
+        assert!(ring.forget_unsent(Seq::new(own)));
+        assert!((0..=u16::MAX).all(|wire| ring.sent(Serial16::new(wire)).is_none()), "{own}");
+    }
+}
+
+#[test]
 fn a_number_a_cycle_away_is_another_number() {
     let (mut ring, mut pool) = (SentRing::new(), big_pool());
     push(&mut ring, 65_536, 0, &mut pool).unwrap();
@@ -107,7 +127,8 @@ fn resends_wait_a_round_trip() {
     ring.mark_resent(own, ms(65_530));
     send_all(&mut ring);
     let rtt = Some(Duration::from_millis(40));
-    assert!(ring.sent(own).unwrap().may_resend(ms(65_531), rtt), "not resent yet");
+    let sent = ring.sent(own).unwrap();
+    assert!(sent.may_resend(ms(65_531), rtt) && !sent.was_resent(), "not resent yet");
     ring.mark_resent(own, ms(65_533));
     let resent = ring.sent(own).unwrap();
     assert!(resent.was_resent());
@@ -162,6 +183,18 @@ fn the_ring_follows_the_load_down_and_an_idle_one_is_empty() {
     assert_eq!(sent_position(&ring, 1_299), None);
     push(&mut ring, 1_300, 30_000, &mut pool).unwrap();
     assert_eq!(ring.first_unsent().unwrap().0, Seq::new(1_300));
+}
+
+#[test]
+fn a_ring_of_old_numbers_is_kept_for_five_seconds_to_the_millisecond() {
+    let (mut ring, mut pool) = (SentRing::new(), big_pool());
+    push(&mut ring, 1_000, 0, &mut pool).unwrap();
+    send_all(&mut ring);
+    // A number is old for certain five quarters of the retention after it was pushed.
+    for (at, bytes) in [(624, 192), (625, 192), (5_624, 192), (5_625, 0)] {
+        ring.shrink(ms(at), RETAIN, &mut pool);
+        assert_eq!(ring.bytes(), bytes, "at {at} ms");
+    }
 }
 
 #[test]
