@@ -301,8 +301,7 @@ impl SentRing {
         let fresh: Box<[Entry]> = (0..=mask).map(Entry::vacant).collect();
         let old = std::mem::replace(&mut self.slots, fresh);
         let kept = old.len().min(slots) as u64;
-        let first = (newest.extended() + 1).saturating_sub(kept);
-        for number in first..=newest.extended() {
+        for number in (0..kept).filter_map(|back| newest.extended().checked_sub(back)) {
             let wire = Seq::new(number).wire().wire();
             if let Some(entry) = old.get(usize::from(wire & mask_of(old.len())))
                 && entry.sequence == wire

@@ -83,6 +83,16 @@ fn nothing_can_be_read_under_any_number_where_one_was_forgotten() {
 }
 
 #[test]
+fn nothing_can_be_read_under_any_number_where_some_were_jumped_over() {
+    let (mut ring, mut pool) = (SentRing::new(), big_pool());
+    push(&mut ring, 1_016, 0, &mut pool).unwrap();
+    push(&mut ring, 1_040, 0, &mut pool).unwrap();
+    send_all(&mut ring);
+    let readable = (0..=u16::MAX).filter(|&wire| ring.sent(Serial16::new(wire)).is_some());
+    assert_eq!(readable.collect::<Vec<_>>(), [1_016, 1_040]);
+}
+
+#[test]
 fn a_number_a_cycle_away_is_another_number() {
     let (mut ring, mut pool) = (SentRing::new(), big_pool());
     push(&mut ring, 65_536, 0, &mut pool).unwrap();
