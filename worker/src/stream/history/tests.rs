@@ -58,6 +58,24 @@ fn what_is_taken_back_was_never_there_and_the_rest_stays() {
 }
 
 #[test]
+fn packets_from_a_position_on_come_in_order_as_far_as_they_are_held() {
+    let mut pool = Pool::new(MB);
+    let mut history = StreamHistory::new();
+    let positions = ['a', 'b', 'c', 'd'].map(|item| history.push(item, ms(0), 1, &mut pool).unwrap());
+    let from = |history: &StreamHistory<char>, start| {
+        history.iter_from(start).map(|(position, &item)| (position.low(), item)).collect::<Vec<_>>()
+    };
+    assert_eq!(from(&history, positions[2]), [(2, 'c'), (3, 'd')]);
+    history.evict_oldest();
+    assert_eq!(from(&history, positions[0]), [(1, 'b'), (2, 'c'), (3, 'd')]);
+    assert_eq!(from(&history, history.end()), []);
+    let beyond = Position(history.end().0 + 1);
+    assert_eq!(from(&history, beyond), []);
+    assert_eq!((beyond.since(positions[1]), positions[1].since(beyond)), (4, 0));
+    history.clear(&mut pool);
+}
+
+#[test]
 fn an_idle_stream_gives_its_ring_back() {
     let mut pool = Pool::new(MB);
     let mut history = StreamHistory::new();
@@ -66,9 +84,12 @@ fn an_idle_stream_gives_its_ring_back() {
     }
     assert_eq!(history.ring_bytes(), 256 * size_of::<Stored<[u8; 64]>>());
     assert_eq!(pool.held_bytes(), history.ring_bytes());
+    let mut now = ms(199);
     while let Some(due) = history.next_expiry(keep()) {
+        assert!(due > now, "nothing was done when it was due");
         assert!(due <= ms(6_000), "memory kept too long");
-        history.expire(due, keep(), &mut pool);
+        now = due;
+        history.expire(now, keep(), &mut pool);
     }
     assert_eq!((history.ring_bytes(), history.slots.capacity()), (0, 0));
     assert_eq!(pool.held_bytes(), 0);

@@ -197,13 +197,42 @@ fn the_ring_follows_the_load_down_and_an_idle_one_is_empty() {
 
 #[test]
 fn a_ring_of_old_numbers_is_kept_for_five_seconds_to_the_millisecond() {
+    // A number is old for certain five quarters of the retention after it was pushed, however often one looks.
+    for looks in [&[624, 625][..], &[125, 250, 375, 500, 624, 625], &[130, 250, 375, 500, 625]] {
+        let (mut ring, mut pool) = (SentRing::new(), big_pool());
+        push(&mut ring, 1_000, 0, &mut pool).unwrap();
+        send_all(&mut ring);
+        for &at in looks.iter().chain(&[5_624]) {
+            ring.shrink(ms(at), RETAIN, &mut pool);
+            assert_eq!(ring.bytes(), ENTRIES_MIN * 12, "at {at} ms");
+        }
+        ring.shrink(ms(5_625), RETAIN, &mut pool);
+        assert_eq!(ring.bytes(), 0, "after {looks:?}");
+    }
+}
+
+#[test]
+fn the_shortest_ring_is_not_halved_while_a_number_is_young() {
     let (mut ring, mut pool) = (SentRing::new(), big_pool());
-    push(&mut ring, 1_000, 0, &mut pool).unwrap();
-    send_all(&mut ring);
-    // A number is old for certain five quarters of the retention after it was pushed.
-    for (at, bytes) in [(624, 192), (625, 192), (5_624, 192), (5_625, 0)] {
-        ring.shrink(ms(at), RETAIN, &mut pool);
-        assert_eq!(ring.bytes(), bytes, "at {at} ms");
+    for step in 0..100_u64 {
+        push(&mut ring, 1_000 + step, step * 200, &mut pool).unwrap();
+        send_all(&mut ring);
+        ring.shrink(ms(step * 200), RETAIN, &mut pool);
+        assert_eq!(ring.bytes(), ENTRIES_MIN * 12);
+    }
+}
+
+#[test]
+fn a_resend_is_remembered_whatever_the_coarse_time_reads() {
+    for at in [65_535, 65_536, 65_537, 65_538] {
+        let (mut ring, mut pool) = (SentRing::new(), big_pool());
+        let own = Serial16::new(10);
+        push(&mut ring, 10, at, &mut pool).unwrap();
+        send_all(&mut ring);
+        ring.mark_resent(own, ms(at));
+        let resent = ring.sent(own).unwrap();
+        let rtt = Some(Duration::from_millis(40));
+        assert!(resent.was_resent() && !resent.may_resend(ms(at + 39), rtt), "at {at} ms");
     }
 }
 
