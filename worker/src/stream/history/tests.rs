@@ -33,8 +33,9 @@ fn packets_age_out_by_time_alone() {
     assert_eq!(history.expire(due - Duration::from_millis(1), keep(), &mut pool), 0);
     assert_eq!(history.expire(due, keep(), &mut pool), 1);
     assert_eq!((history.get(first), history.get(second)), (None, Some(&'b')));
-    assert_eq!(history.oldest(), second);
+    assert_eq!((history.oldest(), history.is_empty()), (second, false));
     assert_eq!(history.expire(ms(1_600), keep(), &mut pool), 1);
+    assert!(history.is_empty());
     assert_eq!((history.held_bytes(), history.oldest()), (0, history.end()));
 }
 
