@@ -114,6 +114,23 @@ fn the_ring_halves_after_five_quiet_seconds_and_not_before() {
 }
 
 #[test]
+fn a_ring_of_which_a_quarter_is_in_use_is_not_halved_nor_is_the_shortest() {
+    let mut pool = Pool::new(MB);
+    let mut history = StreamHistory::new();
+    for number in 0..SLOTS_MIN as u64 + 1 {
+        history.push(number, ms(0), 256, &mut pool).unwrap();
+    }
+    // By evictions alone; nothing ages.
+    for (held, second, slots) in [(8, 0, 32), (8, 6, 32), (7, 7, 32), (7, 12, 16), (1, 13, 16), (1, 19, 16)] {
+        while history.len() > held {
+            history.evict_oldest();
+        }
+        history.expire(ms(second * 1_000), Duration::from_secs(60), &mut pool);
+        assert_eq!(history.slots.capacity(), slots, "{held} held at {second} s");
+    }
+}
+
+#[test]
 fn a_full_budget_is_an_error_and_eviction_makes_room() {
     let mut pool = Pool::new(SLOTS_MIN * size_of::<Stored<u64>>());
     let mut history = StreamHistory::new();
