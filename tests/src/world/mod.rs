@@ -16,6 +16,7 @@ pub mod peer;
 pub mod rtcp;
 pub mod rtp;
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use tidegate_protocol::error::CommandError;
@@ -31,6 +32,7 @@ use tidegate_worker::random::Random;
 use tidegate_worker::turn::{Ntp, Turn};
 use tidegate_worker::worker::{Worker, WorkerSettings};
 
+use crate::scenarios::Tally;
 use clock::VirtualClock;
 use network::SimulatedNetwork;
 
@@ -47,6 +49,7 @@ pub struct World {
     last_id: u64,
     last_request: u64,
     said: Vec<FromWorker>,
+    tally: Tally,
 }
 
 /// What a world begins with.
@@ -59,7 +62,14 @@ pub struct Beginning {
     /// Seconds since 1900 when the world begins.
     pub wall_seconds: u32,
     /// Where all random numbers come from.
-    pub seed: u8,
+    pub seed: u64,
+}
+
+impl Beginning {
+    /// With default settings, and this seed.
+    pub fn of(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
 }
 
 impl Default for Beginning {
@@ -81,7 +91,7 @@ impl World {
 
     /// A worker that begins otherwise.
     pub fn from(beginning: Beginning) -> Self {
-        let mut random = Random::from_seed([beginning.seed; 32]);
+        let mut random = Random::from_seed(seed_bytes(beginning.seed));
         let log = LogSettings { level: LogLevel::Warn, tags: 0 };
         Self {
             network: SimulatedNetwork::default(),
@@ -93,6 +103,7 @@ impl World {
             last_id: 0,
             last_request: 0,
             said: Vec::new(),
+            tally: Tally::default(),
         }
     }
 
@@ -202,12 +213,21 @@ impl World {
         self.pool.held_bytes()
     }
 
+    /// Ends the world: closes everything, checks that nothing is left, and says how much was done.
+    pub fn finish(mut self) -> Tally {
+        self.end();
+        self.tally
+    }
+
     /// Closes everything, as at the end of the process, and checks that nothing is left.
     fn end(&mut self) {
         self.turn(|worker, turn| worker.close(turn));
         assert_eq!(self.pool.in_use(), 0, "packets are held after everything was closed");
         assert_eq!(self.pool.stats().charged_bytes, 0, "bytes are charged after everything was closed");
         assert_eq!(self.network.open_sockets(), 0, "sockets are open after everything was closed");
+        self.tally.invariant_checks += 3;
+        self.tally.virtual_ms = self.elapsed_ms();
+        self.tally.packet_operations = self.network.packet_operations();
     }
 
     /// One turn of the event loop: `input`, what arrived, what is due, the end of the turn.
@@ -224,6 +244,7 @@ impl World {
         let Self { network, worker, pool, outbox, random, clock, .. } = self;
         let (now, wall) = (clock.now(), clock.wall());
         network.now = now;
+        self.tally.turns += 1;
         input(worker, &mut Turn { now, wall, pool, outbox, network, random });
         while let Some(datagram) = network.receive(pool) {
             worker.on_datagram(datagram, &mut Turn { now, wall, pool, outbox, network, random });
@@ -236,7 +257,8 @@ impl World {
         self.check();
     }
 
-    fn check(&self) {
+    fn check(&mut self) {
+        self.tally.invariant_checks += 4;
         assert_eq!(self.worker.panics_contained(), 0, "a panic was contained");
         let (held, limit) = (self.pool.held_bytes(), self.pool.limit_bytes());
         assert!(held <= limit, "{held} bytes are held, {limit} are allowed");
@@ -254,10 +276,33 @@ impl Default for World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if std::thread::panicking() {
+            LAST_STEP.set(Some((self.tally.turns, self.elapsed_ms())));
+        } else {
             self.end();
         }
     }
+}
+
+/// The turn and the virtual time in milliseconds at which this thread's last world was left by a panic.
+pub fn last_step() -> Option<(u64, u64)> {
+    LAST_STEP.get()
+}
+
+/// Forgets [`last_step`].
+pub fn forget_last_step() {
+    LAST_STEP.set(None);
+}
+
+/// A seed as long as sources of random numbers want it.
+pub fn seed_bytes(seed: u64) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.chunks_exact_mut(8).for_each(|part| part.copy_from_slice(&seed.to_le_bytes()));
+    bytes
+}
+
+thread_local! {
+    static LAST_STEP: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
 }
 
 /// Whether a datagram is RTCP, by its second byte (RFC 5761 4).

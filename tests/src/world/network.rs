@@ -30,6 +30,7 @@ pub struct SimulatedNetwork {
     messages: Vec<SentMessage>,
     counters: NetworkCounters,
     loss: Option<Loss>,
+    operations: u64,
 }
 
 #[derive(Debug)]
@@ -122,14 +123,16 @@ impl SimulatedNetwork {
             buffer.copy_from_slice(&arriving.bytes[..length]);
             socket.stats.received_datagrams += 1;
             socket.stats.received_bytes += arriving.bytes.len() as u64;
-            return Some(Datagram {
+            let datagram = Datagram {
                 socket: socket.key,
                 remote: arriving.from,
                 local_ip: socket.local.ip().is_unspecified().then_some(arriving.to.ip()),
                 received_at: now,
                 truncated: arriving.bytes.len() > length,
                 buffer,
-            });
+            };
+            self.operations += 1;
+            return Some(datagram);
         }
         None
     }
@@ -142,6 +145,11 @@ impl SimulatedNetwork {
     /// Takes the messages sent since the last time: how datagrams left together.
     pub fn take_messages(&mut self) -> Vec<SentMessage> {
         std::mem::take(&mut self.messages)
+    }
+
+    /// Datagrams that the worker received, and that it sent.
+    pub fn packet_operations(&self) -> u64 {
+        self.operations
     }
 
     /// How many sockets are open.
@@ -221,6 +229,7 @@ impl Network for SimulatedNetwork {
             assert!(message.segments() <= SEGMENTS_MAX && message.bytes() <= UDP_PAYLOAD_MAX, "{message:?}");
             socket.stats.sent_datagrams += u64::from(message.segments());
             socket.stats.sent_bytes += message.bytes() as u64;
+            self.operations += u64::from(message.segments());
             self.counters.gso_run_length.record(u64::from(message.segments()));
             self.messages.push(SentMessage {
                 to: destination.remote,
