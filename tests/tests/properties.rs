@@ -5,8 +5,13 @@
 //! Invariant: the inputs are the same in every run.
 #![expect(clippy::tests_outside_test_module, reason = "an integration test is one test module")]
 
+use tidegate_protocol::codec::decode;
+use tidegate_protocol::message::{FromWorker, ToWorker};
 use tidegate_tests::properties::inputs::{Inputs, corpus, corpus_path};
 use tidegate_tests::properties::{ALL, Property};
+use tidegate_worker::rtcp::{Packet, XrBlock, packets};
+use tidegate_worker::rtp::payload::{opus, vp8};
+use tidegate_worker::rtp::{ExtensionId, Header};
 
 #[test]
 fn every_checked_in_input_holds() {
@@ -85,6 +90,69 @@ fn every_property_is_among_those_tried_above() {
         ["rtp_", "rtx", "vp8", "opus", "rtcp_", "serials", "frames", "requests", "messages", "worker"];
     for property in ALL {
         assert!(tried.iter().any(|prefix| property.name.starts_with(prefix)), "{}", property.name);
+    }
+}
+
+#[test]
+fn readers_of_datagrams_allocate_nothing_and_their_work_is_bounded_by_the_bytes() {
+    for property in ALL.iter().filter(|property| property.name != "worker") {
+        let inputs = Inputs::new(property, SEED).unwrap_or_else(|error| panic!("{}: {error}", property.name));
+        for bytes in (0..1_000).map(|number| inputs.get(number)) {
+            let mut items = 0;
+            let counted = allocation_counter::measure(|| items = walked(&bytes));
+            assert_eq!(counted.count_total, 0, "{}: {bytes:02x?}", property.name);
+            // A NACK names up to 17 numbers with 4 bytes; everything else is sparser.
+            assert!(items <= 5 * bytes.len() + 1, "{items} items: {bytes:02x?}");
+        }
+    }
+}
+
+#[test]
+fn reading_a_message_takes_memory_in_proportion_to_its_bytes() {
+    for name in ["requests", "messages"] {
+        let property = ALL.iter().find(|property| property.name == name).expect("it is there");
+        let inputs = Inputs::new(property, SEED).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for bytes in (0..2_000).map(|number| inputs.get(number)) {
+            let counted = allocation_counter::measure(|| {
+                // What comes of it is the property's own matter.
+                let _ = decode::<ToWorker>(&bytes).map(drop);
+                let _ = decode::<FromWorker>(&bytes).map(drop);
+            });
+            let most = 16 * bytes.len() as u64 + 4_096;
+            assert!(counted.bytes_max <= most, "{} bytes: {bytes:02x?}", counted.bytes_max);
+        }
+    }
+}
+
+/// Reads all that the worker's readers find in a datagram, and counts it.
+fn walked(bytes: &[u8]) -> usize {
+    let mut items = usize::from(opus::is_dtx(bytes)) + usize::from(vp8::Descriptor::parse(bytes).is_some());
+    if let Ok(header) = Header::parse(bytes) {
+        let ids = (1..=255).filter_map(ExtensionId::new);
+        let found = ids.filter(|id| header.extensions.get(*id, bytes).is_some()).count();
+        items += header.extensions.iter(bytes).count().max(found) + header.payload(bytes).len().min(1);
+    }
+    items + packets(bytes).map(|packet| packet.map_or(1, |packet| walked_packet(&packet))).sum::<usize>()
+}
+
+fn walked_packet(packet: &Packet<'_>) -> usize {
+    match packet {
+        Packet::SenderReport(report) => report.blocks().count(),
+        Packet::ReceiverReport(report) => report.blocks().count(),
+        Packet::Sdes(sdes) => {
+            sdes.cnames().count() + sdes.chunks().map(|chunk| chunk.items().count()).sum::<usize>()
+        }
+        Packet::Bye(bye) => bye.ssrcs().count(),
+        Packet::Nack(nack) => nack.sequences().count(),
+        Packet::Fir(fir) => fir.entries().count(),
+        Packet::Xr(xr) => xr
+            .blocks()
+            .map(|block| match block {
+                XrBlock::Dlrr(dlrr) => dlrr.reports().count(),
+                XrBlock::Rrtr(_) | XrBlock::Unknown(_) => 1,
+            })
+            .sum(),
+        Packet::Pli(_) | Packet::Unknown(_) => 1,
     }
 }
 
