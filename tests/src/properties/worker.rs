@@ -77,7 +77,7 @@ impl Play {
         let limits = [128 << 20, 2 << 20, 512 << 10, 256 << 10];
         let beginning = Beginning {
             packet_memory_limit_bytes: limits[usize::from(flags >> 1 & 3)],
-            seed: flags >> 3,
+            seed: u64::from(flags >> 3),
             ..Beginning::default()
         };
         let around = Surroundings { peer: address(1, 4_000), taken_port: TAKEN_PORT };
