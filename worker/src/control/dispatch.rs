@@ -1,5 +1,6 @@
 //! A request to its verb.
 
+use tidegate_protocol::error::{CommandError, ErrorKind};
 use tidegate_protocol::request::Command;
 
 use crate::control::{Answer, Subject, consumer, producer, router, transport, worker};
@@ -44,5 +45,20 @@ pub(crate) fn dispatch(of: Subject<'_>, command: Command, turn: &mut Turn<'_>) -
         Command::SetConsumerPriority { consumer, priority } => {
             consumer::set_priority(tables, consumer, priority)
         }
+        Command::SetMaxIncomingBitrate { .. } => Err(not_there("SetMaxIncomingBitrate")),
+        Command::EnableProducerTrace { .. } => Err(not_there("EnableProducerTrace")),
+        Command::EnableConsumerTrace { .. } => Err(not_there("EnableConsumerTrace")),
+        Command::CreateAudioLevelObserver { .. } => Err(not_there("CreateAudioLevelObserver")),
+        Command::CreateActiveSpeakerObserver { .. } => Err(not_there("CreateActiveSpeakerObserver")),
+        Command::CloseObserver { .. } => Err(not_there("CloseObserver")),
+        Command::DumpObserver { .. } => Err(not_there("DumpObserver")),
+        Command::PauseObserver { .. } => Err(not_there("PauseObserver")),
+        Command::ResumeObserver { .. } => Err(not_there("ResumeObserver")),
+        Command::AddObservedProducer { .. } => Err(not_there("AddObservedProducer")),
+        Command::RemoveObservedProducer { .. } => Err(not_there("RemoveObservedProducer")),
     }
+}
+
+fn not_there(name: &str) -> CommandError {
+    CommandError::new(ErrorKind::Unsupported, format!("{name} is not there yet"))
 }

@@ -49,5 +49,6 @@ pub(crate) fn dump(tables: &Tables, key: RouterKey) -> Option<RouterDump> {
             producer: producer.id,
             consumers: List::first_of(tables.consumer_ids(&producer.consumers)),
         })),
+        observer_ids: List::new(),
     })
 }
