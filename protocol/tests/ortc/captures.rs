@@ -270,7 +270,7 @@ mod tests {
         let all: Vec<RtpCodecCapability> = all_codecs().into_iter().map(|(_, codec)| codec).collect();
         // Sixteen video codecs are all that payload types are for; audio beside them has static ones.
         let mut wanted: Vec<RtpCodecCapability> =
-            all.iter().filter(|codec| codec.kind == MediaKind::Video).cloned().take(14).collect();
+            all.iter().filter(|codec| codec.kind == MediaKind::Video).take(14).cloned().collect();
         wanted.extend([audio("opus", 48_000, 2), audio("telephone-event", 8_000, 1)]);
         wanted.extend(["PCMU", "PCMA", "G722"].map(|name| audio(name, 8_000, 1)));
         let room = router(&wanted);

@@ -14,7 +14,7 @@ use super::producer::{PROFILES, Profiles, profile, title};
 pub(crate) fn calls() -> Vec<Call> {
     let mut calls = Vec::new();
     for (name, codec) in all_codecs() {
-        let router = slim(router(&[codec.clone()]));
+        let router = slim(router(std::slice::from_ref(&codec)));
         let consumable = produce(codec.kind, &produced(&codec), &router);
         calls.push(can(&name, &consumable, &router));
         calls.push(consume(&name, &consumable, &router, options(codec.kind)));
@@ -53,7 +53,7 @@ fn options(kind: MediaKind) -> Value {
 fn profiles() -> Vec<Call> {
     let call = |(name, ours, theirs, _): &Profiles| {
         let (ours, theirs) = (profile(name, ours), profile(name, theirs));
-        let mut router = router(&[ours.clone()]);
+        let mut router = router(std::slice::from_ref(&ours));
         router.header_extensions.clear();
         let parameters = produced(&ours);
         // A profile that is none matches nothing, its own router's neither.

@@ -16,7 +16,7 @@ use super::call::mapping_value;
 pub(crate) fn calls() -> Vec<Call> {
     let mut calls = Vec::new();
     for (name, codec) in all_codecs() {
-        let (router, parameters) = (slim(router(&[codec.clone()])), produced(&codec));
+        let (router, parameters) = (slim(router(std::slice::from_ref(&codec))), produced(&codec));
         calls.push(mapping(&name, codec.kind, &parameters, &router));
         calls.extend(consumable(&name, codec.kind, &parameters, &router));
     }
