@@ -81,6 +81,18 @@ fn empty_chunks_go_back_after_five_seconds_and_the_last_ones_with_the_last_packe
 }
 
 #[test]
+fn chunks_that_went_back_are_not_counted_any_more() {
+    let mut pool = Pool::new(LIMIT);
+    let held = fill(&mut pool, Class::Large, 3 * CHUNK_SLOTS);
+    let shared = held[0].0.chunk().shared;
+    assert_eq!(shared.chunks.get(), 3);
+    drop(held);
+    pool.reclaim(Time::from_millis(0));
+    pool.reclaim(Time::from_millis(5_000));
+    assert_eq!((shared.chunks.get(), shared.tally(Class::Large).empty.get()), (0, 0));
+}
+
+#[test]
 fn a_great_peak_goes_back_in_steps() {
     let mut pool = Pool::new(100 * LIMIT);
     drop(fill(&mut pool, Class::Small, (2 * RECLAIM_CHUNKS + 2) * CHUNK_SLOTS));
