@@ -5,8 +5,10 @@
 //! arrives at peers is read by readers of their own ([`rtp`], [`rtcp`]), so that a defect in the worker's wire code
 //! cannot hide itself.
 //!
-//! Invariants, checked after every turn: no panic was contained, packet memory stays below its limit, everything sent
-//! can be read. Checked when a world ends: after all is closed no packet, no byte and no socket is held.
+//! Invariants, checked after every turn: no panic was contained, packet memory stays below its limit, nothing is left
+//! unsent or undone, everything sent can be read. Every [`AUDIT_EVERY`] turns and at the end: all that the worker's
+//! tables say of one another is true and every packet is accounted for ([`World::audit`]). When a world ends: after all
+//! is closed no packet, no byte and no socket is held.
 
 mod actors;
 pub mod clock;
@@ -231,7 +233,9 @@ impl World {
 
     /// Closes everything, as at the end of the process, and checks that nothing is left.
     fn end(&mut self) {
+        self.audit();
         self.turn(|worker, turn| worker.close(turn));
+        self.audit();
         assert_eq!(self.pool.in_use(), 0, "packets are held after everything was closed");
         assert_eq!(self.pool.stats().charged_bytes, 0, "bytes are charged after everything was closed");
         assert_eq!(self.network.open_sockets(), 0, "sockets are open after everything was closed");
@@ -277,13 +281,28 @@ impl World {
     }
 
     fn check(&mut self) {
-        self.tally.invariant_checks += 4;
+        self.tally.invariant_checks += 5;
         assert_eq!(self.worker.panics_contained(), 0, "a panic was contained");
         let (held, limit) = (self.pool.held_bytes(), self.pool.limit_bytes());
         assert!(held <= limit, "{held} bytes are held, {limit} are allowed");
         assert!(self.outbox.batch.is_empty(), "datagrams are left after the end of a turn");
+        assert!(self.outbox.is_empty(), "messages are left after the end of a turn");
         let next = self.worker.next_deadline();
         assert!(next.is_none_or(|next| next > self.now()), "something due was not done");
+        if self.tally.turns.is_multiple_of(AUDIT_EVERY) {
+            self.audit();
+        }
+    }
+
+    /// Looks at everything that the worker believes.
+    ///
+    /// # Panics
+    /// Something is not so.
+    pub fn audit(&mut self) {
+        let audit = self.worker.audit(&self.pool);
+        self.tally.invariant_checks += audit.checks;
+        assert!(audit.violations.is_empty(), "the worker is not sound: {}", audit.violations.join("; "));
+        assert_eq!(self.network.open_sockets(), self.worker.open_sockets(), "sockets and those in use");
     }
 }
 
@@ -319,6 +338,9 @@ pub fn seed_bytes(seed: u64) -> [u8; 32] {
     bytes.chunks_exact_mut(8).for_each(|part| part.copy_from_slice(&seed.to_le_bytes()));
     bytes
 }
+
+/// An audit looks at every entity and every packet.
+const AUDIT_EVERY: u64 = 64;
 
 thread_local! {
     static LAST_STEP: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
