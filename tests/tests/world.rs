@@ -3,6 +3,11 @@
 
 use std::time::Duration;
 
+use tidegate_protocol::error::ErrorKind;
+use tidegate_protocol::event::Event;
+use tidegate_protocol::ids::RouterId;
+use tidegate_protocol::message::FromWorker;
+use tidegate_protocol::request::Command;
 use tidegate_tests::world::network::Direction;
 use tidegate_tests::world::parameters::Stream;
 use tidegate_tests::world::path::{Bursts, Impairment};
@@ -76,4 +81,28 @@ fn same_seed_gives_the_same_world() {
     };
     assert_eq!(run(7), run(7));
     assert_ne!(run(7), run(8));
+}
+
+#[test]
+fn requests_pass_over_a_pipe_in_pieces_as_they_do_directly() {
+    let mut turns = Vec::new();
+    for pipe in [false, true] {
+        let mut world = World::from(Beginning { pipe, ..Beginning::of(5) });
+        let source = Stream::vp8(CAMERA).with_rtx(CAMERA + 1);
+        let received = source.consumed_as(PLAYER);
+        let (origin, watch) = call(&mut world, source, received);
+        world.run_for(2_000);
+        let sent = world.source(origin.source).stats().packets;
+        assert_eq!(world.producer_stats(origin.producer).packet_count, u64::from(sent));
+        world.done(Command::PauseConsumer { consumer: watch.consumer });
+        let said = world.requests([Command::DumpWorker, Command::GetMetrics, Command::DumpWorker]);
+        let answers = said.iter().filter(|message| matches!(message, FromWorker::Response { result: Ok(_), .. }));
+        assert_eq!(answers.count(), 3);
+        assert_eq!(world.refusal(Command::CloseRouter { router: RouterId(99) }), ErrorKind::NotFound);
+        world.done(Command::CloseProducer { producer: origin.producer });
+        let closed = Event::ConsumerProducerClosed { consumer: watch.consumer };
+        assert!(world.take_events().contains(&closed));
+        turns.push(world.finish().turns);
+    }
+    assert!(turns[1] > turns[0] + 20, "a request takes several turns over a pipe: {turns:?}");
 }
