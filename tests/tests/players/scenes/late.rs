@@ -15,7 +15,8 @@ use crate::recording::{self, recording};
 use crate::watch::{no_panics, sent_to, settled, until};
 use crate::{ffmpeg, gstreamer, process};
 
-/// A sender whose key frames come when they come: what late viewers show begins at the next one.
+/// A sender whose key frames come when they come: what late viewers show begins at the next one, and nothing before it
+/// reaches their decoders.
 pub(crate) async fn next_key_frame() -> Result<(), Failed> {
     let recording = recording(H264)?;
     let mut relay = relay(LOOPBACK, Sender::Anywhere, H264, 1).await?;
@@ -39,6 +40,8 @@ pub(crate) async fn next_key_frame() -> Result<(), Failed> {
         let decoded = player.finish().await?;
         let shown = judge::begins_at_a_key_frame(&recording, &decoded, joined_at);
         shown.map_err(|failed| format!("{:?}; {log}", failed.message()))?;
+        // ffmpeg says so of each picture whose parameter sets it has not seen.
+        ensure(!log.contains("non-existing PPS"), || format!("its decoder got pictures before: {log}"))?;
     }
     no_panics(relay.worker()).await
 }
