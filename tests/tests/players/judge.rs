@@ -47,23 +47,26 @@ pub(crate) fn one_gap_before_a_key_frame(recording: &Recording, decoded: &Decode
     goes_on_to_the_end(recording, &places)
 }
 
-/// The first picture shown is a key frame, not before picture `earliest`, and from there on all came through
-/// unchanged. Gives back which it is.
+/// The first picture shown is the next key frame after picture `joined_at`, and from there on all came through
+/// unchanged. When the viewer joined is known by what another one had decoded, which lags behind what was sent: the key
+/// frame after the next one will do.
 pub(crate) fn begins_at_a_key_frame(
     recording: &Recording,
     decoded: &Decoded,
-    earliest: usize,
-) -> Result<usize, Failed> {
+    joined_at: usize,
+) -> Result<(), Failed> {
     let places = unbroken(recording, decoded)?;
     let first = *places.first().ok_or("nothing was shown")?;
     let key_frames = &recording.key_frames;
-    ensure(first >= earliest && key_frames.contains(&first), || {
-        format!("picture {first} was the first shown; key frames are {key_frames:?}, it joined at {earliest}")
+    let mut next = key_frames.iter().filter(|place| **place >= joined_at).take(2);
+    ensure(next.any(|place| *place == first), || {
+        format!(
+            "picture {first} was the first shown; key frames are {key_frames:?}, it joined at {joined_at}"
+        )
     })?;
     let gaps = gaps(&places);
     ensure(gaps.is_empty(), || format!("{} gaps, which end at {gaps:?}", gaps.len()))?;
-    goes_on_to_the_end(recording, &places)?;
-    Ok(first)
+    goes_on_to_the_end(recording, &places)
 }
 
 /// Where in `sent` the pictures of `shown` stand, as long as they stand in order.

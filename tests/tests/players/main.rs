@@ -32,12 +32,14 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use crate::codec::Codec::{G722, H264, Opus, Pcma, Pcmu, Vp8, Vp9};
 use crate::player::Tool::{Ffmpeg, Gstreamer};
 use crate::scenes::codecs::plays_through;
-use crate::scenes::{late, life};
+use crate::scenes::{late, life, planted};
 
 fn main() -> ExitCode {
     // Started again by the host, this executable is the worker. The usual test harness would take the arguments.
     tidegate::embedded::run_if_worker();
     let trials = vec![
+        trial("judge_notices_what_is_lost_or_altered", planted::faults_are_noticed),
+        trial("judge_notices_gaps_where_none_should_be", planted::wrong_gaps_are_noticed),
         trial("two_viewers_decode_what_the_file_decodes_to", life::two_viewers),
         trial("sender_from_anywhere_is_learnt_over_ipv6", life::learnt_sender_over_ipv6),
         trial("resumed_viewer_goes_on_at_a_key_frame_without_a_broken_picture", life::pause_and_resume),
@@ -58,7 +60,7 @@ fn main() -> ExitCode {
         trial("late_viewers_of_live_h264_begin_at_a_key_frame_asked_for_by_the_worker", || {
             late::requested_key_frame([H264, Opus])
         }),
-        trial("loss_that_a_viewer_reports_is_counted", late::reported_loss),
+        trial("loss_that_a_viewer_reports_is_counted_and_noticed", late::reported_loss),
     ];
     let mut arguments = Arguments::from_args();
     // Players mostly wait for pictures to come: more of them than cores leave cores enough.

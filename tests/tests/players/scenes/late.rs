@@ -83,14 +83,15 @@ pub(crate) async fn requested_key_frame(codecs: Codecs) -> Result<(), Failed> {
     no_panics(relay.worker()).await
 }
 
-/// What a viewer loses it reports, and the consumer's counters say it.
+/// What a viewer loses it reports, and the consumer's counters say it. What it shows would not pass anywhere else.
 pub(crate) async fn reported_loss() -> Result<(), Failed> {
     let recording = recording(VP8)?;
     let relay = relay(LOOPBACK, Sender::Anywhere, VP8, 1).await?;
     let viewer = &relay.viewers()[0];
-    let _player = Player::start(Tool::LossyGstreamer, "lossy", VP8, viewer).await?;
+    let player = Player::start(Tool::LossyGstreamer, "lossy", VP8, viewer).await?;
     let sender = send(Tool::Ffmpeg, &recording, &relay)?;
     ended(sender, &relay).await?;
+    settled(&relay).await?;
     let sent = sent_to(viewer).await?;
     for stats in &sent {
         let lost = u64::try_from(stats.packets_lost).unwrap_or(0);
@@ -99,6 +100,8 @@ pub(crate) async fn reported_loss() -> Result<(), Failed> {
             format!("one packet of ten was lost, but the worker counts this: {stats:?}")
         })?;
     }
+    let judged = judge::all_came_through(&recording, &player.finish().await?);
+    ensure(judged.is_err(), || "one packet of ten was lost, and nobody noticed".to_owned())?;
     no_panics(relay.worker()).await
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod codecs;
 pub(crate) mod late;
 pub(crate) mod life;
+pub(crate) mod planted;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Stdio;
