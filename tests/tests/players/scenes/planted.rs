@@ -9,6 +9,9 @@ use crate::decoded::Decoded;
 use crate::judge::{all_came_through, begins_at_a_key_frame, ensure, one_gap_before_a_key_frame};
 use crate::recording::Recording;
 
+/// Its name, and what it does to what was sent.
+type Fault = (&'static str, fn(&mut Decoded));
+
 /// 100 pictures with a key frame at every tenth, and two seconds of the tone in PCMU's rate.
 fn made_up() -> Recording {
     let decoded = Decoded {
@@ -28,7 +31,7 @@ fn made_up() -> Recording {
 pub(crate) async fn faults_are_noticed() -> Result<(), Failed> {
     let recording = made_up();
     all_came_through(&recording, &recording.decoded)?;
-    let faults: [(&str, fn(&mut Decoded)); 9] = [
+    let faults: [Fault; 9] = [
         ("three pictures lost", |shown| drop(shown.pictures.drain(40..43))),
         ("three pictures altered", |shown| shown.pictures[40..43].fill("other".to_owned())),
         ("three pictures twice", |shown| shown.pictures.extend_from_within(97..)),
