@@ -1,22 +1,38 @@
-//! One viewer's ffmpeg: it listens, decodes, and writes a checksum of each picture.
+//! One viewer's player: a process that listens, decodes, and writes what it decoded.
+//!
+//! Knows how players start and end. Does not know their options (`ffmpeg`, `gstreamer`) or what must come out.
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use libtest_mimic::Failed;
-use plain_relay::ffmpeg::{self, Process};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use plain_relay::ports;
 use plain_relay::relay::Viewer;
+use tokio::process::Child;
 
-use crate::recording::{self, Decoded};
+use crate::codec::Codecs;
+use crate::decoded::{self, Decoded};
+use crate::{ffmpeg, gstreamer, process, recording};
+
+/// What plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tool {
+    Ffmpeg,
+    Gstreamer,
+    /// As a viewer, behind a way that loses packets.
+    LossyGstreamer,
+}
 
 /// A running player.
 #[derive(Debug)]
 pub(crate) struct Player {
-    process: Process,
+    tool: Tool,
+    process: Child,
     directory: PathBuf,
     /// Where it listens for RTCP, with the SSRC that comes there.
     rtcp: Vec<(SocketAddr, u32)>,
@@ -25,16 +41,23 @@ pub(crate) struct Player {
 
 impl Player {
     /// Starts a player for `viewer` and waits until it listens on all its ports.
-    pub(crate) async fn start(name: &str, viewer: &Viewer) -> Result<Self, Failed> {
+    pub(crate) async fn start(
+        tool: Tool,
+        name: &str,
+        codecs: Codecs,
+        viewer: &Viewer,
+    ) -> Result<Self, Failed> {
         let directory = recording::directory(name)?;
-        let description = directory.join("viewer.sdp");
-        fs::write(&description, viewer.session_description())?;
-        let decode = recording::checksum_arguments(&directory);
-        let arguments = [recording::words("-threads 1"), ffmpeg::receive_to_judge(&description)].concat();
-        // Lost packets are warnings.
-        let arguments = [arguments, recording::words("-loglevel warning"), decode].concat();
+        let (program, arguments, output) = match tool {
+            Tool::Ffmpeg => ("ffmpeg", ffmpeg::play(viewer, &directory)?, Stdio::null()),
+            Tool::Gstreamer | Tool::LossyGstreamer => {
+                let way = if tool == Tool::Gstreamer { gstreamer::CLEAR } else { gstreamer::LOSSY };
+                let arguments = gstreamer::play(codecs, viewer, way, &directory);
+                (gstreamer::PROGRAM, arguments, File::create(decoded::pictures_file(&directory))?.into())
+            }
+        };
         let log = File::create(directory.join(LOG))?;
-        let process = ffmpeg::start(&arguments, Stdio::null(), Stdio::from(log))?;
+        let process = process::start(program, &arguments, output, log.into())?;
         let rtp_ports: Vec<u16> = viewer.streams().iter().map(|stream| stream.port).collect();
         let ports: Vec<u16> = rtp_ports.iter().flat_map(|port| [*port, port + 1]).collect();
         if !ports::wait_until_bound(&ports, START_MAX).await {
@@ -43,12 +66,12 @@ impl Player {
         let ssrcs =
             viewer.consumers().iter().filter_map(|consumer| consumer.rtp_parameters().encodings[0].ssrc);
         let rtcp = rtp_ports.iter().map(|port| SocketAddr::new(viewer.ip(), port + 1)).zip(ssrcs).collect();
-        Ok(Self { process, directory, rtcp, ports })
+        Ok(Self { tool, process, directory, rtcp, ports })
     }
 
     /// What it decoded so far.
     pub(crate) fn decoded(&self) -> Decoded {
-        recording::decoded_in(&self.directory)
+        Decoded::read(&self.directory)
     }
 
     /// Tells it that the streams are over, once it has read all that came, and gives back all that it decoded.
@@ -56,12 +79,11 @@ impl Player {
         while self.ports.iter().any(|port| ports::unread_bytes(*port) > Some(0)) {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-        // ffmpeg learns the end of a session without signalling from BYE alone.
-        for (address, ssrc) in &self.rtcp {
-            let socket = UdpSocket::bind((address.ip(), 0))?;
-            socket.send_to(&goodbye(*ssrc), address)?;
+        match self.tool {
+            Tool::Ffmpeg => self.say_goodbye()?,
+            Tool::Gstreamer | Tool::LossyGstreamer => interrupt(&self.process)?,
         }
-        let status = tokio::time::timeout(END_MAX, self.process.child().wait()).await;
+        let status = tokio::time::timeout(END_MAX, self.process.wait()).await;
         let status = status.map_err(|_| format!("the player does not end: {}", self.log()))??;
         if !status.success() {
             return Err(format!("the player ended with {status}: {}", self.log()).into());
@@ -73,9 +95,24 @@ impl Player {
     pub(crate) fn log(&self) -> String {
         log_of(&self.directory)
     }
+
+    /// ffmpeg learns the end of a session without signalling from BYE alone.
+    fn say_goodbye(&self) -> std::io::Result<()> {
+        for (address, ssrc) in &self.rtcp {
+            let socket = UdpSocket::bind((address.ip(), 0))?;
+            socket.send_to(&goodbye(*ssrc), address)?;
+        }
+        Ok(())
+    }
 }
 
-fn log_of(directory: &std::path::Path) -> String {
+/// Asks a GStreamer pipeline to bring what it has to its end.
+pub(crate) fn interrupt(process: &Child) -> Result<(), Failed> {
+    let id = process.id().ok_or("the process has ended already")?;
+    Ok(kill(Pid::from_raw(i32::try_from(id)?), Signal::SIGINT)?)
+}
+
+fn log_of(directory: &Path) -> String {
     fs::read_to_string(directory.join(LOG)).unwrap_or_default()
 }
 
