@@ -18,6 +18,11 @@
 //! Invariant: the same scenario and seed give the same run.
 
 mod clean_forwarding;
+mod draw;
+mod ear;
+mod flow;
+mod key_frame_storm;
+mod late_consumer;
 pub mod runner;
 pub mod seeds;
 
@@ -35,7 +40,7 @@ pub struct Scenario {
 }
 
 /// Every scenario.
-pub const ALL: &[Scenario] = &[clean_forwarding::SCENARIO];
+pub const ALL: &[Scenario] = &[clean_forwarding::SCENARIO, key_frame_storm::SCENARIO, late_consumer::SCENARIO];
 
 /// The scenario of this name.
 pub fn named(name: &str) -> Option<&'static Scenario> {
