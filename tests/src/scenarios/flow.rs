@@ -18,6 +18,8 @@ pub(super) struct Flow {
     expected: VecDeque<RtpPacket>,
     /// The last number that came.
     last: Option<u16>,
+    /// What the worker adds to timestamps.
+    shift: Option<u32>,
     /// Packets that came.
     pub(super) packets: u64,
     /// Their payloads.
@@ -29,12 +31,19 @@ impl Flow {
     pub(super) fn new(stream: Stream) -> Self {
         let needs_key_frame = stream.pli || stream.fir;
         let expected = VecDeque::new();
-        Self { stream, needs_key_frame, expected, last: None, packets: 0, payload_bytes: 0 }
+        Self { stream, needs_key_frame, expected, last: None, shift: Some(0), packets: 0, payload_bytes: 0 }
     }
 
-    /// From now on a key frame has to come first.
-    pub(super) fn stops(&mut self) {
-        self.needs_key_frame = self.stream.pli || self.stream.fir;
+    /// The last number that came.
+    pub(super) fn last(&self) -> Option<u16> {
+        self.last
+    }
+
+    /// The sender began anew, and what came meanwhile was somebody else's to look at; this was its last number. From now
+    /// on timestamps are shifted, all by the same.
+    pub(super) fn continues_after(&mut self, last: Option<u16>) {
+        assert!(self.is_complete());
+        (self.last, self.shift) = (last, None);
     }
 
     /// Whether it waits for a key frame.
@@ -55,7 +64,8 @@ impl Flow {
         let expected = self.expected.pop_front();
         let expected = expected.unwrap_or_else(|| panic!("nothing was sent, but {packet:?} came"));
         assert_eq!(packet.payload, expected.payload, "the payload changed on the way");
-        assert_eq!((packet.marker, packet.timestamp), (expected.marker, expected.timestamp));
+        let shift = packet.timestamp.wrapping_sub(expected.timestamp);
+        assert_eq!((packet.marker, shift), (expected.marker, *self.shift.get_or_insert(shift)));
         assert_eq!(packet.csrcs, expected.csrcs);
         assert_eq!((packet.ssrc, packet.payload_type), (self.stream.ssrc, self.stream.payload_type));
         if let Some(last) = self.last.replace(packet.sequence) {

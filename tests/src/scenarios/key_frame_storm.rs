@@ -225,7 +225,8 @@ impl Storm {
         self.passes(10_000 + self.delay_ms);
         assert_eq!(self.requests.len(), before + 2, "{:?}", self.requests);
         let apart = self.requests[before + 1] - self.requests[before];
-        assert_eq!(apart, self.delay_ms.max(1_000));
+        let patience = self.delay_ms.max(1_000);
+        assert!((patience..=patience + GRID_MS).contains(&apart), "{apart} ms, {patience} is the least");
     }
 
     fn counts_agree(&mut self) {
@@ -240,3 +241,5 @@ impl Storm {
 }
 
 const ASKERS: usize = 50;
+/// Timers are due on a grid, so that they share wake-ups.
+const GRID_MS: u64 = 20;

@@ -18,11 +18,15 @@
 //! Invariant: the same scenario and seed give the same run.
 
 mod clean_forwarding;
+mod create_and_close;
 mod draw;
 mod ear;
 mod flow;
 mod key_frame_storm;
 mod late_consumer;
+mod spoofed_sources;
+mod ssrc_flood;
+mod vanished_peer;
 pub mod runner;
 pub mod seeds;
 
@@ -40,7 +44,7 @@ pub struct Scenario {
 }
 
 /// Every scenario.
-pub const ALL: &[Scenario] = &[clean_forwarding::SCENARIO, key_frame_storm::SCENARIO, late_consumer::SCENARIO];
+pub const ALL: &[Scenario] = &[clean_forwarding::SCENARIO, create_and_close::SCENARIO, key_frame_storm::SCENARIO, late_consumer::SCENARIO, spoofed_sources::SCENARIO, ssrc_flood::SCENARIO, vanished_peer::SCENARIO];
 
 /// The scenario of this name.
 pub fn named(name: &str) -> Option<&'static Scenario> {
