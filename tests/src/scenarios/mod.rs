@@ -22,6 +22,7 @@ mod create_and_close;
 mod draw;
 mod ear;
 mod flow;
+mod full_room;
 mod key_frame_storm;
 mod late_consumer;
 mod spoofed_sources;
@@ -44,7 +45,16 @@ pub struct Scenario {
 }
 
 /// Every scenario.
-pub const ALL: &[Scenario] = &[clean_forwarding::SCENARIO, create_and_close::SCENARIO, key_frame_storm::SCENARIO, late_consumer::SCENARIO, spoofed_sources::SCENARIO, ssrc_flood::SCENARIO, vanished_peer::SCENARIO];
+pub const ALL: &[Scenario] = &[
+    clean_forwarding::SCENARIO,
+    full_room::SCENARIO,
+    late_consumer::SCENARIO,
+    key_frame_storm::SCENARIO,
+    vanished_peer::SCENARIO,
+    spoofed_sources::SCENARIO,
+    ssrc_flood::SCENARIO,
+    create_and_close::SCENARIO,
+];
 
 /// The scenario of this name.
 pub fn named(name: &str) -> Option<&'static Scenario> {
