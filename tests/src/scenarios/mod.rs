@@ -25,9 +25,11 @@ mod flow;
 mod full_room;
 mod key_frame_storm;
 mod late_consumer;
+mod repaired_loss;
 mod spoofed_sources;
 mod ssrc_flood;
 mod vanished_peer;
+mod wraps;
 pub mod runner;
 pub mod seeds;
 
@@ -48,6 +50,8 @@ pub struct Scenario {
 pub const ALL: &[Scenario] = &[
     clean_forwarding::SCENARIO,
     full_room::SCENARIO,
+    repaired_loss::SCENARIO,
+    wraps::SCENARIO,
     late_consumer::SCENARIO,
     key_frame_storm::SCENARIO,
     vanished_peer::SCENARIO,
