@@ -6,6 +6,7 @@ use crate::bounded::{List, Text};
 
 /// Audio or video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")] // In JSON; the wire counts variants.
 pub enum MediaKind {
     /// Sound.
     Audio,

@@ -7,6 +7,7 @@ pub mod gauge;
 pub mod ideal;
 pub mod load;
 pub mod process;
+pub mod properties;
 pub mod scenarios;
 pub mod stats;
 pub mod traffic;

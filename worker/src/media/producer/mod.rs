@@ -60,8 +60,17 @@ impl Producer {
         self.paused
     }
 
+    /// Whether it believes that the timer for consumers' own histories is set.
+    pub(crate) fn rings_armed(&self) -> bool {
+        self.rings_armed
+    }
+
     pub(crate) fn rtp_type(&self) -> RtpType {
-        if self.encodings.len() > 1 { RtpType::Simulcast } else { RtpType::Simple }
+        match &*self.encodings {
+            [encoding] if encoding.is_layered => RtpType::Svc,
+            [_] => RtpType::Simple,
+            _ => RtpType::Simulcast,
+        }
     }
 
     /// Index of the encoding that the router names `mapped_ssrc`.

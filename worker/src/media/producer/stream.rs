@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use tidegate_protocol::rtp::MediaKind;
 
-use crate::base::pool::{LARGE_BYTES, Packet, SMALL_BYTES};
+use crate::base::pool::Packet;
 use crate::base::sequence::{Seq, Serial8};
 use crate::base::time::Time;
 use crate::media::parameters::{Codec, ExtensionIds, Format};
 use crate::media::producer::key_frames::KeyFrameRequests;
 use crate::rtcp::ReportBlock;
-use crate::rtp::ExtensionKind;
 use crate::rtp::header::Header;
+use crate::rtp::payload::{av1, h264, h265, opus, vp8, vp9};
+use crate::rtp::{ExtensionKind, dependency_descriptor};
 use crate::stream::Kind;
 use crate::stream::bitrate::{self, Bitrate};
 use crate::stream::capture::CaptureClock;
@@ -50,6 +51,8 @@ pub(crate) struct ReceivedStream {
     pub(crate) counters: ReceivedCounters,
     pub(crate) key_frames: KeyFrameRequests,
     pub(crate) fir_sequence: Serial8,
+    /// H.264 and H.265: parameter sets came in band.
+    parameter_sets_seen: bool,
     /// Raised when the peer began anew; consumers notice and start again.
     pub(crate) beginning: u8,
     /// The number with which it did, until that packet is counted.
@@ -132,6 +135,7 @@ impl ReceivedStream {
             counters: ReceivedCounters::default(),
             key_frames: KeyFrameRequests::new(producer.key_frame_request_delay),
             fir_sequence: Serial8::new(0),
+            parameter_sets_seen: false,
             beginning: 0,
             restarted_at: None,
             history: StreamHistory::new(),
@@ -146,8 +150,7 @@ impl ReceivedStream {
 
     /// Takes a packet into the run. Whether it is the run's first one; `None` when there is no memory.
     pub(crate) fn push(&mut self, stored: Stored, turn: &mut Turn<'_>) -> Option<bool> {
-        let bytes = if stored.packet.len() > SMALL_BYTES { LARGE_BYTES } else { SMALL_BYTES };
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let bytes = u32::try_from(stored.packet.class().capacity()).unwrap_or(u32::MAX);
         let position = self.history.push(stored, turn.now, bytes, turn.pool).ok()?;
         let first = self.run_start.is_none();
         self.run_start.get_or_insert(position);
@@ -158,6 +161,21 @@ impl ReceivedStream {
     pub(crate) fn run(&self) -> impl Iterator<Item = (Position, &Stored)> {
         let start = self.run_start.unwrap_or_else(|| self.history.end());
         self.history.iter_from(start)
+    }
+
+    /// Whether a run has begun and not ended.
+    pub(crate) fn has_run(&self) -> bool {
+        self.run_start.is_some()
+    }
+
+    /// All packets that are held.
+    pub(crate) fn stored_packets(&self) -> impl Iterator<Item = &Stored> {
+        self.history.iter_from(self.history.oldest()).map(|(_, stored)| stored)
+    }
+
+    /// Bytes of the history itself, as charged to the budget.
+    pub(crate) fn ring_bytes(&self) -> usize {
+        self.history.ring_bytes()
     }
 
     /// Some consumer sends packets of this run and may be asked for them again.
@@ -242,14 +260,44 @@ impl ReceivedStream {
         self.codec.clock_rate
     }
 
-    /// What the packet says to those who know its codec: key frame, silence.
-    pub(crate) fn describe(&self, payload: &[u8]) -> (bool, bool) {
-        match self.codec.format {
-            Format::Vp8 => {
-                (crate::rtp::payload::vp8::Descriptor::parse(payload).is_some_and(|d| d.key_frame), false)
-            }
-            Format::Opus => (false, crate::rtp::payload::opus::is_dtx(payload)),
+    /// What the packet says to those who know its codec, which need not be the stream's first: key frame, silence.
+    pub(crate) fn describe(&mut self, format: Format, header: &Header, packet: &[u8]) -> (bool, bool) {
+        let payload = header.payload(packet);
+        match format {
+            Format::Vp8 => (vp8::Descriptor::parse(payload).is_some_and(|d| d.key_frame), false),
+            Format::Opus | Format::MultiOpus => (false, opus::is_dtx(payload)),
             Format::Opaque(_) => (false, false),
+            Format::Vp9 => (vp9::Descriptor::parse(payload).is_some_and(|d| d.key_frame), false),
+            Format::H264 => {
+                let read = h264::Descriptor::parse(payload);
+                (read.is_some_and(|d| self.starts_decoding(d.key_frame, d.idr_start)), false)
+            }
+            Format::H265 => {
+                let read = h265::Descriptor::parse(payload);
+                (read.is_some_and(|d| self.starts_decoding(d.key_frame, d.irap_start)), false)
+            }
+            Format::Av1 => (self.starts_av1(header, packet), false),
+        }
+    }
+
+    /// Whether a decoder can start with a packet that holds these. An intra picture by itself counts only as long as
+    /// the stream never carried parameter sets: then the peer has announced them, and there is no other start.
+    fn starts_decoding(&mut self, parameter_sets: bool, intra_picture: bool) -> bool {
+        self.parameter_sets_seen |= parameter_sets;
+        parameter_sets || intra_picture && !self.parameter_sets_seen
+    }
+
+    /// The peer began anew: whether its parameter sets come in band is open again.
+    pub(crate) fn forget_parameter_sets(&mut self) {
+        self.parameter_sets_seen = false;
+    }
+
+    /// The dependency descriptor is believed first, for behind it the payload may be encrypted from end to end.
+    fn starts_av1(&self, header: &Header, packet: &[u8]) -> bool {
+        let id = self.extensions.get(ExtensionKind::DependencyDescriptor);
+        match id.and_then(|id| header.extensions.get(id, packet)) {
+            Some(value) => dependency_descriptor::starts_key_frame(value),
+            None => av1::Descriptor::parse(header.payload(packet)).is_some_and(|d| d.key_frame),
         }
     }
 

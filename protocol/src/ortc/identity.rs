@@ -1,7 +1,7 @@
-//! Negotiation, as far as it goes today: pure functions that hosts run; the worker does not use them.
+//! Parameters that pass as they are, without a router's capabilities.
 //!
-//! The whole of ORTC (capabilities, `can_consume`, validation) is the next step. What is here serves applications
-//! that state their RTP parameters themselves, as plain RTP does.
+//! For tests and tools that speak to a worker themselves: nothing is checked, nothing is negotiated. Knows payload
+//! types and SSRCs. Does not know codecs. Invariant: codecs and header extensions stay as they are.
 
 use crate::bounded::List;
 use crate::rtp::{CodecMapping, EncodingMapping, RtpEncodingParameters, RtpMapping, RtpParameters};

@@ -1,0 +1,42 @@
+//! Negotiation (ORTC): pure functions that hosts run; the worker does not use them.
+//!
+//! What flows where, in the order in which a host asks:
+//!
+//! 1. [`router_rtp_capabilities`]: wanted media codecs × [`supported_rtp_capabilities`] → what a router can do.
+//! 2. [`producer_mapping`]: a producer's parameters × the router's capabilities → how payload types and streams
+//!    translate into the router's.
+//! 3. [`consumable_rtp_parameters`]: the same producer as the router's consumers see it.
+//! 4. [`can_consume`] and [`consumer_rtp_parameters`]: consumable × what one endpoint can receive → what its consumer
+//!    sends. [`pipe_consumer_rtp_parameters`] is the same between routers, where everything passes.
+//!
+//! The [`dictionary`] is what applications read and write, in the shape of mediasoup's public types; [`to_wire`] makes
+//! the wire's bounded types of it. Knows codecs, parameters and limits. Does not know entities, transports or random
+//! numbers: SSRCs are arguments. Called by hosts; `vectors/ortc.json` holds twins in other languages equal.
+//! Invariant: no input makes a function panic or take more than linear time, and every error names its field.
+
+mod consumer;
+pub mod dictionary;
+mod error;
+mod h264;
+mod identity;
+mod matching;
+mod producer;
+mod router;
+mod scalability_mode;
+mod supported;
+mod validate;
+mod value;
+mod wire;
+
+pub use consumer::{
+    ConsumerEncodings, ConsumerOptions, PipeConsumerOptions, can_consume, consumer_rtp_parameters,
+    pipe_consumer_rtp_parameters,
+};
+pub use error::OrtcError;
+pub use identity::{consumer_parameters, identity_mapping};
+pub use producer::{consumable_rtp_parameters, producer_mapping};
+pub use router::router_rtp_capabilities;
+pub use scalability_mode::ScalabilityMode;
+pub use supported::supported_rtp_capabilities;
+pub use validate::{validate_rtp_capabilities, validate_rtp_parameters};
+pub use wire::{from_wire, to_wire};
