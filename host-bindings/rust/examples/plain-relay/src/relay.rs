@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use tidegate::{
     Consumer, ConsumerOptions, ListenInfo, MediaKind, PlainConnectOptions, PlainTransport,
     PlainTransportOptions, Producer, ProducerOptions, RequestError, Router, RouterOptions,
-    RtpCodecParameters, RtpEncodingParameters, RtpParameters, Worker,
+    RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters, RtpParameters, Worker,
 };
 
 use crate::ffmpeg::Output;
@@ -69,7 +69,7 @@ impl Relay {
         first_port: Option<u16>,
         sender: Sender,
     ) -> Result<Self, RequestError> {
-        let router = worker.create_router(RouterOptions::default()).await?;
+        let router = worker.create_router(RouterOptions::new(media_codecs())).await?;
         let video = Ingest::open(&router, MediaKind::Video, ip, first_port, sender).await?;
         let audio_port = first_port.and_then(|port| port.checked_add(2));
         let audio = Ingest::open(&router, MediaKind::Audio, ip, audio_port, sender).await?;
@@ -87,7 +87,9 @@ impl Relay {
             let transport = self.router.create_plain_transport(two_ports(self.ip, None)).await?;
             let peer = PlainConnectOptions::new(ip, rtp_port).with_rtcp_port(rtcp_port(rtp_port));
             transport.connect(peer).await?;
-            let consumer = transport.consume(ConsumerOptions::new(producer)).await?;
+            // Players learn from the session description what comes; RTP/AVP, as it says, has no feedback.
+            let capabilities = self.router.rtp_capabilities().plain();
+            let consumer = transport.consume(ConsumerOptions::new(producer, capabilities)).await?;
             streams.extend(stream_of(&consumer, rtp_port));
             transports.push(transport);
             consumers.push(consumer);
@@ -195,6 +197,12 @@ impl Sender {
     }
 }
 
+/// What is forwarded. The router chooses the payload types that viewers get: 100 for VP8, 102 for Opus (101 is kept for
+/// VP8's retransmissions). `RtpCodecCapability::vp8().with_payload_type(101)` would keep the sender's.
+fn media_codecs() -> Vec<RtpCodecCapability> {
+    vec![RtpCodecCapability::vp8(), RtpCodecCapability::opus()]
+}
+
 /// What the sender sends. No feedback: plain RTP senders such as ffmpeg and GStreamer's rtpbin (with its defaults)
 /// neither send again nor make key frames on request.
 fn sent(kind: MediaKind) -> (RtpCodecParameters, u32) {
@@ -218,7 +226,7 @@ fn two_ports(ip: IpAddr, port: Option<u16>) -> PlainTransportOptions {
 
 /// What a player must be told of a consumer whose packets come to `port`.
 fn stream_of(consumer: &Consumer, port: u16) -> Option<Stream> {
-    let codec = consumer.rtp_parameters().codecs.into_iter().next()?;
+    let codec = consumer.rtp_parameters().codecs.first()?;
     let (_, name) = codec.mime_type.split_once('/')?;
     let channels = codec.channels.map(|channels| format!("/{channels}")).unwrap_or_default();
     let encoding = format!("{name}/{}{channels}", codec.clock_rate);
