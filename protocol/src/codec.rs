@@ -103,6 +103,25 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_is_appended_with_its_length_first() {
+        let mut out = vec![9];
+        encode_frame(&0x0708_u16, &mut out).unwrap();
+        assert_eq!(out, [9, 2, 0, 0, 0, 8, 7]);
+    }
+
+    #[test]
+    fn a_message_too_long_for_a_frame_leaves_what_was_there() {
+        let mut out = vec![9];
+        assert_eq!(
+            encode_frame(&vec![0_u8; FRAME_BYTES_MAX], &mut out),
+            Err(EncodeError),
+            "8 more for its length"
+        );
+        assert_eq!(out, [9]);
+        assert_eq!(encode_frame(&vec![0_u8; FRAME_BYTES_MAX - 8], &mut out), Ok(()));
+    }
+
+    #[test]
     fn trailing_bytes_are_refused() {
         let mut frame = Vec::new();
         encode_frame(&ToWorker::Request { id: RequestId(1), command: Command::GetMetrics }, &mut frame)

@@ -126,8 +126,62 @@ mod tests {
     fn memory_of_a_big_frame_is_given_back() {
         let mut reader = FrameReader::default();
         reader.push(&frame(&vec![1; 1 << 20]));
-        assert!(reader.next_frame().unwrap().is_some());
+        assert!(reader.held_bytes() > 1 << 20);
+        reader.shrink();
+        assert!(reader.next_frame().unwrap().is_some(), "a frame that waits stays");
         reader.shrink();
         assert_eq!(reader.held_bytes(), 0);
+    }
+
+    #[test]
+    fn a_small_buffer_is_kept_until_all_memory_is_asked_for() {
+        let mut reader = FrameReader::default();
+        reader.buffer.reserve_exact(KEEP_BYTES);
+        assert_eq!(reader.held_bytes(), KEEP_BYTES);
+        reader.push(&frame(b"one"));
+        reader.reclaim();
+        assert_eq!(reader.next_frame(), Ok(Some(&b"one"[..])), "a frame that waits stays");
+        reader.shrink();
+        assert_eq!(reader.held_bytes(), KEEP_BYTES);
+        reader.reclaim();
+        assert_eq!(reader.held_bytes(), 0);
+    }
+
+    #[test]
+    fn read_bytes_are_moved_out_of_the_way_only_once_they_are_many() {
+        let content = frame(&vec![7; COMPACT_BYTES / 2 - 4]);
+        let mut reader = FrameReader::default();
+        reader.push(&content.repeat(3));
+        reader.next_frame().unwrap();
+        reader.push(&content[..1]);
+        assert_eq!(reader.start, COMPACT_BYTES / 2);
+        reader.next_frame().unwrap();
+        reader.push(&content[1..2]);
+        assert_eq!(reader.start, 0);
+        assert_eq!(reader.next_frame().unwrap().map(<[u8]>::len), Some(content.len() - 4));
+        reader.push(&content[2..]);
+        assert_eq!(reader.next_frame().unwrap().map(<[u8]>::len), Some(content.len() - 4));
+    }
+
+    #[test]
+    fn a_frame_waits_when_it_is_whole_or_breaks_the_framing() {
+        let whole = frame(b"abc");
+        for (bytes, waits) in [
+            (&whole[..], true),
+            (&whole[..6], false),
+            (&whole[..3], false),
+            (&[][..], false),
+            (&[&whole[..], &[0]].concat(), true),
+            (&u32::try_from(FRAME_BYTES_MAX).unwrap().to_le_bytes(), false),
+            (&u32::try_from(FRAME_BYTES_MAX + 1).unwrap().to_le_bytes(), true),
+        ] {
+            let mut reader = FrameReader::default();
+            reader.push(bytes);
+            assert_eq!(reader.has_frame(), waits, "{bytes:?}");
+        }
+        let mut reader = FrameReader::default();
+        reader.push(&whole);
+        reader.next_frame().unwrap();
+        assert!(!reader.has_frame(), "it was read");
     }
 }

@@ -139,7 +139,8 @@ pub enum Command {
         kind: MediaKind,
         /// What the peer receives.
         rtp_parameters: RtpParameters,
-        /// How encodings relate.
+        /// How encodings relate. `Simple`, or `Svc` for VP9 and AV1: then all layers of the stream are forwarded.
+        /// Others answer `Unsupported`.
         consumer_type: RtpType,
         /// SSRCs by which the router names the producer's encodings, in order (`mapped_ssrc` of its mapping).
         consumable_ssrcs: List<u32, 16>,

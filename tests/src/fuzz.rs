@@ -58,30 +58,74 @@ pub fn run(options: &Options, mut progress: impl FnMut(u64, &Report)) -> Report 
     report
 }
 
-/// A small generator (SplitMix64): choices of a life follow from its seed.
+/// Choices: those of a small generator (SplitMix64), which follow from a seed, or those that bytes spell out, so that a
+/// coverage-guided fuzzer can steer them.
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub struct Dice(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    Seed(u64),
+    /// Read from the front.
+    Bytes {
+        bytes: Box<[u8]>,
+        at: usize,
+    },
+}
 
 impl Dice {
     /// The dice of life `number` under `seed`.
     pub fn new(seed: u64, number: u64) -> Self {
-        let mut dice = Self(seed ^ number.wrapping_mul(0xd1b5_4a32_d192_ed03));
+        let mut dice = Self(Source::Seed(seed ^ number.wrapping_mul(0xd1b5_4a32_d192_ed03)));
         dice.any();
         dice
     }
 
+    /// Dice that show what `bytes` say, and zeros when those are used up.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(Source::Bytes { bytes: bytes.into(), at: 0 })
+    }
+
+    /// Whether bytes are used up; a seed never is.
+    pub fn is_used_up(&self) -> bool {
+        match &self.0 {
+            Source::Seed(_) => false,
+            Source::Bytes { bytes, at } => *at >= bytes.len(),
+        }
+    }
+
     /// Any number.
     pub fn any(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.number(8)
     }
 
     /// A number below `end`; 0 when `end` is.
     pub fn below(&mut self, end: usize) -> usize {
         let end = end as u64;
-        usize::try_from(self.any() % end.max(1)).unwrap_or(0)
+        let bytes = match end {
+            0..=0x100 => 1,
+            0x101..=0x1_0000 => 2,
+            _ => 8,
+        };
+        usize::try_from(self.number(bytes) % end.max(1)).unwrap_or(0)
+    }
+
+    /// A number of so many bytes; a seed gives all eight.
+    fn number(&mut self, bytes_max: usize) -> u64 {
+        match &mut self.0 {
+            Source::Seed(state) => {
+                *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+                mixed ^ (mixed >> 31)
+            }
+            Source::Bytes { bytes, at } => {
+                let rest = bytes.get(*at..).unwrap_or_default();
+                let read = rest.iter().take(bytes_max);
+                *at += read.len();
+                read.rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+            }
+        }
     }
 
     /// Whether something happens that does so in `percent` of cases.
@@ -96,7 +140,7 @@ impl Dice {
 
     /// Any byte.
     pub fn byte(&mut self) -> u8 {
-        self.any().to_le_bytes()[0]
+        self.number(1).to_le_bytes()[0]
     }
 
     /// So many bytes.
@@ -115,5 +159,13 @@ mod tests {
         assert_eq!(throw(1, 7), throw(1, 7));
         assert_ne!(throw(1, 7), throw(1, 8));
         assert_ne!(throw(1, 7), throw(2, 7));
+    }
+    #[test]
+    fn dice_of_bytes_show_the_bytes_and_then_zeros() {
+        let mut dice = Dice::of_bytes(&[7, 1, 2, 3, 4]);
+        assert_eq!((dice.byte(), dice.below(256), dice.below(1_000)), (7, 1, 0x0302));
+        assert!(!dice.is_used_up());
+        assert_eq!((dice.any(), dice.is_used_up()), (4, true));
+        assert_eq!((dice.any(), dice.byte(), dice.below(10)), (0, 0, 0));
     }
 }

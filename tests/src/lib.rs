@@ -1,5 +1,5 @@
-//! The test bed: a worker in a simulated world, traffic as real senders make it, a load generator, and what the
-//! benchmarks are made of.
+//! The test bed: a worker in a simulated world and scenarios for it, traffic as real senders make it, a load
+//! generator, and what the benchmarks are made of.
 
 pub mod clock;
 pub mod fuzz;
@@ -7,6 +7,8 @@ pub mod gauge;
 pub mod ideal;
 pub mod load;
 pub mod process;
+pub mod properties;
+pub mod scenarios;
 pub mod stats;
 pub mod traffic;
 pub mod world;

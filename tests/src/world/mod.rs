@@ -8,14 +8,23 @@
 //! Invariants, checked after every turn: no panic was contained, packet memory stays below its limit, everything sent
 //! can be read. Checked when a world ends: after all is closed no packet, no byte and no socket is held.
 
+mod actors;
 pub mod clock;
+mod flights;
 pub mod host;
 pub mod network;
 pub mod parameters;
+pub mod path;
+mod payload;
 pub mod peer;
 pub mod rtcp;
 pub mod rtp;
+pub mod run;
+pub mod sink;
+mod sockets;
+pub mod source;
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use tidegate_protocol::error::CommandError;
@@ -31,6 +40,9 @@ use tidegate_worker::random::Random;
 use tidegate_worker::turn::{Ntp, Turn};
 use tidegate_worker::worker::{Worker, WorkerSettings};
 
+use crate::scenarios::Tally;
+use actors::Actors;
+pub use actors::{SinkId, SourceId};
 use clock::VirtualClock;
 use network::SimulatedNetwork;
 
@@ -47,6 +59,10 @@ pub struct World {
     last_id: u64,
     last_request: u64,
     said: Vec<FromWorker>,
+    actors: Actors,
+    batch_interval: Duration,
+    dice: Random,
+    tally: Tally,
 }
 
 /// What a world begins with.
@@ -59,7 +75,16 @@ pub struct Beginning {
     /// Seconds since 1900 when the world begins.
     pub wall_seconds: u32,
     /// Where all random numbers come from.
-    pub seed: u8,
+    pub seed: u64,
+    /// How long the worker lets datagrams gather after the first one, as its event loop may (`--batch-interval`).
+    pub batch_interval: Duration,
+}
+
+impl Beginning {
+    /// With default settings, and this seed.
+    pub fn of(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
 }
 
 impl Default for Beginning {
@@ -69,6 +94,7 @@ impl Default for Beginning {
             packet_memory_limit_bytes: 128 << 20,
             wall_seconds: 3_900_000_000,
             seed: 1,
+            batch_interval: Duration::ZERO,
         }
     }
 }
@@ -81,18 +107,26 @@ impl World {
 
     /// A worker that begins otherwise.
     pub fn from(beginning: Beginning) -> Self {
-        let mut random = Random::from_seed([beginning.seed; 32]);
+        let mut random = Random::from_seed(seed_bytes(beginning.seed));
+        let mut dice = Random::from_seed(seed_bytes(!beginning.seed));
         let log = LogSettings { level: LogLevel::Warn, tags: 0 };
+        let clock = VirtualClock::new(Ntp(u64::from(beginning.wall_seconds) << 32));
+        let mut network = SimulatedNetwork::new(network::fork(&mut dice));
+        network.now = clock.now();
         Self {
-            network: SimulatedNetwork::default(),
+            network,
             worker: Worker::new(beginning.settings, &mut random),
             pool: Pool::new(beginning.packet_memory_limit_bytes),
             outbox: Outbox::new(random.hasher(), log),
             random,
-            clock: VirtualClock::new(Ntp(u64::from(beginning.wall_seconds) << 32)),
+            clock,
             last_id: 0,
             last_request: 0,
             said: Vec::new(),
+            actors: Actors::default(),
+            batch_interval: beginning.batch_interval,
+            dice,
+            tally: Tally::default(),
         }
     }
 
@@ -151,24 +185,11 @@ impl World {
     pub fn receive_then(&mut self, command: Command) {
         self.last_request += 1;
         let id = RequestId(self.last_request);
-        self.whole_turn(|_, _| (), |worker, turn| worker.on_request(id, command, turn));
+        self.whole_turn(|_, _| (), usize::MAX, |worker, turn| worker.on_request(id, command, turn));
         let answer = self.said.iter().any(|message| {
             matches!(message, FromWorker::Response { id: answered, result: Ok(_) } if *answered == id)
         });
         assert!(answer, "the request was refused");
-    }
-
-    /// Lets time pass; the worker does at its time what is due.
-    pub fn run_for(&mut self, millis: u64) {
-        let end = self.now() + Duration::from_millis(millis);
-        if self.network.has_arrivals() {
-            self.receive();
-        }
-        while let Some(due) = self.worker.next_deadline().filter(|due| *due <= end) {
-            self.clock.advance_to(due);
-            self.receive();
-        }
-        self.clock.advance_to(end);
     }
 
     /// Takes what the worker told since the last time.
@@ -202,31 +223,50 @@ impl World {
         self.pool.held_bytes()
     }
 
+    /// Ends the world: closes everything, checks that nothing is left, and says how much was done.
+    pub fn finish(mut self) -> Tally {
+        self.end();
+        self.tally
+    }
+
     /// Closes everything, as at the end of the process, and checks that nothing is left.
     fn end(&mut self) {
         self.turn(|worker, turn| worker.close(turn));
         assert_eq!(self.pool.in_use(), 0, "packets are held after everything was closed");
         assert_eq!(self.pool.stats().charged_bytes, 0, "bytes are charged after everything was closed");
         assert_eq!(self.network.open_sockets(), 0, "sockets are open after everything was closed");
+        self.tally.invariant_checks += 3;
+        self.tally.virtual_ms = self.elapsed_ms();
+        self.tally.packet_operations = self.network.packet_operations();
     }
 
     /// One turn of the event loop: `input`, what arrived, what is due, the end of the turn.
     fn turn(&mut self, input: impl FnOnce(&mut Worker, &mut Turn<'_>)) {
-        self.whole_turn(input, |_, _| ());
+        self.whole_turn(input, usize::MAX, |_, _| ());
+    }
+
+    /// A turn that reads no more datagrams than this.
+    fn turn_of_at_most(&mut self, datagrams: usize) {
+        self.whole_turn(|_, _| (), datagrams, |_, _| ());
     }
 
     /// A turn with something that comes after what arrived.
     fn whole_turn(
         &mut self,
         input: impl FnOnce(&mut Worker, &mut Turn<'_>),
+        datagrams: usize,
         later: impl FnOnce(&mut Worker, &mut Turn<'_>),
     ) {
-        let Self { network, worker, pool, outbox, random, clock, .. } = self;
+        let Self { network, worker, pool, outbox, random, clock, actors, .. } = self;
         let (now, wall) = (clock.now(), clock.wall());
-        network.now = now;
+        self.tally.turns += 1;
         input(worker, &mut Turn { now, wall, pool, outbox, network, random });
-        while let Some(datagram) = network.receive(pool) {
+        for _ in 0..datagrams {
+            let Some((datagram, tag)) = network.receive(pool) else { break };
             worker.on_datagram(datagram, &mut Turn { now, wall, pool, outbox, network, random });
+            if let Some(tag) = tag {
+                actors.on_worker_got(tag, now);
+            }
         }
         let mut turn = Turn { now, wall, pool, outbox, network, random };
         later(worker, &mut turn);
@@ -236,7 +276,8 @@ impl World {
         self.check();
     }
 
-    fn check(&self) {
+    fn check(&mut self) {
+        self.tally.invariant_checks += 4;
         assert_eq!(self.worker.panics_contained(), 0, "a panic was contained");
         let (held, limit) = (self.pool.held_bytes(), self.pool.limit_bytes());
         assert!(held <= limit, "{held} bytes are held, {limit} are allowed");
@@ -254,10 +295,33 @@ impl Default for World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if std::thread::panicking() {
+            LAST_STEP.set(Some((self.tally.turns, self.elapsed_ms())));
+        } else {
             self.end();
         }
     }
+}
+
+/// The turn and the virtual time in milliseconds at which this thread's last world was left by a panic.
+pub fn last_step() -> Option<(u64, u64)> {
+    LAST_STEP.get()
+}
+
+/// Forgets [`last_step`].
+pub fn forget_last_step() {
+    LAST_STEP.set(None);
+}
+
+/// A seed as long as sources of random numbers want it.
+pub fn seed_bytes(seed: u64) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.chunks_exact_mut(8).for_each(|part| part.copy_from_slice(&seed.to_le_bytes()));
+    bytes
+}
+
+thread_local! {
+    static LAST_STEP: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
 }
 
 /// Whether a datagram is RTCP, by its second byte (RFC 5761 4).
@@ -270,7 +334,7 @@ fn assert_readable(datagram: &[u8]) {
     let read = if is_rtcp(datagram) {
         rtcp::read(datagram).map(drop)
     } else {
-        rtp::RtpPacket::read(datagram).map(drop)
+        rtp::RtpView::read(datagram).map(drop).map_err(str::to_owned)
     };
-    assert_eq!(read, Ok(()), "the worker sent {datagram:02x?}");
+    assert!(read.is_ok(), "the worker sent {datagram:02x?}: {read:?}");
 }

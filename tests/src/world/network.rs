@@ -1,51 +1,75 @@
-//! A network without a machine: sockets that exist in a table, datagrams that arrive when the test says so.
+//! A network without a machine: sockets that exist in a table, and paths to whoever is behind an address.
 //!
-//! Knows addresses, ports and bytes, and checks what a kernel would insist on. Does not know the clock (the world
-//! stamps it) nor what datagrams mean, but that whatever a worker sends must be readable by an independent reader.
-//! Invariant: the same calls give the same results; loss comes from a seed.
+//! Knows addresses, ports, bytes and what each path does to them, and checks what a kernel would insist on. Does not
+//! know the clock (the world stamps it) nor what datagrams mean, but that whatever a worker sends must be readable by an
+//! independent reader. Paths are perfect and immediate unless they are [impaired](SimulatedNetwork::impair).
+//! Invariant: the same calls give the same results; every choice comes from a seed.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use tidegate_worker::base::pool::{Class, Pool};
 use tidegate_worker::base::time::Time;
 use tidegate_worker::counters::NetworkCounters;
 use tidegate_worker::network::{
-    BindError, BindOptions, Bound, Datagram, Network, PortChoice, SEGMENTS_MAX, SendBatch, SocketKey,
+    BindError, BindOptions, Bound, Datagram, Destination, Network, SEGMENTS_MAX, SendBatch, SocketKey,
     SocketStats, UDP_PAYLOAD_MAX,
 };
-use tidegate_worker::random::Random;
+use tidegate_worker::random::{KeyedMap, Random};
+
+use super::flights::{Flights, Parcel, Tag};
+use super::path::{Fate, Impairment, Path, PathStats};
+use super::sockets::Sockets;
 
 /// All sockets of one simulated machine, and everybody who is reachable from it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SimulatedNetwork {
     /// The moment of the turn that runs; set by the world.
-    pub now: Time,
-    sockets: Vec<Option<Socket>>,
-    generations: u32,
-    /// Ports that other programs of the machine hold.
-    occupied: Vec<SocketAddr>,
-    arriving: VecDeque<Arriving>,
-    mailboxes: BTreeMap<SocketAddr, Vec<Sent>>,
+    pub(super) now: Time,
+    sockets: Sockets,
+    peers: Vec<Peer>,
+    by_address: KeyedMap<SocketAddr, u32>,
+    /// By [`Direction`].
+    default_impairments: [Impairment; 2],
+    to_worker: Flights,
+    to_peers: Flights,
     messages: Vec<SentMessage>,
     counters: NetworkCounters,
-    loss: Option<Loss>,
+    operations: u64,
+    random: Random,
 }
 
+/// Which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From a peer to the worker.
+    ToWorker,
+    /// From the worker to a peer.
+    ToPeer,
+}
+
+impl Direction {
+    /// Both ways.
+    pub const BOTH: [Self; 2] = [Self::ToWorker, Self::ToPeer];
+}
+
+/// Whoever is behind an address.
 #[derive(Debug)]
-struct Socket {
-    key: SocketKey,
-    local: SocketAddr,
-    reuse_port: bool,
-    stats: SocketStats,
+struct Peer {
+    address: SocketAddr,
+    /// By [`Direction`]; `None`: perfect, and not counted.
+    paths: [Option<Box<Path>>; 2],
+    mailbox: Mailbox,
 }
 
-/// A datagram on its way to the worker.
-#[derive(Clone, Debug)]
-struct Arriving {
-    from: SocketAddr,
-    to: SocketAddr,
-    bytes: Vec<u8>,
+/// Where a peer's datagrams go.
+#[derive(Debug)]
+enum Mailbox {
+    /// Kept for a test that asks.
+    Kept(Vec<Sent>),
+    /// To an autonomous peer.
+    Actor,
+    /// Nobody is there.
+    Nobody,
 }
 
 /// A datagram that the worker sent.
@@ -53,6 +77,8 @@ struct Arriving {
 pub struct Sent {
     /// When.
     pub at: Time,
+    /// When it arrived.
+    pub arrived_at: Time,
     /// The address it left from.
     pub from: SocketAddr,
     /// Its bytes.
@@ -72,168 +98,277 @@ pub struct SentMessage {
     pub bytes: usize,
 }
 
-/// Random loss, the same on both ways.
-#[derive(Debug)]
-struct Loss {
-    random: Random,
-    permille: u32,
-}
-
 impl SimulatedNetwork {
+    /// A network whose choices follow from `random`.
+    pub fn new(mut random: Random) -> Self {
+        Self {
+            now: Time::ZERO,
+            sockets: Sockets::new(&mut random),
+            peers: Vec::new(),
+            by_address: KeyedMap::with_hasher(random.hasher()),
+            default_impairments: [Impairment::default(); 2],
+            to_worker: Flights::default(),
+            to_peers: Flights::default(),
+            messages: Vec::new(),
+            counters: NetworkCounters::default(),
+            operations: 0,
+            random,
+        }
+    }
+
     /// Lets other programs hold `address`.
     pub fn occupy(&mut self, address: SocketAddr) {
-        self.occupied.push(address);
+        self.sockets.occupy(address);
+    }
+
+    /// From now on the path between `address` and the worker is like this, one way. What is on its way stays.
+    pub fn impair(&mut self, address: SocketAddr, direction: Direction, impairment: Impairment) {
+        let peer = self.peer(address);
+        self.impair_peer(peer, direction, impairment);
+    }
+
+    /// From now on every path is like this, one way, also those of peers that come later.
+    pub fn impair_all(&mut self, direction: Direction, impairment: Impairment) {
+        self.default_impairments[direction as usize] = impairment;
+        for peer in 0..self.peers.len() {
+            self.impair_peer(u32::try_from(peer).expect("few peers"), direction, impairment);
+        }
     }
 
     /// From now on loses so many of a thousand datagrams, each way, as `seed` will have it.
     pub fn lose(&mut self, permille: u32, seed: u8) {
-        self.loss = Some(Loss { random: Random::from_seed([seed; 32]), permille });
+        self.random = Random::from_seed([seed; 32]);
+        let impairment = Impairment { loss_permille: permille, ..Impairment::default() };
+        Direction::BOTH.into_iter().for_each(|direction| self.impair_all(direction, impairment));
     }
 
-    /// Loses nothing any more.
+    /// All paths are perfect again.
     pub fn lose_nothing(&mut self) {
-        self.loss = None;
+        Direction::BOTH.into_iter().for_each(|direction| self.impair_all(direction, Impairment::default()));
     }
 
-    /// Sends a datagram to the worker; it arrives with the next turn.
+    /// From now on paths keep their delay and jitter, and nothing else.
+    pub fn calm(&mut self) {
+        self.default_impairments.iter_mut().for_each(|impairment| *impairment = impairment.calmed());
+        let paths = self.peers.iter_mut().flat_map(|peer| &mut peer.paths);
+        paths.flatten().for_each(|path| path.calm());
+    }
+
+    /// What became of datagrams between `address` and the worker, one way, since the path was first impaired.
+    pub fn path_stats(&self, address: SocketAddr, direction: Direction) -> PathStats {
+        let peer = self.by_address.get(&address).map(|peer| &self.peers[*peer as usize]);
+        let path = peer.and_then(|peer| peer.paths[direction as usize].as_ref());
+        path.map(|path| path.stats).unwrap_or_default()
+    }
+
+    /// Whatever arrives at `address` from now on is gone, unseen: nobody is there any more.
+    pub fn abandon(&mut self, address: SocketAddr) {
+        let peer = self.peer(address);
+        self.peers[peer as usize].mailbox = Mailbox::Nobody;
+    }
+
+    /// Sends a datagram to the worker; over a perfect path it arrives with the next turn.
     pub fn inject(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
-        if !self.is_lost() {
-            self.arriving.push_back(Arriving { from, to, bytes });
-        }
+        let peer = self.peer(from);
+        self.send_from(peer, to, self.now, None, &bytes);
     }
 
     /// Whether something waits for the next turn.
     pub fn has_arrivals(&self) -> bool {
-        !self.arriving.is_empty()
+        self.to_worker.next().is_some_and(|at| at <= self.now)
     }
 
-    /// The next datagram for the worker, in a buffer of its pool. Without memory datagrams are dropped and counted,
-    /// without a socket they are lost, as in a kernel.
-    pub fn receive(&mut self, pool: &mut Pool) -> Option<Datagram> {
-        while let Some(arriving) = self.arriving.pop_front() {
-            let now = self.now;
-            let Some(socket) = self.socket_at(arriving.to) else { continue };
-            let Some(mut buffer) = pool.take(Class::Large) else {
-                socket.stats.dropped_no_memory += 1;
-                continue;
-            };
-            let length = arriving.bytes.len().min(buffer.capacity());
-            buffer.set_len(length);
-            buffer.copy_from_slice(&arriving.bytes[..length]);
-            socket.stats.received_datagrams += 1;
-            socket.stats.received_bytes += arriving.bytes.len() as u64;
-            return Some(Datagram {
-                socket: socket.key,
-                remote: arriving.from,
-                local_ip: socket.local.ip().is_unspecified().then_some(arriving.to.ip()),
-                received_at: now,
-                truncated: arriving.bytes.len() > length,
-                buffer,
-            });
-        }
-        None
+    /// Datagrams on their way, both ways together.
+    pub fn in_flight(&self) -> usize {
+        self.to_worker.len() + self.to_peers.len()
     }
 
-    /// Takes what was sent to `address` since the last time.
+    /// Takes what arrived at `address` since the last time.
     pub fn take_sent_to(&mut self, address: SocketAddr) -> Vec<Sent> {
-        self.mailboxes.remove(&address).unwrap_or_default()
+        let peer = self.by_address.get(&address).and_then(|peer| self.peers.get_mut(*peer as usize));
+        match peer.map(|peer| &mut peer.mailbox) {
+            Some(Mailbox::Kept(kept)) => std::mem::take(kept),
+            _ => Vec::new(),
+        }
     }
 
-    /// Takes the messages sent since the last time: how datagrams left together.
+    /// Takes the messages sent since the last time, of which the last thousands are kept: how datagrams left together.
     pub fn take_messages(&mut self) -> Vec<SentMessage> {
         std::mem::take(&mut self.messages)
     }
 
+    /// Datagrams that the worker received, and that it sent.
+    pub fn packet_operations(&self) -> u64 {
+        self.operations
+    }
+
     /// How many sockets are open.
     pub fn open_sockets(&self) -> usize {
-        self.sockets.iter().flatten().count()
+        self.sockets.len()
     }
 
-    fn socket_at(&mut self, to: SocketAddr) -> Option<&mut Socket> {
-        self.sockets.iter_mut().flatten().find(|socket| {
-            let ip = socket.local.ip();
-            socket.local.port() == to.port() && (ip == to.ip() || ip.is_unspecified())
-        })
+    /// The peer at `address`, which is from now on, or was before.
+    pub(super) fn peer(&mut self, address: SocketAddr) -> u32 {
+        if let Some(peer) = self.by_address.get(&address) {
+            return *peer;
+        }
+        let peer = u32::try_from(self.peers.len()).expect("few peers");
+        self.peers.push(Peer { address, paths: [None, None], mailbox: Mailbox::Kept(Vec::new()) });
+        self.by_address.insert(address, peer);
+        for direction in Direction::BOTH {
+            self.impair_peer(peer, direction, self.default_impairments[direction as usize]);
+        }
+        peer
     }
 
-    fn is_lost(&mut self) -> bool {
-        self.loss.as_mut().is_some_and(|loss| loss.random.in_range(0, 999) < loss.permille)
+    /// What comes to `address` is for an actor from now on. Answers which peer that is.
+    pub(super) fn inhabit(&mut self, address: SocketAddr) -> u32 {
+        let peer = self.peer(address);
+        self.peers[peer as usize].mailbox = Mailbox::Actor;
+        peer
     }
 
-    fn is_free(&self, wanted: SocketAddr, reuse_port: bool) -> bool {
-        let clashes = |held: SocketAddr| {
-            let any = held.ip().is_unspecified() || wanted.ip().is_unspecified();
-            held.port() == wanted.port() && (held.ip() == wanted.ip() || any)
-        };
-        let held = self.sockets.iter().flatten();
-        !self.occupied.iter().any(|held| clashes(*held))
-            && !held.filter(|socket| !(socket.reuse_port && reuse_port)).any(|socket| clashes(socket.local))
+    /// Sends a datagram of `peer` at `leaves_at`; answers how often it will arrive.
+    pub(super) fn send_from(
+        &mut self,
+        peer: u32,
+        to: SocketAddr,
+        leaves_at: Time,
+        tag: Option<Tag>,
+        bytes: &[u8],
+    ) -> u8 {
+        let fate = self.carry(peer, Direction::ToWorker, bytes.len(), leaves_at);
+        let parcel = Parcel { peer, worker: to, sent_at: leaves_at, is_copy: false, tag, bytes: Vec::new() };
+        launch(&mut self.to_worker, fate, parcel, bytes)
     }
 
-    fn choose_port(&self, options: &BindOptions, start: u32) -> Result<u16, BindError> {
-        let is_free = |port: &u16| self.is_free(SocketAddr::new(options.ip, *port), options.reuse_port);
-        match options.port {
-            PortChoice::Fixed(port) if is_free(&port) => Ok(port),
-            PortChoice::Fixed(_) => Err(BindError::AddressInUse),
-            PortChoice::Any => (EPHEMERAL..=u16::MAX).find(is_free).ok_or(BindError::NoFreePort),
-            PortChoice::Range { min, max } => {
-                let ports: Vec<u16> = (min..=max).collect();
-                let first = start as usize % ports.len();
-                let mut from_start = ports.iter().cycle().skip(first).take(ports.len());
-                from_start.find(|port| is_free(port)).copied().ok_or(BindError::NoFreePort)
+    /// When something next arrives at the worker.
+    pub(super) fn next_at_worker(&self) -> Option<Time> {
+        self.to_worker.next()
+    }
+
+    /// When something next arrives at a peer.
+    pub(super) fn next_at_peers(&self) -> Option<Time> {
+        self.to_peers.next()
+    }
+
+    /// The next datagram that has reached an actor by now. Others go to their mailboxes on the way.
+    pub(super) fn arrive_at_peers(&mut self) -> Option<Parcel> {
+        while let Some((at, parcel)) = self.to_peers.land(self.now) {
+            match &mut self.peers[parcel.peer as usize].mailbox {
+                Mailbox::Actor => return Some(parcel),
+                Mailbox::Kept(kept) => {
+                    let Parcel { worker, sent_at, bytes, .. } = parcel;
+                    kept.push(Sent { at: sent_at, arrived_at: at, from: worker, bytes });
+                }
+                Mailbox::Nobody => self.to_peers.recycle(parcel.bytes),
             }
         }
+        None
+    }
+
+    /// Takes the bytes of a datagram back that an actor has read.
+    pub(super) fn recycle(&mut self, arrived: Parcel) {
+        self.to_peers.recycle(arrived.bytes);
+    }
+
+    /// The next datagram that has reached the worker by now, in a buffer of its pool, and what its sender knows it by.
+    /// Without memory datagrams are dropped and counted, without a socket they are lost, as in a kernel.
+    pub(super) fn receive(&mut self, pool: &mut Pool) -> Option<(Datagram, Option<Tag>)> {
+        while let Some((received_at, parcel)) = self.to_worker.land(self.now) {
+            let Some(socket) = self.sockets.at(parcel.worker) else { continue };
+            let Some(mut buffer) = pool.take(Class::Large) else {
+                socket.stats.dropped_no_memory += 1;
+                continue;
+            };
+            let length = parcel.bytes.len().min(buffer.capacity());
+            buffer.set_len(length);
+            buffer.copy_from_slice(&parcel.bytes[..length]);
+            socket.stats.received_datagrams += 1;
+            socket.stats.received_bytes += parcel.bytes.len() as u64;
+            let datagram = Datagram {
+                socket: socket.key,
+                remote: self.peers[parcel.peer as usize].address,
+                local_ip: socket.local.ip().is_unspecified().then_some(parcel.worker.ip()),
+                received_at,
+                truncated: parcel.bytes.len() > length,
+                buffer,
+            };
+            self.operations += 1;
+            self.to_worker.recycle(parcel.bytes);
+            return Some((datagram, parcel.tag));
+        }
+        None
+    }
+
+    fn impair_peer(&mut self, peer: u32, direction: Direction, impairment: Impairment) {
+        let Self { peers, random, .. } = self;
+        match &mut peers[peer as usize].paths[direction as usize] {
+            Some(path) => path.set(impairment),
+            None if impairment.is_none() => {}
+            vacant => *vacant = Some(Box::new(Path::new(impairment, fork(random)))),
+        }
+    }
+
+    fn carry(&mut self, peer: u32, direction: Direction, bytes: usize, leaves_at: Time) -> Fate {
+        match &mut self.peers[peer as usize].paths[direction as usize] {
+            Some(path) => path.carry(bytes, leaves_at),
+            None => Fate { at: Some(leaves_at), again_at: None },
+        }
+    }
+
+    fn deliver(&mut self, to: &Destination, from: SocketAddr, bytes: &[u8]) {
+        let peer = self.peer(to.remote);
+        let fate = self.carry(peer, Direction::ToPeer, bytes.len(), self.now);
+        let at = self.now;
+        if let (Mailbox::Kept(kept), Fate { at: Some(arrived_at), again_at: None }) =
+            (&mut self.peers[peer as usize].mailbox, fate)
+            && arrived_at == at
+        {
+            kept.push(Sent { at, arrived_at, from, bytes: bytes.to_vec() });
+            return;
+        }
+        let parcel = Parcel { peer, worker: from, sent_at: at, is_copy: false, tag: None, bytes: Vec::new() };
+        launch(&mut self.to_peers, fate, parcel, bytes);
+    }
+
+    fn note_message(&mut self, message: SentMessage) {
+        if self.messages.len() >= MESSAGES_KEPT {
+            self.messages.drain(..MESSAGES_KEPT / 2);
+        }
+        self.messages.push(message);
     }
 }
 
 impl Network for SimulatedNetwork {
     fn bind(&mut self, options: &BindOptions, start: u32) -> Result<Bound, BindError> {
-        if !options.ip.is_unspecified() && !is_local(options.ip) {
-            return Err(BindError::AddressNotAvailable);
-        }
-        let local = SocketAddr::new(options.ip, self.choose_port(options, start)?);
-        let vacant = self.sockets.iter().position(Option::is_none).unwrap_or(self.sockets.len());
-        if vacant == self.sockets.len() {
-            self.sockets.push(None);
-        }
-        self.generations += 1;
-        let key = SocketKey::new(u32::try_from(vacant).expect("few sockets"), self.generations);
-        let stats = SocketStats::default();
-        self.sockets[vacant] = Some(Socket { key, local, reuse_port: options.reuse_port, stats });
+        let (socket, local) = self.sockets.open(options, start)?;
         self.counters.sockets += 1;
         let (send_buffer_bytes, receive_buffer_bytes) = (KERNEL_BUFFER_BYTES, KERNEL_BUFFER_BYTES);
-        Ok(Bound { socket: key, local, send_buffer_bytes, receive_buffer_bytes })
+        Ok(Bound { socket, local, send_buffer_bytes, receive_buffer_bytes })
     }
 
     fn close(&mut self, socket: SocketKey) {
-        let held = self.sockets.iter_mut().find(|held| held.as_ref().is_some_and(|held| held.key == socket));
-        *held.expect("a worker closes each socket once") = None;
+        self.sockets.close(socket);
         self.counters.sockets -= 1;
     }
 
     fn send(&mut self, batch: &mut SendBatch) {
         for message in batch.messages() {
-            let destination = message.to;
-            let socket = self.sockets.iter_mut().flatten().find(|socket| socket.key == destination.socket);
-            let socket = socket.expect("a worker sends from open sockets");
-            let ip = destination.local_ip.filter(|_| socket.local.ip().is_unspecified());
+            let to = message.to;
+            let socket = self.sockets.get_mut(to.socket).expect("a worker sends from open sockets");
+            let ip = to.local_ip.filter(|_| socket.local.ip().is_unspecified());
             let from = SocketAddr::new(ip.unwrap_or_else(|| socket.local.ip()), socket.local.port());
-            assert!(message.segments() <= SEGMENTS_MAX && message.bytes() <= UDP_PAYLOAD_MAX, "{message:?}");
-            socket.stats.sent_datagrams += u64::from(message.segments());
+            let (segments, segment_bytes) = (message.segments(), message.segment_bytes());
+            assert!(segments <= SEGMENTS_MAX && message.bytes() <= UDP_PAYLOAD_MAX, "{message:?}");
+            socket.stats.sent_datagrams += u64::from(segments);
             socket.stats.sent_bytes += message.bytes() as u64;
-            self.counters.gso_run_length.record(u64::from(message.segments()));
-            self.messages.push(SentMessage {
-                to: destination.remote,
-                segments: message.segments(),
-                segment_bytes: message.segment_bytes(),
-                bytes: message.bytes(),
-            });
-            for bytes in batch.bytes(message).chunks(usize::from(message.segment_bytes())) {
+            self.operations += u64::from(segments);
+            self.counters.gso_run_length.record(u64::from(segments));
+            self.note_message(SentMessage { to: to.remote, segments, segment_bytes, bytes: message.bytes() });
+            for bytes in batch.bytes(message).chunks(usize::from(segment_bytes)) {
                 super::assert_readable(bytes);
-                if !self.is_lost() {
-                    let sent = Sent { at: self.now, from, bytes: bytes.to_vec() };
-                    self.mailboxes.entry(destination.remote).or_default().push(sent);
-                }
+                self.deliver(&to, from, bytes);
             }
         }
         self.counters.send_calls += 1;
@@ -241,7 +376,7 @@ impl Network for SimulatedNetwork {
     }
 
     fn socket_stats(&self, socket: SocketKey) -> Option<SocketStats> {
-        self.sockets.iter().flatten().find(|held| held.key == socket).map(|held| held.stats)
+        self.sockets.get(socket).map(|held| held.stats)
     }
 
     fn counters(&self) -> NetworkCounters {
@@ -249,14 +384,24 @@ impl Network for SimulatedNetwork {
     }
 }
 
-/// The simulated machine has all addresses of these two networks.
-fn is_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => matches!(ip.octets(), [127, ..] | [10, 0, ..]),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.segments()[0] == 0xFD00,
-    }
+/// Sends a parcel, once for each arrival; answers how many these are.
+fn launch(flights: &mut Flights, fate: Fate, parcel: Parcel, bytes: &[u8]) -> u8 {
+    let Some(at) = fate.at else { return 0 };
+    let Some(again_at) = fate.again_at else {
+        flights.launch(at, parcel, bytes);
+        return 1;
+    };
+    flights.launch(at, parcel.clone(), bytes);
+    flights.launch(again_at, Parcel { is_copy: true, ..parcel }, bytes);
+    2
 }
 
-const EPHEMERAL: u16 = 32_768;
+/// Random numbers of one's own, so that what happens to one does not change another's.
+pub(super) fn fork(random: &mut Random) -> Random {
+    Random::from_seed(super::seed_bytes(random.next_u64()))
+}
+
 /// The kernel's default, as it books it.
 const KERNEL_BUFFER_BYTES: u32 = 425_984;
+/// More than any test sends between two questions, and little enough for a long run.
+const MESSAGES_KEPT: usize = 4_096;

@@ -112,7 +112,7 @@ fn consumers_of_the_wrong_shape_are_refused() {
     with("unknown encoding", |c| set_consumable(c, vec![12]), InvalidArgument);
     with("two encodings wanted", |c| set_consumable(c, vec![mapped_ssrc(CAMERA); 2]), InvalidArgument);
     with("simulcast", |c| set_type(c, RtpType::Simulcast), Unsupported);
-    with("SVC", |c| set_type(c, RtpType::Svc), Unsupported);
+    with("SVC of a codec without spatial layers", |c| set_type(c, RtpType::Svc), InvalidArgument);
     with("pipe", |c| set_type(c, RtpType::Pipe), Unsupported);
     assert_refused(&mut world, &call, refused);
 }

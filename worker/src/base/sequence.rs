@@ -156,9 +156,7 @@ impl<S: Serial> Extender<S> {
     /// It saturates at `u64::MAX`, which no stream reaches in steps of one.
     pub fn extend(&mut self, serial: S) -> u64 {
         let extended = self.peek(serial);
-        if self.newest.is_none_or(|newest| newest.get() < extended) {
-            self.newest = NonZeroU64::new(extended);
-        }
+        self.newest = self.newest.max(NonZeroU64::new(extended));
         extended
     }
 

@@ -38,33 +38,42 @@ pub(crate) struct Feedback {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Vp8,
+    Vp9,
+    H264,
+    H265,
+    Av1,
     Opus,
+    /// Opus with more than two channels; its packets begin as those of [`Opus`](Self::Opus) do.
+    MultiOpus,
     /// Forwarded without looking inside: index into [`OPAQUE`].
     Opaque(u8),
 }
 
 impl Format {
     fn from_mime(mime_type: &str) -> Option<Self> {
-        let is = |name: &&str| name.eq_ignore_ascii_case(mime_type);
-        match mime_type {
-            _ if is(&VP8) => Some(Self::Vp8),
-            _ if is(&OPUS) => Some(Self::Opus),
-            _ => Some(Self::Opaque(u8::try_from(OPAQUE.iter().position(is)?).ok()?)),
+        let is = |name: &str| name.eq_ignore_ascii_case(mime_type);
+        if let Some((format, _)) = READ.iter().find(|(_, name)| is(name)) {
+            return Some(*format);
         }
+        Some(Self::Opaque(u8::try_from(OPAQUE.iter().position(|name| is(name))?).ok()?))
     }
 
     /// The canonical name.
     pub(crate) fn mime_type(self) -> &'static str {
-        match self {
-            Self::Vp8 => VP8,
-            Self::Opus => OPUS,
-            Self::Opaque(index) => OPAQUE.get(usize::from(index)).copied().unwrap_or("?"),
+        if let Self::Opaque(index) = self {
+            return OPAQUE.get(usize::from(index)).copied().unwrap_or("?");
         }
+        READ.iter().find(|(format, _)| *format == self).map_or("?", |(_, name)| name)
     }
 
     /// Whether a decoder can start only at packets that we can tell.
-    pub(crate) fn tells_key_frames(self) -> bool {
-        self == Self::Vp8
+    pub(crate) const fn tells_key_frames(self) -> bool {
+        matches!(self, Self::Vp8 | Self::Vp9 | Self::H264 | Self::H265 | Self::Av1)
+    }
+
+    /// Whether one stream may carry several spatial layers.
+    pub(crate) const fn has_spatial_layers(self) -> bool {
+        matches!(self, Self::Vp9 | Self::Av1)
     }
 }
 
@@ -78,6 +87,8 @@ pub(crate) struct Encoding {
     pub(crate) mapped_ssrc: u32,
     /// Its sender pauses in silence.
     pub(crate) dtx: bool,
+    /// It has several layers, in a codec that may have spatial ones.
+    pub(crate) is_layered: bool,
 }
 
 /// Which id each known header extension has on one transport; unknown ones are not forwarded.
@@ -291,16 +302,29 @@ pub(crate) fn check_encodings(
         ));
     }
     let each = encodings.iter().zip(mapped).map(|(encoding, mapped)| {
-        codec_of(encoding, codecs)?;
+        let codec = codecs.get(codec_of(encoding, codecs)?);
+        let has_layers = encoding.scalability_mode.as_ref().is_some_and(|mode| has_layers(mode.as_str()));
         Ok(Encoding {
             ssrc: encoding.ssrc,
             rtx_ssrc: encoding.rtx_ssrc,
             rid: encoding.rid.as_ref().map(|rid| rid.as_str().into()),
             mapped_ssrc: mapped.mapped_ssrc,
             dtx: encoding.dtx,
+            is_layered: has_layers && codec.is_some_and(|codec| codec.format.has_spatial_layers()),
         })
     });
     each.collect()
+}
+
+/// Whether a scalability mode (W3C webrtc-svc, for example `L3T3_KEY`) names more than one layer of either kind. A mode
+/// that cannot be read has one.
+fn has_layers(mode: &str) -> bool {
+    match mode.as_bytes() {
+        [b'L' | b'S', spatial @ b'1'..=b'9', b'T', temporal @ b'1'..=b'9', ..] => {
+            *spatial > b'1' || *temporal > b'1'
+        }
+        _ => false,
+    }
 }
 
 /// Index of an encoding's codec: the one it names, or the first.
@@ -311,15 +335,18 @@ pub(crate) fn codec_of(encoding: &RtpEncodingParameters, codecs: &[Codec]) -> Re
     })
 }
 
-const VP8: &str = "video/VP8";
-const OPUS: &str = "audio/opus";
+/// Those whose payload we read.
+const READ: [(Format, &str); 7] = [
+    (Format::Vp8, "video/VP8"),
+    (Format::Vp9, "video/VP9"),
+    (Format::H264, "video/H264"),
+    (Format::H265, "video/H265"),
+    (Format::Av1, "video/AV1"),
+    (Format::Opus, "audio/opus"),
+    (Format::MultiOpus, "audio/multiopus"),
+];
 /// Known to the field and forwarded as they are.
-const OPAQUE: [&str; 14] = [
-    "video/VP9",
-    "video/H264",
-    "video/H265",
-    "video/AV1",
-    "audio/multiopus",
+const OPAQUE: [&str; 9] = [
     "audio/PCMU",
     "audio/PCMA",
     "audio/G722",

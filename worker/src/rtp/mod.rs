@@ -1,4 +1,4 @@
-//! RTP on the wire: datagrams to values and back (RFC 3550, 8285, 4588, 7741).
+//! RTP on the wire: datagrams to values and back (RFC 3550, 8285, 4588, the payload formats).
 //!
 //! Knows bytes. Does not know streams, transports, time or which packet came before: whoever calls keeps state.
 //! Called by `media` for what arrives (`Header::parse`, `rtx::unwrap`, the payload descriptors) and for what leaves
@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod datagram;
+pub mod dependency_descriptor;
 pub mod extension_kind;
 pub mod extensions;
 pub mod header;

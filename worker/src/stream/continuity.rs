@@ -100,7 +100,7 @@ impl Continuity {
         if self.newest.since(seq) >= WINDOW || dropped.contains(seq) {
             return None;
         }
-        Some(self.shifted(seq, dropped.count_above(seq, self.newest)))
+        Some(self.shifted(seq, dropped.count_from(seq, self.newest)))
     }
 
     /// The output of `seq` when `above` of the drops counted in `offset` are of numbers above it.
@@ -149,10 +149,10 @@ impl Dropped {
         self.0[word] & bit != 0
     }
 
-    /// How many numbers in (`seq`, `newest`] were dropped; the two are less than [`WINDOW`] apart.
-    fn count_above(&self, seq: Seq, newest: Seq) -> u64 {
+    /// How many numbers in `seq..=newest` were dropped; the two are less than [`WINDOW`] apart.
+    fn count_from(&self, seq: Seq, newest: Seq) -> u64 {
         let mut count = 0;
-        let mut next = seq.extended() + 1;
+        let mut next = seq.extended();
         while next <= newest.extended() {
             let (word, first) = place(next);
             let bits = (64 - u64::from(first.trailing_zeros())).min(newest.extended() - next + 1);
@@ -268,8 +268,9 @@ mod tests {
     fn nothing_passes_before_the_first_sync() {
         let mut continuity = Continuity::new(Serial16::new(1_000));
         continuity.drop_input(Seq::new(70_000));
-        assert_eq!(output(&mut continuity, 70_001), None);
+        assert_eq!((output(&mut continuity, 70_001), continuity.is_synced()), (None, false));
         continuity.sync(Seq::new(70_002));
+        assert!(continuity.is_synced());
         assert_eq!(output(&mut continuity, 70_001), None, "from before the sync");
         assert_eq!(output(&mut continuity, 70_002), Some(1_000));
     }
@@ -334,6 +335,14 @@ mod tests {
         output(&mut continuity, 3_000);
         assert_eq!(output(&mut continuity, 3_000 - 2_047), Some(1_942));
         assert_eq!(output(&mut continuity, 3_000 - 2_048), None);
+    }
+
+    #[test]
+    fn a_drop_a_whole_window_ago_is_not_taken_for_one_just_ahead() {
+        let mut continuity = synced(1_000, 10);
+        continuity.drop_input(Seq::new(11));
+        assert_eq!(output(&mut continuity, 11 + 2_047), Some(3_047));
+        assert_eq!(output(&mut continuity, 11 + 2_045), Some(3_045));
     }
 
     /// The definition, kept in full: everything dropped since the sync, everything given out.
@@ -452,6 +461,7 @@ mod tests {
     fn timestamps_pass_unchanged_until_a_switch() {
         let mut map = TimestampMap::new();
         map.sync(Serial32::new(77), Time::from_millis(5), 90_000);
+        assert_eq!((map.offset(), map.last()), (0, None));
         assert_eq!(map.forward(Serial32::new(77), Time::from_millis(5)), Serial32::new(77));
     }
 
@@ -461,9 +471,11 @@ mod tests {
         map.forward(Serial32::new(u32::MAX - 9), Time::from_millis(1_000));
         map.forward(Serial32::new(u32::MAX - 9), Time::from_millis(1_005));
         map.forward(Serial32::new(u32::MAX - 3_009), Time::from_millis(1_010));
+        assert_eq!(map.last(), Some((Serial32::new(u32::MAX - 9), Time::from_millis(1_000))));
         map.sync(Serial32::new(500), Time::from_millis(1_100), 90_000);
         // 100 ms after the newest timestamp's first packet, over the wrap.
         assert_eq!(map.map(Serial32::new(500)), Serial32::new(8_990));
+        assert_eq!(map.offset(), 8_490);
         assert_eq!(map.map(Serial32::new(3_500)), Serial32::new(11_990));
     }
 

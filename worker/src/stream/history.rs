@@ -195,8 +195,7 @@ impl<T> StreamHistory<T> {
 
     /// Starts or stops the clock of unneeded memory.
     fn watch_room(&mut self, now: Time) {
-        let spacious = self.slots.capacity() > 0
-            && (self.slots.is_empty() || self.slots.capacity() > SLOTS_MIN)
+        let spacious = (self.slots.is_empty() || self.slots.capacity() > SLOTS_MIN)
             && self.slots.len() * 4 < self.slots.capacity();
         if !spacious {
             self.spacious_since = None;

@@ -270,9 +270,11 @@ mod tests {
         assert_eq!(list.next_deadline(), None);
 
         let mut list = after(&[100, 102]);
+        assert!(!list.is_empty());
         for turn in 0..10 {
             due(&mut list, 10 + turn * 50, RTT);
         }
+        assert_eq!(due(&mut list, 479, RTT), []);
         assert_eq!(list.on_retransmission(Seq::new(101), ms(480)), Arrival::Found { requests: 10 });
     }
 
@@ -364,6 +366,7 @@ mod tests {
         list.on_arrival(Seq::new(102), ms(1));
         list.trim();
         assert!(list.missing.capacity() > 0, "lost something within the last second");
+        list.on_arrival(Seq::new(104), ms(1_000));
         list.trim();
         assert_eq!(list.missing.capacity(), 0);
     }

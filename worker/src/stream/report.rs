@@ -388,6 +388,8 @@ mod tests {
         let trip = |delay| round_trip(Serial32::new(1_000_000), Serial32::new(900_000), delay);
         assert_eq!(trip(100_000), Some(Duration::from_nanos(15_258)), "the shortest");
         assert_eq!(trip(100_600), Some(Duration::from_nanos(15_258)), "coarse clocks");
+        assert_eq!(trip(100_656), Some(Duration::from_nanos(15_258)), "just not too far below zero");
+        assert_eq!(trip(100_657), None);
         assert_eq!(trip(101_000), None);
         assert_eq!(round_trip(Serial32::new(61 * 65_536 + 1), Serial32::new(1), 0), None);
     }

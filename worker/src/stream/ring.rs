@@ -285,7 +285,8 @@ impl SentRing {
     /// How many numbers up to `own` must have a slot: those that are young enough or wait to be sent.
     fn needed(&self, own: Seq) -> usize {
         let live = own.next().wire().wire().wrapping_sub(self.marks[MARKS - 1]);
-        let waiting = usize::try_from(self.waiting(own)).unwrap_or(usize::MAX).min(2 * ENTRIES_MAX);
+        // One more than the longest ring has is too many, and so is any higher number.
+        let waiting = usize::try_from(self.waiting(own)).unwrap_or(usize::MAX).min(ENTRIES_MAX + 1);
         usize::from(live).max(waiting)
     }
 
@@ -300,8 +301,7 @@ impl SentRing {
         let fresh: Box<[Entry]> = (0..=mask).map(Entry::vacant).collect();
         let old = std::mem::replace(&mut self.slots, fresh);
         let kept = old.len().min(slots) as u64;
-        let first = (newest.extended() + 1).saturating_sub(kept);
-        for number in first..=newest.extended() {
+        for number in (0..kept).filter_map(|back| newest.extended().checked_sub(back)) {
             let wire = Seq::new(number).wire().wire();
             if let Some(entry) = old.get(usize::from(wire & mask_of(old.len())))
                 && entry.sequence == wire

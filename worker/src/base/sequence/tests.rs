@@ -35,6 +35,7 @@ fn numbers_older_than_the_first_stay_above_zero() {
 #[test]
 fn an_extended_sequence_number_knows_its_wire_form() {
     let seq = Seq::new(0x2_FFFF);
+    assert_eq!((seq.extended(), seq.next().extended()), (0x2_FFFF, 0x3_0000));
     assert_eq!((seq.wire(), seq.next().wire()), (Serial16::new(0xFFFF), Serial16::new(0)));
     assert_eq!((seq + 3).since(seq), 3);
     assert_eq!(seq.since(seq + 3), 0);

@@ -2,7 +2,8 @@
 //!
 //! Knows its parameters, its own stream (`sent`) and whether anything may pass. Does not know sockets. `plan` says
 //! what is forwarded under which number, `seal` writes it when it leaves; between the two it lives in the consumer's
-//! ring. This version has simple consumers: one stream, all of it.
+//! ring. This version has consumers of one stream, which get all of it: simple ones, and those of type Svc, whose stream
+//! has several spatial layers (VP9, AV1). There is no choice of layers yet, so there is no request for one either.
 
 pub(crate) mod plan;
 pub(crate) mod seal;
@@ -32,6 +33,8 @@ pub(crate) struct Consumer {
     pub(crate) transport: TransportKey,
     pub(crate) producer: ProducerKey,
     pub(crate) kind: MediaKind,
+    /// Simple or Svc.
+    pub(crate) rtp_type: RtpType,
     pub(crate) codecs: SmallVec<[Codec; 1]>,
     pub(crate) extensions: ExtensionIds,
     pub(crate) mid: Option<Box<str>>,
@@ -160,13 +163,22 @@ fn check_options(
             options.kind
         )));
     }
-    if options.consumer_type != RtpType::Simple {
-        return Err(Refused::unsupported(format!(
-            "consumers of type {:?} are not there yet; consume with type Simple",
-            options.consumer_type
-        )));
+    let checked = check(kind, &options.rtp_parameters, Some)?;
+    check_type(options.consumer_type, &checked.codecs)?;
+    Ok(checked)
+}
+
+fn check_type(consumer_type: RtpType, codecs: &[Codec]) -> Result<(), Refused> {
+    match consumer_type {
+        RtpType::Simple => Ok(()),
+        RtpType::Svc if codecs.iter().any(|codec| codec.format.has_spatial_layers()) => Ok(()),
+        RtpType::Svc => Err(Refused::invalid(
+            "type Svc needs a codec with spatial layers in one stream, VP9 or AV1; consume with type Simple",
+        )),
+        RtpType::Simulcast | RtpType::Pipe => Err(Refused::unsupported(format!(
+            "consumers of type {consumer_type:?} are not there yet; consume one encoding with type Simple"
+        ))),
     }
-    check(kind, &options.rtp_parameters, Some)
 }
 
 fn new(
@@ -182,7 +194,7 @@ fn new(
         (options.consumable_ssrcs.as_slice(), &*options.rtp_parameters.encodings)
     else {
         return Err(Refused::invalid(
-            "a simple consumer has one encoding and one consumable SSRC; give exactly one of each",
+            "a consumer of type Simple or Svc has one encoding and one consumable SSRC; give exactly one of each",
         ));
     };
     if source.encoding_of(*consumable_ssrc).is_none() {
@@ -201,6 +213,7 @@ fn new(
         transport,
         producer,
         kind: options.kind,
+        rtp_type: options.consumer_type,
         stream: SentStream::new(encoding, &checked.codecs, turn)?,
         codecs: checked.codecs,
         extensions: checked.extensions,

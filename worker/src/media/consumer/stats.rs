@@ -3,7 +3,6 @@
 use tidegate_protocol::bounded::{List, Text};
 use tidegate_protocol::dump::{ConsumerDump, StreamDump};
 use tidegate_protocol::event::ConsumerScore;
-use tidegate_protocol::rtp::RtpType;
 use tidegate_protocol::stats::{ConsumerStats, Direction, RtpStreamStats};
 
 use crate::base::time::Time;
@@ -80,7 +79,7 @@ pub(crate) fn dump(tables: &Tables, key: ConsumerKey) -> Option<ConsumerDump> {
         transport: tables.transports.get(consumer.transport)?.id,
         producer: tables.producers.get(consumer.producer)?.id,
         kind: consumer.kind,
-        consumer_type: RtpType::Simple,
+        consumer_type: consumer.rtp_type,
         paused: consumer.is_paused(),
         producer_paused: consumer.is_producer_paused(),
         priority: consumer.priority(),

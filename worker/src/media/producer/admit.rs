@@ -118,8 +118,7 @@ impl ReceivedStream {
         let mut admitted = Admitted::default();
         let starts = self.tracker.highest().is_none();
         let Some(seq) = self.judge(received.header.sequence, role, &mut admitted) else { return admitted };
-        let payload = received.header.payload(&received.buffer);
-        let (is_key_frame, is_silence) = self.describe(payload);
+        let (is_key_frame, is_silence) = self.describe(codec.format, &received.header, &received.buffer);
         admitted.needs_key_frame |= starts && !is_key_frame;
         admitted.score_changed = self.count(&received, role, seq, is_key_frame, turn.now) || starts;
         if paused {
@@ -228,5 +227,6 @@ impl ReceivedStream {
         self.losses.clear();
         self.jitter.restart();
         self.capture.restart();
+        self.forget_parameter_sets();
     }
 }

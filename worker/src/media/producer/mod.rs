@@ -61,7 +61,11 @@ impl Producer {
     }
 
     pub(crate) fn rtp_type(&self) -> RtpType {
-        if self.encodings.len() > 1 { RtpType::Simulcast } else { RtpType::Simple }
+        match &*self.encodings {
+            [encoding] if encoding.is_layered => RtpType::Svc,
+            [_] => RtpType::Simple,
+            _ => RtpType::Simulcast,
+        }
     }
 
     /// Index of the encoding that the router names `mapped_ssrc`.

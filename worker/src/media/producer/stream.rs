@@ -13,8 +13,9 @@ use crate::base::time::Time;
 use crate::media::parameters::{Codec, ExtensionIds, Format};
 use crate::media::producer::key_frames::KeyFrameRequests;
 use crate::rtcp::ReportBlock;
-use crate::rtp::ExtensionKind;
 use crate::rtp::header::Header;
+use crate::rtp::payload::{av1, h264, h265, opus, vp8, vp9};
+use crate::rtp::{ExtensionKind, dependency_descriptor};
 use crate::stream::Kind;
 use crate::stream::bitrate::{self, Bitrate};
 use crate::stream::capture::CaptureClock;
@@ -50,6 +51,8 @@ pub(crate) struct ReceivedStream {
     pub(crate) counters: ReceivedCounters,
     pub(crate) key_frames: KeyFrameRequests,
     pub(crate) fir_sequence: Serial8,
+    /// H.264 and H.265: parameter sets came in band.
+    parameter_sets_seen: bool,
     /// Raised when the peer began anew; consumers notice and start again.
     pub(crate) beginning: u8,
     /// The number with which it did, until that packet is counted.
@@ -132,6 +135,7 @@ impl ReceivedStream {
             counters: ReceivedCounters::default(),
             key_frames: KeyFrameRequests::new(producer.key_frame_request_delay),
             fir_sequence: Serial8::new(0),
+            parameter_sets_seen: false,
             beginning: 0,
             restarted_at: None,
             history: StreamHistory::new(),
@@ -242,14 +246,44 @@ impl ReceivedStream {
         self.codec.clock_rate
     }
 
-    /// What the packet says to those who know its codec: key frame, silence.
-    pub(crate) fn describe(&self, payload: &[u8]) -> (bool, bool) {
-        match self.codec.format {
-            Format::Vp8 => {
-                (crate::rtp::payload::vp8::Descriptor::parse(payload).is_some_and(|d| d.key_frame), false)
-            }
-            Format::Opus => (false, crate::rtp::payload::opus::is_dtx(payload)),
+    /// What the packet says to those who know its codec, which need not be the stream's first: key frame, silence.
+    pub(crate) fn describe(&mut self, format: Format, header: &Header, packet: &[u8]) -> (bool, bool) {
+        let payload = header.payload(packet);
+        match format {
+            Format::Vp8 => (vp8::Descriptor::parse(payload).is_some_and(|d| d.key_frame), false),
+            Format::Opus | Format::MultiOpus => (false, opus::is_dtx(payload)),
             Format::Opaque(_) => (false, false),
+            Format::Vp9 => (vp9::Descriptor::parse(payload).is_some_and(|d| d.key_frame), false),
+            Format::H264 => {
+                let read = h264::Descriptor::parse(payload);
+                (read.is_some_and(|d| self.starts_decoding(d.key_frame, d.idr_start)), false)
+            }
+            Format::H265 => {
+                let read = h265::Descriptor::parse(payload);
+                (read.is_some_and(|d| self.starts_decoding(d.key_frame, d.irap_start)), false)
+            }
+            Format::Av1 => (self.starts_av1(header, packet), false),
+        }
+    }
+
+    /// Whether a decoder can start with a packet that holds these. An intra picture by itself counts only as long as
+    /// the stream never carried parameter sets: then the peer has announced them, and there is no other start.
+    fn starts_decoding(&mut self, parameter_sets: bool, intra_picture: bool) -> bool {
+        self.parameter_sets_seen |= parameter_sets;
+        parameter_sets || intra_picture && !self.parameter_sets_seen
+    }
+
+    /// The peer began anew: whether its parameter sets come in band is open again.
+    pub(crate) fn forget_parameter_sets(&mut self) {
+        self.parameter_sets_seen = false;
+    }
+
+    /// The dependency descriptor is believed first, for behind it the payload may be encrypted from end to end.
+    fn starts_av1(&self, header: &Header, packet: &[u8]) -> bool {
+        let id = self.extensions.get(ExtensionKind::DependencyDescriptor);
+        match id.and_then(|id| header.extensions.get(id, packet)) {
+            Some(value) => dependency_descriptor::starts_key_frame(value),
+            None => av1::Descriptor::parse(header.payload(packet)).is_some_and(|d| d.key_frame),
         }
     }
 

@@ -2,6 +2,46 @@
 //!
 //! Knows payload descriptors and the first byte of a frame. Does not decode. Called by `Producer::admit` on the payload
 //! of a parsed packet, and by `media::consumer` where a descriptor is rewritten.
+//!
+//! Opus with several streams (`audio/multiopus`) has no module of its own: its packets begin as [`opus`] ones do.
 
+pub mod av1;
+pub mod h264;
+pub mod h265;
 pub mod opus;
+mod reader;
 pub mod vp8;
+pub mod vp9;
+
+use crate::base::sequence::{Serial7, Serial15};
+
+/// A picture id in the width that the sender chose; the two are different number spaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PictureId {
+    /// M = 0: one byte.
+    Short(Serial7),
+    /// M = 1: two bytes.
+    Long(Serial15),
+}
+
+impl PictureId {
+    /// M, the first bit of a two-byte picture id.
+    const LONG: u8 = 0x80;
+
+    /// Puts `id` at the front of `fields` in this one's width (a 7-bit id takes the low 7 bits); what stands behind it.
+    /// `None`, with nothing changed, when there is no room.
+    fn overwrite(self, fields: &mut [u8], id: Serial15) -> Option<&mut [u8]> {
+        match (self, fields) {
+            (Self::Short(_), [byte, rest @ ..]) => {
+                let [_, low] = id.wire().to_be_bytes();
+                *byte = low & !Self::LONG;
+                Some(rest)
+            }
+            (Self::Long(_), [high, low, rest @ ..]) => {
+                [*high, *low] = (id.wire() | 0x8000).to_be_bytes();
+                Some(rest)
+            }
+            _ => None,
+        }
+    }
+}

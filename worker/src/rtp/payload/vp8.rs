@@ -4,16 +4,10 @@
 //! Called by `Producer::admit` (`parse`) and when a consumer's packet is sealed (`rewrite`).
 //! Invariant: `header_len` bytes of descriptor were there when `parse` said so.
 
-use crate::base::sequence::{Serial7, Serial8, Serial15};
+use super::reader::Reader;
+use crate::base::sequence::{Serial8, Serial15};
 
-/// A picture id in the width that the sender chose; the two are different number spaces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PictureId {
-    /// M = 0: one byte.
-    Short(Serial7),
-    /// M = 1: two bytes.
-    Long(Serial15),
-}
+pub use super::PictureId;
 
 /// A parsed payload descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,8 +49,6 @@ const HAS_KEY_INDEX: u8 = 0x10;
 // The byte of temporal layer and key index.
 const LAYER_SYNC: u8 = 0x20;
 const KEY_INDEX: u8 = 0x1F;
-/// M, the first bit of a two-byte picture id.
-const LONG_PICTURE_ID: u8 = 0x80;
 /// P of the VP8 frame header, 0 for key frames.
 const INTER_FRAME: u8 = 0x01;
 /// Where the picture id stands, if there is one.
@@ -66,7 +58,7 @@ impl Descriptor {
     /// Reads the descriptor at the start of `payload`; `None` when it is cut off. Bytes after it may be absent: such
     /// a packet is no key frame.
     pub fn parse(payload: &[u8]) -> Option<Self> {
-        let mut reader = Reader { payload, at: 0 };
+        let mut reader = Reader::new(payload);
         let first = reader.byte()?;
         let flags = if first & EXTENDED != 0 { reader.byte()? } else { 0 };
         let picture_id = match flags & HAS_PICTURE_ID {
@@ -82,7 +74,7 @@ impl Descriptor {
         let has_key_index = flags & HAS_KEY_INDEX != 0;
         let layers = if has_temporal_layer || has_key_index { reader.byte()? } else { 0 };
         let (start, partition) = (first & START != 0, first & PARTITION);
-        let inter_frame = payload.get(reader.at).is_none_or(|byte| byte & INTER_FRAME != 0);
+        let inter_frame = payload.get(reader.at()).is_none_or(|byte| byte & INTER_FRAME != 0);
         Some(Self {
             non_reference: first & NON_REFERENCE != 0,
             start,
@@ -93,30 +85,8 @@ impl Descriptor {
             layer_sync: has_temporal_layer && layers & LAYER_SYNC != 0,
             key_index: has_key_index.then_some(layers & KEY_INDEX),
             key_frame: start && partition == 0 && !inter_frame,
-            header_len: u8::try_from(reader.at).ok()?,
+            header_len: u8::try_from(reader.at()).ok()?,
         })
-    }
-}
-
-struct Reader<'a> {
-    payload: &'a [u8],
-    at: usize,
-}
-
-impl Reader<'_> {
-    fn byte(&mut self) -> Option<u8> {
-        let byte = *self.payload.get(self.at)?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    fn picture_id(&mut self) -> Option<PictureId> {
-        let first = self.byte()?;
-        if first & LONG_PICTURE_ID == 0 {
-            return Some(PictureId::Short(Serial7::new(first)));
-        }
-        let id = u16::from_be_bytes([first & !LONG_PICTURE_ID, self.byte()?]);
-        Some(PictureId::Long(Serial15::new(id)))
     }
 }
 
@@ -133,18 +103,12 @@ pub fn rewrite(
         return false;
     };
     let rest = fields.get_mut(PICTURE_ID_AT..).unwrap_or_default();
-    let rest = match (descriptor.picture_id, rest) {
-        (None, rest) => rest,
-        (Some(PictureId::Short(_)), [id, rest @ ..]) => {
-            let [_, low] = picture_id.wire().to_be_bytes();
-            *id = low & !LONG_PICTURE_ID;
-            rest
-        }
-        (Some(PictureId::Long(_)), [high, low, rest @ ..]) => {
-            [*high, *low] = (picture_id.wire() | 0x8000).to_be_bytes();
-            rest
-        }
-        (Some(_), _) => return false,
+    let rest = match descriptor.picture_id {
+        None => rest,
+        Some(width) => match width.overwrite(rest, picture_id) {
+            Some(rest) => rest,
+            None => return false,
+        },
     };
     if let (Some(_), Some(index)) = (descriptor.tl0_picture_index, rest.first_mut()) {
         *index = tl0_picture_index.wire();
@@ -155,6 +119,7 @@ pub fn rewrite(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::sequence::Serial7;
     use proptest::prelude::*;
 
     #[test]

@@ -33,8 +33,9 @@ fn packets_age_out_by_time_alone() {
     assert_eq!(history.expire(due - Duration::from_millis(1), keep(), &mut pool), 0);
     assert_eq!(history.expire(due, keep(), &mut pool), 1);
     assert_eq!((history.get(first), history.get(second)), (None, Some(&'b')));
-    assert_eq!(history.oldest(), second);
+    assert_eq!((history.oldest(), history.is_empty()), (second, false));
     assert_eq!(history.expire(ms(1_600), keep(), &mut pool), 1);
+    assert!(history.is_empty());
     assert_eq!((history.held_bytes(), history.oldest()), (0, history.end()));
 }
 
@@ -58,6 +59,24 @@ fn what_is_taken_back_was_never_there_and_the_rest_stays() {
 }
 
 #[test]
+fn packets_from_a_position_on_come_in_order_as_far_as_they_are_held() {
+    let mut pool = Pool::new(MB);
+    let mut history = StreamHistory::new();
+    let positions = ['a', 'b', 'c', 'd'].map(|item| history.push(item, ms(0), 1, &mut pool).unwrap());
+    let from = |history: &StreamHistory<char>, start| {
+        history.iter_from(start).map(|(position, &item)| (position.low(), item)).collect::<Vec<_>>()
+    };
+    assert_eq!(from(&history, positions[2]), [(2, 'c'), (3, 'd')]);
+    history.evict_oldest();
+    assert_eq!(from(&history, positions[0]), [(1, 'b'), (2, 'c'), (3, 'd')]);
+    assert_eq!(from(&history, history.end()), []);
+    let beyond = Position(history.end().0 + 1);
+    assert_eq!(from(&history, beyond), []);
+    assert_eq!((beyond.since(positions[1]), positions[1].since(beyond)), (4, 0));
+    history.clear(&mut pool);
+}
+
+#[test]
 fn an_idle_stream_gives_its_ring_back() {
     let mut pool = Pool::new(MB);
     let mut history = StreamHistory::new();
@@ -66,9 +85,12 @@ fn an_idle_stream_gives_its_ring_back() {
     }
     assert_eq!(history.ring_bytes(), 256 * size_of::<Stored<[u8; 64]>>());
     assert_eq!(pool.held_bytes(), history.ring_bytes());
+    let mut now = ms(199);
     while let Some(due) = history.next_expiry(keep()) {
+        assert!(due > now, "nothing was done when it was due");
         assert!(due <= ms(6_000), "memory kept too long");
-        history.expire(due, keep(), &mut pool);
+        now = due;
+        history.expire(now, keep(), &mut pool);
     }
     assert_eq!((history.ring_bytes(), history.slots.capacity()), (0, 0));
     assert_eq!(pool.held_bytes(), 0);
@@ -88,6 +110,23 @@ fn the_ring_halves_after_five_quiet_seconds_and_not_before() {
         let expected = if at < 5_500 { 1_024 } else { 512 };
         assert_eq!(history.slots.capacity(), expected, "at {at} ms");
         assert_eq!(pool.held_bytes(), history.slots.capacity() * size_of::<Stored<u64>>());
+    }
+}
+
+#[test]
+fn a_ring_of_which_a_quarter_is_in_use_is_not_halved_nor_is_the_shortest() {
+    let mut pool = Pool::new(MB);
+    let mut history = StreamHistory::new();
+    for number in 0..SLOTS_MIN as u64 + 1 {
+        history.push(number, ms(0), 256, &mut pool).unwrap();
+    }
+    // By evictions alone; nothing ages.
+    for (held, second, slots) in [(8, 0, 32), (8, 6, 32), (7, 7, 32), (7, 12, 16), (1, 13, 16), (1, 19, 16)] {
+        while history.len() > held {
+            history.evict_oldest();
+        }
+        history.expire(ms(second * 1_000), Duration::from_secs(60), &mut pool);
+        assert_eq!(history.slots.capacity(), slots, "{held} held at {second} s");
     }
 }
 

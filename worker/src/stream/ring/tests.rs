@@ -63,6 +63,36 @@ fn a_hole_does_not_show_what_was_there_a_cycle_ago() {
 }
 
 #[test]
+fn what_was_sent_waits_again_when_it_is_pushed_under_another_number() {
+    let (mut ring, mut pool) = (SentRing::new(), big_pool());
+    push(&mut ring, 1_000, 0, &mut pool).unwrap();
+    send_all(&mut ring);
+    let sent = ring.sent(Serial16::new(1_000)).unwrap();
+    ring.push(Seq::new(1_001), sent, ms(0), RETAIN, &mut pool).unwrap();
+    assert_eq!((ring.first_unsent().unwrap().0, sent_position(&ring, 1_001)), (Seq::new(1_001), None));
+}
+
+#[test]
+fn nothing_can_be_read_under_any_number_where_one_was_forgotten() {
+    for own in [1_008, 1_009, 1_023] {
+        let (mut ring, mut pool) = (SentRing::new(), big_pool());
+        push(&mut ring, own, 0, &mut pool).unwrap();
+        assert!(ring.forget_unsent(Seq::new(own)));
+        assert!((0..=u16::MAX).all(|wire| ring.sent(Serial16::new(wire)).is_none()), "{own}");
+    }
+}
+
+#[test]
+fn nothing_can_be_read_under_any_number_where_some_were_jumped_over() {
+    let (mut ring, mut pool) = (SentRing::new(), big_pool());
+    push(&mut ring, 1_016, 0, &mut pool).unwrap();
+    push(&mut ring, 1_040, 0, &mut pool).unwrap();
+    send_all(&mut ring);
+    let readable = (0..=u16::MAX).filter(|&wire| ring.sent(Serial16::new(wire)).is_some());
+    assert_eq!(readable.collect::<Vec<_>>(), [1_016, 1_040]);
+}
+
+#[test]
 fn a_number_a_cycle_away_is_another_number() {
     let (mut ring, mut pool) = (SentRing::new(), big_pool());
     push(&mut ring, 65_536, 0, &mut pool).unwrap();
@@ -107,7 +137,8 @@ fn resends_wait_a_round_trip() {
     ring.mark_resent(own, ms(65_530));
     send_all(&mut ring);
     let rtt = Some(Duration::from_millis(40));
-    assert!(ring.sent(own).unwrap().may_resend(ms(65_531), rtt), "not resent yet");
+    let sent = ring.sent(own).unwrap();
+    assert!(sent.may_resend(ms(65_531), rtt) && !sent.was_resent(), "not resent yet");
     ring.mark_resent(own, ms(65_533));
     let resent = ring.sent(own).unwrap();
     assert!(resent.was_resent());
@@ -162,6 +193,47 @@ fn the_ring_follows_the_load_down_and_an_idle_one_is_empty() {
     assert_eq!(sent_position(&ring, 1_299), None);
     push(&mut ring, 1_300, 30_000, &mut pool).unwrap();
     assert_eq!(ring.first_unsent().unwrap().0, Seq::new(1_300));
+}
+
+#[test]
+fn a_ring_of_old_numbers_is_kept_for_five_seconds_to_the_millisecond() {
+    // A number is old for certain five quarters of the retention after it was pushed, however often one looks.
+    for looks in [&[624, 625][..], &[125, 250, 375, 500, 624, 625], &[130, 250, 375, 500, 625]] {
+        let (mut ring, mut pool) = (SentRing::new(), big_pool());
+        push(&mut ring, 1_000, 0, &mut pool).unwrap();
+        send_all(&mut ring);
+        for &at in looks.iter().chain(&[5_624]) {
+            ring.shrink(ms(at), RETAIN, &mut pool);
+            assert_eq!(ring.bytes(), ENTRIES_MIN * 12, "at {at} ms");
+        }
+        ring.shrink(ms(5_625), RETAIN, &mut pool);
+        assert_eq!(ring.bytes(), 0, "after {looks:?}");
+    }
+}
+
+#[test]
+fn the_shortest_ring_is_not_halved_while_a_number_is_young() {
+    let (mut ring, mut pool) = (SentRing::new(), big_pool());
+    for step in 0..100_u64 {
+        push(&mut ring, 1_000 + step, step * 200, &mut pool).unwrap();
+        send_all(&mut ring);
+        ring.shrink(ms(step * 200), RETAIN, &mut pool);
+        assert_eq!(ring.bytes(), ENTRIES_MIN * 12);
+    }
+}
+
+#[test]
+fn a_resend_is_remembered_whatever_the_coarse_time_reads() {
+    for at in [65_535, 65_536, 65_537, 65_538] {
+        let (mut ring, mut pool) = (SentRing::new(), big_pool());
+        let own = Serial16::new(10);
+        push(&mut ring, 10, at, &mut pool).unwrap();
+        send_all(&mut ring);
+        ring.mark_resent(own, ms(at));
+        let resent = ring.sent(own).unwrap();
+        let rtt = Some(Duration::from_millis(40));
+        assert!(resent.was_resent() && !resent.may_resend(ms(at + 39), rtt), "at {at} ms");
+    }
 }
 
 #[test]

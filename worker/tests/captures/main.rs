@@ -3,6 +3,8 @@
 
 #![expect(clippy::tests_outside_test_module, reason = "a file of tests/ is a test module as a whole")]
 
+mod codecs;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -93,6 +95,10 @@ fn assert_no_sequence_jumps(packets: &[(Header, Vec<u8>)]) {
     }
 }
 
+fn payload<'p>((header, packet): &'p (Header, Vec<u8>)) -> &'p [u8] {
+    header.payload(packet)
+}
+
 /// Key frames and pictures of a VP8 stream; fails when picture ids do not follow one another.
 fn key_frames_and_pictures(packets: &[(Header, Vec<u8>)]) -> (usize, usize) {
     let (mut key_frames, mut pictures) = (0, Vec::new());
@@ -121,6 +127,22 @@ fn packet_counts_per_stream_are_those_of_the_captures() {
     assert_eq!(counts("ffmpeg-vp8.pcap"), [(0x00A9_8AC7, 101, 309)]);
     assert_eq!(counts("ffmpeg-opus.pcap"), [(0x03F9_40AA, 100, 487)]);
     assert_eq!(counts("gst-vp8-pid15.pcap"), [(0x00A9_8AC8, 101, 240)]);
+    assert_eq!(counts("gst-vp9-pid15.pcap"), [(0x01FC_A056, 103, 240)]);
+    assert_eq!(counts("ffmpeg-vp9.pcap"), [(0x01FC_A055, 103, 370)]);
+    assert_eq!(counts("ffmpeg-h264.pcap"), [(0x0153_158E, 102, 317)]);
+    assert_eq!(counts("chromium-h264.pcap"), [(0x1E76_ED62, 102, 148), (0x5DF1_80C2, 103, 13)]);
+    assert_eq!(
+        counts("chromium-h264-simulcast3.pcap"),
+        [
+            (0x109F_BCC8, 102, 193),
+            (0x24D9_14C5, 103, 1),
+            (0x27FB_1627, 103, 9),
+            (0xBC29_A7EB, 102, 173),
+            (0xC683_014E, 102, 150),
+        ]
+    );
+    assert_eq!(counts("chromium-vp9-ksvc-l3t3key-dd.pcap"), [(0x3BCB_2692, 98, 353), (0x8EC3_10FE, 99, 405)]);
+    assert_eq!(counts("chromium-av1-l3t3-dd.pcap"), [(0x284B_DA40, 46, 47), (0x46F6_32F0, 45, 612)]);
 }
 
 #[test]

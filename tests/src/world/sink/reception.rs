@@ -1,0 +1,251 @@
+//! Numbers of a received stream: extended, each with what came under it, what is missing and when to ask for it.
+//!
+//! Knows sequence numbers and times. Does not know payloads. Used by [`Sink`](super::Sink) alone.
+//! Invariant: under each number comes no more than was sent: one packet, and one for each request that arrived.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tidegate_worker::base::time::Time;
+
+use crate::world::rtcp::Block;
+use crate::world::source::fixed_point;
+
+/// What a sink asks for again, and how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// A gap this old is no reordering.
+    pub first_after: Duration,
+    /// From request to request.
+    pub again_after: Duration,
+    /// Then it is given up.
+    pub give_up_after: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            first_after: Duration::from_millis(10),
+            again_after: Duration::from_millis(60),
+            give_up_after: Duration::from_millis(900),
+        }
+    }
+}
+
+/// How a packet came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Media,
+    Rtx,
+}
+
+/// What an arrival meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    /// The first under its number, which was not asked for.
+    First,
+    /// The first under its number, which was asked for.
+    Repaired,
+    /// It was there already, or is too old to tell.
+    Again,
+}
+
+/// The numbers of one stream.
+#[derive(Debug)]
+pub(super) struct Reception {
+    window: Vec<Slot>,
+    base: i64,
+    highest: i64,
+    missing: VecDeque<Missing>,
+    /// Arrivals under the stream's own numbers, copies included (RFC 3550 A.3).
+    received: u64,
+    prior: (u64, u64),
+    transit: Option<u32>,
+    /// In sixteenths.
+    jitter: u32,
+    last_sr: Option<(u32, Time)>,
+    pub(super) given_up: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    number: i64,
+    media: u8,
+    rtx: u8,
+    /// Requests that reached the worker.
+    requests: u8,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Missing {
+    number: i64,
+    since: Time,
+    ask_at: Time,
+}
+
+impl Reception {
+    /// A stream whose first number is this one.
+    pub(super) fn new(first: u16) -> Self {
+        let first = i64::from(first);
+        Self {
+            window: vec![Slot { number: i64::MIN, media: 0, rtx: 0, requests: 0 }; WINDOW],
+            base: first,
+            highest: first - 1,
+            missing: VecDeque::new(),
+            received: 0,
+            prior: (0, 0),
+            transit: None,
+            jitter: 0,
+            last_sr: None,
+            given_up: 0,
+        }
+    }
+
+    /// A number in full: the one closest to the highest so far.
+    pub(super) fn extend(&self, sequence: u16) -> i64 {
+        let distance = sequence.wrapping_sub(low16(self.highest)).cast_signed();
+        self.highest + i64::from(distance)
+    }
+
+    /// A packet came. A gap before it is asked for after `ask_after`, if at all.
+    pub(super) fn on_packet(
+        &mut self,
+        number: i64,
+        way: Way,
+        is_copy: bool,
+        ask_after: Option<Duration>,
+        now: Time,
+    ) -> Came {
+        self.received += u64::from(way == Way::Media);
+        if number > self.highest {
+            self.advance(number, ask_after, now);
+        }
+        let Some(slot) = self.slot(number).filter(|_| !is_copy) else { return Came::Again };
+        let is_first = slot.media + slot.rtx == 0;
+        let was_asked_for = slot.requests > 0;
+        let (count, most) = match way {
+            Way::Media => (&mut slot.media, 1 + slot.requests),
+            Way::Rtx => (&mut slot.rtx, slot.requests),
+        };
+        *count += 1;
+        assert!(*count <= most, "number {number} came {count} times by {way:?}, {most} are explained");
+        if is_first && let Ok(at) = self.missing.binary_search_by_key(&number, |missing| missing.number) {
+            self.missing.remove(at);
+        }
+        match (is_first, was_asked_for) {
+            (false, _) => Came::Again,
+            (true, true) => Came::Repaired,
+            (true, false) => Came::First,
+        }
+    }
+
+    /// A number whose request has so many arrivals at the worker.
+    pub(super) fn on_asked(&mut self, number: i64, arrivals: u8) {
+        if let Some(slot) = self.slot(number) {
+            slot.requests = slot.requests.saturating_add(arrivals);
+        }
+    }
+
+    /// Interarrival jitter (RFC 3550 A.8).
+    pub(super) fn on_transit(&mut self, timestamp: u32, clock_rate: u32, now: Time) {
+        let arrival = u128::from(now.as_nanos()) * u128::from(clock_rate) / 1_000_000_000;
+        let transit = u32::try_from(arrival & 0xFFFF_FFFF).unwrap_or(0).wrapping_sub(timestamp);
+        if let Some(before) = self.transit.replace(transit) {
+            let change = transit.wrapping_sub(before).cast_signed().unsigned_abs();
+            self.jitter = self.jitter.saturating_add(change).saturating_sub((self.jitter + 8) >> 4);
+        }
+    }
+
+    pub(super) fn on_sender_report(&mut self, compact_ntp: u32, now: Time) {
+        self.last_sr = Some((compact_ntp, now));
+    }
+
+    /// Numbers to ask for now.
+    pub(super) fn due(&mut self, patience: &Patience, now: Time, due: &mut Vec<i64>) {
+        let give_up = |missing: &Missing| now.since(missing.since) >= patience.give_up_after;
+        while self.missing.pop_front_if(|missing| give_up(missing)).is_some() {
+            self.given_up += 1;
+        }
+        for missing in self.missing.iter_mut().filter(|missing| missing.ask_at <= now).take(REQUEST_MAX) {
+            missing.ask_at = now + patience.again_after;
+            due.push(missing.number);
+        }
+    }
+
+    /// When [`due`](Self::due) has something to do.
+    pub(super) fn next_due(&self) -> Option<Time> {
+        self.missing.iter().map(|missing| missing.ask_at).min()
+    }
+
+    pub(super) fn missing(&self) -> usize {
+        self.missing.len()
+    }
+
+    /// Waits for nothing any more that is missing now.
+    pub(super) fn forget_missing(&mut self) {
+        self.given_up += self.missing.len() as u64;
+        self.missing.clear();
+    }
+
+    /// The report block of now (RFC 3550 6.4.1, A.3).
+    pub(super) fn report(&mut self, ssrc: u32, now: Time) -> Block {
+        let expected = u64::try_from(self.highest - self.base + 1).unwrap_or(0);
+        let (expected_before, received_before) =
+            std::mem::replace(&mut self.prior, (expected, self.received));
+        let due = expected - expected_before;
+        let lost =
+            i64::try_from(due).unwrap_or(0) - i64::try_from(self.received - received_before).unwrap_or(0);
+        let fraction_lost = match (u64::try_from(lost), due) {
+            (Ok(lost), 1..) => u8::try_from((lost * 256 / due).min(255)).unwrap_or(255),
+            _ => 0,
+        };
+        let all_lost = i64::try_from(expected).unwrap_or(0) - i64::try_from(self.received).unwrap_or(0);
+        let (last_sr, delay) = self.last_sr.map_or((0, 0), |(sr, at)| (sr, fixed_point(now.since(at))));
+        Block {
+            ssrc,
+            fraction_lost,
+            cumulative_lost: i32::try_from(all_lost.clamp(-0x80_0000, 0x7F_FFFF)).unwrap_or(0),
+            extended_highest: u32::try_from(self.highest & 0xFFFF_FFFF).unwrap_or(0),
+            jitter: self.jitter >> 4,
+            last_sr,
+            delay,
+        }
+    }
+
+    fn advance(&mut self, number: i64, ask_after: Option<Duration>, now: Time) {
+        let first = (self.highest + 1).max(number - WINDOW as i64 + 1);
+        for passed in first..=number {
+            self.window[place(passed)] = Slot { number: passed, media: 0, rtx: 0, requests: 0 };
+        }
+        let gap = usize::try_from(number - first).unwrap_or(usize::MAX);
+        if let Some(ask_after) = ask_after.filter(|_| self.missing.len() + gap <= MISSING_MAX) {
+            let ask_at = now + ask_after;
+            self.missing.extend((first..number).map(|number| Missing { number, since: now, ask_at }));
+        }
+        self.highest = number;
+    }
+
+    fn slot(&mut self, number: i64) -> Option<&mut Slot> {
+        // Below the first one: it was overtaken, and has no slot yet.
+        let slot = &mut self.window[place(number)];
+        if slot.number < number {
+            *slot = Slot { number, media: 0, rtx: 0, requests: 0 };
+        }
+        Some(slot).filter(|slot| slot.number == number)
+    }
+}
+
+fn place(number: i64) -> usize {
+    usize::try_from(number.rem_euclid(WINDOW as i64)).unwrap_or(0)
+}
+
+/// The low 16 bits: what is on the wire.
+pub(super) fn low16(number: i64) -> u16 {
+    u16::try_from(number & 0xFFFF).unwrap_or(0)
+}
+
+/// More than a worker remembers.
+const WINDOW: usize = 8_192;
+const MISSING_MAX: usize = 1_000;
+/// Numbers in one request: a NACK item each, which fits a datagram.
+const REQUEST_MAX: usize = 250;
