@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use tidegate::{
     Consumer, ConsumerOptions, ListenInfo, MediaKind, PlainConnectOptions, PlainTransport,
-    PlainTransportOptions, Producer, ProducerOptions, RequestError, Router, RouterOptions,
-    RtpCodecParameters, RtpEncodingParameters, RtpParameters, Worker,
+    PlainTransportOptions, Producer, ProducerOptions, RequestError, Router, RouterOptions, RtpCapabilities,
+    RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters, RtpParameters, Worker,
 };
 
 use crate::ffmpeg::Output;
@@ -87,7 +87,8 @@ impl Relay {
         sender: Sender,
         [video, audio]: [RtpCodecParameters; 2],
     ) -> Result<Self, RequestError> {
-        let router = worker.create_router(RouterOptions::default()).await?;
+        let media_codecs = vec![capability(MediaKind::Video, &video), capability(MediaKind::Audio, &audio)];
+        let router = worker.create_router(RouterOptions::new(media_codecs)).await?;
         let audio_port = first_port.and_then(|port| port.checked_add(2));
         let video = Ingest::open(&router, (MediaKind::Video, video), ip, first_port, sender).await?;
         let audio = Ingest::open(&router, (MediaKind::Audio, audio), ip, audio_port, sender).await?;
@@ -108,7 +109,10 @@ impl Relay {
     /// # Errors
     /// As `add_viewer`.
     pub async fn add_paused_viewer(&mut self, ip: IpAddr, rtp_ports: [u16; 2]) -> Result<(), RequestError> {
-        let paused = |producer: &Producer| ConsumerOptions { paused: true, ..ConsumerOptions::new(producer) };
+        let paused = |producer: &Producer, capabilities| ConsumerOptions {
+            paused: true,
+            ..ConsumerOptions::new(producer, capabilities)
+        };
         self.add(ip, rtp_ports, paused).await
     }
 
@@ -116,14 +120,16 @@ impl Relay {
         &mut self,
         ip: IpAddr,
         rtp_ports: [u16; 2],
-        options: impl Fn(&Producer) -> ConsumerOptions,
+        options: impl Fn(&Producer, RtpCapabilities) -> ConsumerOptions,
     ) -> Result<(), RequestError> {
         let (mut streams, mut transports, mut consumers) = (Vec::new(), Vec::new(), Vec::new());
         for (producer, rtp_port) in self.producers().into_iter().zip(rtp_ports) {
             let transport = self.router.create_plain_transport(two_ports(self.ip, None)).await?;
             let peer = PlainConnectOptions::new(ip, rtp_port).with_rtcp_port(rtcp_port(rtp_port));
             transport.connect(peer).await?;
-            let consumer = transport.consume(options(producer)).await?;
+            // Players learn from the session description what comes; RTP/AVP, as it says, has no feedback.
+            let capabilities = self.router.rtp_capabilities().plain();
+            let consumer = transport.consume(options(producer, capabilities)).await?;
             streams.extend(stream_of(&consumer, rtp_port));
             transports.push(transport);
             consumers.push(consumer);
@@ -231,6 +237,16 @@ impl Sender {
     }
 }
 
+/// What the router has to know of a codec that comes. It chooses the payload type that viewers get (100 for VP8, 102
+/// for Opus: 101 is kept for VP8's retransmissions); a `preferred_payload_type` would keep the sender's.
+fn capability(kind: MediaKind, codec: &RtpCodecParameters) -> RtpCodecCapability {
+    RtpCodecCapability {
+        channels: codec.channels,
+        parameters: codec.parameters.clone(),
+        ..RtpCodecCapability::new(kind, &codec.mime_type, codec.clock_rate)
+    }
+}
+
 /// The SSRC that the sender must use.
 fn ssrc_of(kind: MediaKind) -> u32 {
     match kind {
@@ -253,7 +269,7 @@ fn two_ports(ip: IpAddr, port: Option<u16>) -> PlainTransportOptions {
 
 /// What a player must be told of a consumer whose packets come to `port`.
 fn stream_of(consumer: &Consumer, port: u16) -> Option<Stream> {
-    let codec = consumer.rtp_parameters().codecs.into_iter().next()?;
+    let codec = consumer.rtp_parameters().codecs.first()?;
     let (_, name) = codec.mime_type.split_once('/')?;
     let channels = codec.channels.map(|channels| format!("/{channels}")).unwrap_or_default();
     let encoding = format!("{name}/{}{channels}", codec.clock_rate);
