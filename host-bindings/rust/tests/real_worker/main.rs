@@ -6,6 +6,7 @@
 mod helper;
 mod life;
 mod media;
+mod negotiation;
 mod system;
 
 use std::process::ExitCode;
@@ -19,7 +20,7 @@ fn main() -> ExitCode {
         return code;
     }
     let arguments = Arguments::from_args();
-    let tests = life::tests().into_iter().chain(media::tests());
+    let tests = life::tests().into_iter().chain(media::tests()).chain(negotiation::tests());
     libtest_mimic::run(&arguments, tests.collect()).exit_code()
 }
 

@@ -66,7 +66,7 @@ pub(crate) struct ReceivedStream {
     pub(crate) nacks_armed: Option<Time>,
 }
 
-const _: () = assert!(size_of::<ReceivedStream>() <= 800);
+const _: () = assert!(size_of::<ReceivedStream>() <= 784);
 
 /// What a stream takes over from its producer.
 #[derive(Clone, Copy, Debug)]
