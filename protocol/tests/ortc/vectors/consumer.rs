@@ -76,67 +76,67 @@ fn vp8() -> RtpParameters {
     produce(MediaKind::Video, &produced(&video("VP8")), &room())
 }
 
-/// One producer, many endpoints.
+/// Producers with endpoints of several abilities.
 fn endpoints() -> Vec<Call> {
-    let room = room();
-    let all = device(&room, |_| true);
-    let vp8_only = device(&room, |codec| codec.mime_type == "video/VP8");
-    let mut both = produced(&video("VP8"));
-    both.codecs.push(in_use(&h264(1, "42e01f"), 102));
-    let both = produce(MediaKind::Video, &both, &room);
-    let h264_only = device(&room, |codec| codec.mime_type == "video/H264");
-    let mut other_ids = all.clone();
-    other_ids.header_extensions.iter_mut().for_each(|extension| extension.preferred_id += 20);
-    let mut no_rtx = vp8_only.clone();
-    no_rtx.codecs.truncate(1);
-    let mut rtx_only = vp8_only.clone();
-    rtx_only.codecs.remove(0);
-    let mut own_feedback = no_rtx.clone();
-    own_feedback.codecs[0].rtcp_feedback = vec![RtcpFeedback::new("ack", "rpsi")];
-    let mut own_case = no_rtx.clone();
-    own_case.codecs[0].mime_type = "VIDEO/vp8".to_owned();
-    let twcc = without(all.clone(), ABS_SEND_TIME);
-    let remb = without(all.clone(), TRANSPORT_CC);
-    let neither = without(remb.clone(), ABS_SEND_TIME);
-    let cases = [
-        ("VP8 by everything", vp8(), all.clone()),
-        ("VP8 by VP8 alone", vp8(), vp8_only),
-        ("VP8 by H264 alone", vp8(), h264_only.clone()),
-        ("VP8 and H264 by everything", both.clone(), all.clone()),
-        ("VP8 and H264 by H264 alone: the first RTX goes", both, h264_only),
-        ("no extension has the same id", vp8(), other_ids),
-        ("no RTX at the endpoint", vp8(), no_rtx),
-        ("only RTX at the endpoint", vp8(), rtx_only),
-        ("the endpoint's feedback counts", vp8(), own_feedback),
-        ("the endpoint writes names in another case", vp8(), own_case),
-        ("transport-cc without absolute send time", vp8(), twcc),
-        ("REMB without transport-cc", vp8(), remb),
-        ("no bandwidth feedback at all", vp8(), neither),
-        ("an endpoint that can do nothing", vp8(), RtpCapabilities::default()),
-    ];
-    let calls = cases.into_iter().flat_map(|(name, consumable, capabilities)| {
-        [
-            can(name, &consumable, &capabilities),
-            consume(name, &consumable, &capabilities, options(MediaKind::Video)),
-        ]
+    let all = device(&room(), |_| true);
+    let abilities = vp8_endpoints(&all).into_iter().map(|(name, endpoint)| (name, vp8(), endpoint));
+    let calls = abilities.chain(two_codecs(&all)).flat_map(|(name, consumable, endpoint)| {
+        [can(name, &consumable, &endpoint), consume(name, &consumable, &endpoint, options(MediaKind::Video))]
     });
+    let last = json!({ "ssrc": u32::MAX, "enableRtx": true, "mid": "12345678" });
+    let repaired = json!({ "ssrc": 1, "enableRtx": true, "mid": "1" });
     calls
         .chain([
             consume("no RTX wanted", &vp8(), &all, json!({ "ssrc": 1, "enableRtx": false })),
-            consume(
-                "the last SSRC of all",
-                &vp8(),
-                &all,
-                json!({ "ssrc": u32::MAX, "enableRtx": true, "mid": "12345678" }),
-            ),
-            consume(
-                "NACK for audio when wanted",
-                &opus(),
-                &all,
-                json!({ "ssrc": 1, "enableRtx": true, "mid": "1" }),
-            ),
+            consume("the last SSRC of all", &vp8(), &all, last),
+            consume("NACK for audio when wanted", &opus(), &all, repaired),
         ])
         .collect()
+}
+
+/// Endpoints for a producer of VP8, made of one that has everything.
+fn vp8_endpoints(all: &RtpCapabilities) -> [(&'static str, RtpCapabilities); 12] {
+    let vp8_only = device(all, |codec| codec.mime_type == "video/VP8");
+    let changed = |from: &RtpCapabilities, change: fn(&mut RtpCapabilities)| {
+        let mut endpoint = from.clone();
+        change(&mut endpoint);
+        endpoint
+    };
+    let no_rtx = changed(&vp8_only, |endpoint| endpoint.codecs.truncate(1));
+    let other_ids = changed(all, |endpoint| {
+        endpoint.header_extensions.iter_mut().for_each(|extension| extension.preferred_id += 20);
+    });
+    let own_feedback = changed(&no_rtx, |endpoint| {
+        endpoint.codecs[0].rtcp_feedback = vec![RtcpFeedback::new("ack", "rpsi")];
+    });
+    let own_case = changed(&no_rtx, |endpoint| endpoint.codecs[0].mime_type = "VIDEO/vp8".to_owned());
+    let remb = without(all.clone(), TRANSPORT_CC);
+    [
+        ("VP8 by everything", all.clone()),
+        ("VP8 by VP8 alone", vp8_only.clone()),
+        ("VP8 by H264 alone", device(all, |codec| codec.mime_type == "video/H264")),
+        ("no extension has the same id", other_ids),
+        ("no RTX at the endpoint", no_rtx),
+        ("only RTX at the endpoint", changed(&vp8_only, |endpoint| drop(endpoint.codecs.remove(0)))),
+        ("the endpoint's feedback counts", own_feedback),
+        ("the endpoint writes names in another case", own_case),
+        ("transport-cc without absolute send time", without(all.clone(), ABS_SEND_TIME)),
+        ("no bandwidth feedback at all", without(remb.clone(), ABS_SEND_TIME)),
+        ("REMB without transport-cc", remb),
+        ("an endpoint that can do nothing", RtpCapabilities::default()),
+    ]
+}
+
+/// A producer of two codecs, with an endpoint of both and one of the second.
+fn two_codecs(all: &RtpCapabilities) -> [(&'static str, RtpParameters, RtpCapabilities); 2] {
+    let mut both = produced(&video("VP8"));
+    both.codecs.push(in_use(&h264(1, "42e01f"), 102));
+    let both = produce(MediaKind::Video, &both, &room());
+    let h264_only = device(all, |codec| codec.mime_type == "video/H264");
+    [
+        ("VP8 and H264 by everything", both.clone(), all.clone()),
+        ("VP8 and H264 by H264 alone: the first RTX goes", both, h264_only),
+    ]
 }
 
 fn opus() -> RtpParameters {
