@@ -7,7 +7,7 @@ mod tests {
     use proptest::collection::{btree_map, vec};
     use proptest::option;
     use proptest::prelude::*;
-    use proptest::sample::{select, subsequence};
+    use proptest::sample::{Index, select, subsequence};
     use proptest::test_runner::{Config, RngSeed};
     use tidegate_protocol::error::ErrorKind;
     use tidegate_protocol::ortc::dictionary::{
@@ -67,14 +67,7 @@ mod tests {
     fn produced() -> impl Strategy<Value = (MediaKind, RtpCapabilities, RtpParameters)> {
         let drawn = kind().prop_flat_map(|kind| {
             let uris = subsequence(vec![MID, ABS_SEND_TIME, TRANSPORT_CC, ABS_CAPTURE_TIME], 0..=4);
-            (
-                Just(kind),
-                some_codecs(kind, 8),
-                any::<proptest::sample::Index>(),
-                any::<bool>(),
-                uris,
-                encodings(),
-            )
+            (Just(kind), some_codecs(kind, 8), any::<Index>(), any::<bool>(), uris, encodings())
         });
         drawn.prop_map(|(kind, codecs, from, has_rtx, uris, encodings)| {
             let router = router(&codecs);
@@ -187,33 +180,125 @@ mod tests {
         fn nonsense_makes_errors_and_no_panic(
             kind in kind(), parameters in any_parameters(), capabilities in any_capabilities(), options in options()
         ) {
-            let right = validate_rtp_parameters(kind, &parameters);
-            if right.is_ok() {
-                prop_assert!(to_wire(&parameters).is_ok());
-            }
-            let mapping = producer_mapping(kind, &parameters, &capabilities, 1);
-            if let Err(error) = &right {
-                prop_assert_eq!(mapping.as_ref(), Err(error));
-            }
-            let known = mapping.clone().unwrap_or_default();
-            let consumable = consumable_rtp_parameters(kind, &parameters, &capabilities, &known);
-            prop_assert_eq!(mapping.is_ok(), consumable.is_ok());
-            for consumable in [Ok(parameters), consumable].into_iter().flatten() {
-                let can = can_consume(&consumable, &capabilities);
-                let consumer = consumer_rtp_parameters(&consumable, &capabilities, &options);
-                prop_assert_eq!(can == Ok(true), consumer.is_ok());
-                let pipe = PipeConsumerOptions { ssrc: 1, rtx_ssrc: 100, enable_rtx: options.enable_rtx };
-                let _ = pipe_consumer_rtp_parameters(&consumable, &pipe);
-            }
-            if let Ok(router) = router_rtp_capabilities(&capabilities.codecs) {
-                prop_assert_eq!(validate_rtp_capabilities(&router), Ok(()));
-            }
+            assert_consistent(kind, parameters, &capabilities, &options);
+        }
+
+        #[test]
+        fn what_is_nearly_right_is_consistently_right_or_wrong(
+            (kind, mut router, mut parameters) in produced(), changes in vec(change(), 0..3), options in options()
+        ) {
+            changes.into_iter().for_each(|change| change.make(&mut parameters, &mut router));
+            assert_consistent(kind, parameters, &router, &options);
         }
 
         #[test]
         fn every_text_is_some_scalability_mode(text in "[LST_KEY0-9]{0,12}|.{0,12}") {
             let mode = ScalabilityMode::parse(&text);
             prop_assert!((1..=99).contains(&mode.spatial_layers) && (1..=99).contains(&mode.temporal_layers));
+        }
+    }
+
+    /// What one function accepts the next one can work with; what one refuses all refuse alike.
+    fn assert_consistent(
+        kind: MediaKind,
+        parameters: RtpParameters,
+        capabilities: &RtpCapabilities,
+        options: &ConsumerOptions,
+    ) {
+        let right = validate_rtp_parameters(kind, &parameters);
+        assert!(right.is_err() || to_wire(&parameters).is_ok());
+        let mapping = producer_mapping(kind, &parameters, capabilities, 1);
+        if let Err(error) = &right {
+            assert_eq!(mapping.as_ref(), Err(error));
+        }
+        let known = mapping.clone().unwrap_or_default();
+        let consumable = consumable_rtp_parameters(kind, &parameters, capabilities, &known);
+        assert_eq!(mapping.is_ok(), consumable.is_ok());
+        if let Ok(consumable) = &consumable {
+            assert_eq!(validate_rtp_parameters(kind, consumable), Ok(()));
+            // A router consumes what it produces.
+            assert_eq!(can_consume(consumable, capabilities), Ok(true), "{consumable:?}");
+        }
+        for consumable in [Ok(parameters), consumable].into_iter().flatten() {
+            let can = can_consume(&consumable, capabilities);
+            let consumer = consumer_rtp_parameters(&consumable, capabilities, options);
+            assert_eq!(can == Ok(true), consumer.is_ok());
+            let pipe = PipeConsumerOptions { ssrc: 1, rtx_ssrc: 100, enable_rtx: options.enable_rtx };
+            let pipe = pipe_consumer_rtp_parameters(&consumable, &pipe);
+            assert!(can.is_err() || pipe.is_ok(), "{pipe:?}");
+        }
+        if let Ok(router) = router_rtp_capabilities(&capabilities.codecs) {
+            assert_eq!(validate_rtp_capabilities(&router), Ok(()));
+        }
+    }
+
+    /// A change that may or may not make right parameters wrong.
+    #[derive(Clone, Debug)]
+    enum Change {
+        AddCodec(RtpCodecParameters),
+        RemoveCodec(Index),
+        Values(Index, BTreeMap<String, ParameterValue>),
+        PayloadType(Index, u8),
+        Encoding(Index, RtpEncodingParameters),
+        Mid(Option<String>),
+        Extension(String, u8),
+        RouterValues(Index, BTreeMap<String, ParameterValue>),
+        RouterPayloadType(Index, u8),
+        RemoveRouterCodec(Index),
+    }
+
+    fn change() -> impl Strategy<Value = Change> {
+        let index = any::<Index>;
+        prop_oneof![
+            any_codec().prop_map(Change::AddCodec),
+            index().prop_map(Change::RemoveCodec),
+            (index(), any_values()).prop_map(|(at, values)| Change::Values(at, values)),
+            (index(), 38..60_u8).prop_map(|(at, payload_type)| Change::PayloadType(at, payload_type)),
+            (index(), any_encoding()).prop_map(|(at, encoding)| Change::Encoding(at, encoding)),
+            option::of("[a-z]{0,2}").prop_map(Change::Mid),
+            (any_uri(), 1..20_u8).prop_map(|(uri, id)| Change::Extension(uri, id)),
+            (index(), any_values()).prop_map(|(at, values)| Change::RouterValues(at, values)),
+            (index(), 95..130_u8).prop_map(|(at, payload_type)| Change::RouterPayloadType(at, payload_type)),
+            index().prop_map(Change::RemoveRouterCodec),
+        ]
+    }
+
+    impl Change {
+        fn make(self, parameters: &mut RtpParameters, router: &mut RtpCapabilities) {
+            fn at<T>(index: Index, list: &mut [T]) -> Option<&mut T> {
+                let index = if list.is_empty() { 0 } else { index.index(list.len()) };
+                list.get_mut(index)
+            }
+            let (codecs, known) = (&mut parameters.codecs, &mut router.codecs);
+            match self {
+                Self::AddCodec(codec) => codecs.push(codec),
+                Self::RemoveCodec(index) if !codecs.is_empty() => {
+                    drop(codecs.remove(index.index(codecs.len())))
+                }
+                Self::RemoveRouterCodec(index) if !known.is_empty() => {
+                    drop(known.remove(index.index(known.len())));
+                }
+                Self::RemoveCodec(_) | Self::RemoveRouterCodec(_) => {}
+                Self::Values(index, values) => {
+                    at(index, codecs).into_iter().for_each(|codec| codec.parameters.clone_from(&values));
+                }
+                Self::PayloadType(index, payload_type) => {
+                    at(index, codecs).into_iter().for_each(|codec| codec.payload_type = payload_type);
+                }
+                Self::Encoding(index, encoding) => {
+                    let encodings = at(index, &mut parameters.encodings);
+                    encodings.into_iter().for_each(|known| known.clone_from(&encoding));
+                }
+                Self::Mid(mid) => parameters.mid = mid,
+                Self::Extension(uri, id) => parameters.header_extensions.push(extension(&uri, id)),
+                Self::RouterValues(index, values) => {
+                    at(index, known).into_iter().for_each(|codec| codec.parameters.clone_from(&values));
+                }
+                Self::RouterPayloadType(index, payload_type) => {
+                    let codec = at(index, known);
+                    codec.into_iter().for_each(|codec| codec.preferred_payload_type = Some(payload_type));
+                }
+            }
         }
     }
 
