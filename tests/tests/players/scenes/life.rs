@@ -78,7 +78,7 @@ pub(crate) async fn pause_and_resume() -> Result<(), Failed> {
 /// A sender that was started again counts and times its packets anew. Viewers see both plays; of the second they may
 /// miss the first group of pictures, for the first packet with other numbers is not believed (RFC 3550 A.1).
 pub(crate) async fn restarted_sender() -> Result<(), Failed> {
-    let recording = recording(CODECS)?;
+    let recording = recording_of(CODECS, 3)?;
     let relay = relay(LOOPBACK, Sender::Anywhere, CODECS, 1).await?;
     let player = Player::start(Tool::Ffmpeg, "restart", CODECS, &relay.viewers()[0]).await?;
     let own_ports = [free_pair(LOOPBACK)?, free_pair(LOOPBACK)?];
