@@ -159,8 +159,9 @@ fn dependency_descriptor_is_believed_before_the_av1_payload() {
         let described = |packet| RtpPacket { extensions: vec![(DESCRIPTOR_ID, value.to_vec())], ..packet };
         packets.into_iter().map(described).collect::<Vec<_>>()
     };
-    // First packet of a frame; the fourth byte begins with the flag of a template dependency structure.
-    let (delta, key) = (&[0x80, 0x00, 0x01][..], &[0x80, 0x00, 0x02, 0x80, 0x00, 0x80, 0x00][..]);
+    // As libwebrtc writes them for one layer: first packet of a frame, without and with a template dependency structure.
+    let delta = &[0x80, 0x00, 0x01][..];
+    let key = &[0x80, 0x00, 0x02, 0x80, 0x00, 0x3A, 0x41, 0x01, 0x00][..];
     let mut world = World::new();
     let source = AV1.stream().with_extensions(&[(DEPENDENCY_DESCRIPTOR, DESCRIPTOR_ID)]);
     let mut call = Call::of(&mut world, &source);
@@ -234,6 +235,25 @@ fn svc_consumer_gets_every_layer_from_a_key_frame_on() {
         let payloads = |packets: &[RtpPacket]| packets.iter().map(|p| p.payload.clone()).collect::<Vec<_>>();
         assert_eq!(payloads(&call.receiver.gets(&mut world)), payloads(&sent), "{}", codec.mime_type);
     }
+}
+
+#[test]
+fn silence_of_multiopus_is_not_forwarded_to_who_ignores_it() {
+    let mut world = World::new();
+    let source = Stream { mime_type: "audio/multiopus", ..Stream::opus(CAMERA) };
+    let mut call = Call::of(&mut world, &source);
+    let id = ConsumerId(world.new_id());
+    let received = source.consumed_as(CONSUMED + 1);
+    let mut consume = received.consume(call.outbound.id, id, call.producer, &source);
+    if let Command::Consume { ignore_dtx, .. } = &mut consume {
+        *ignore_dtx = true;
+    }
+    world.request(consume).unwrap();
+    let sent = [call.sender.sound(), call.sender.packet(vec![0x78]), call.sender.sound()];
+    call.sender.sends(&mut world, &sent);
+    let got = call.receiver.gets(&mut world);
+    let count = |ssrc| got.iter().filter(|packet| packet.ssrc == ssrc).count();
+    assert_eq!((count(CONSUMED), count(CONSUMED + 1)), (3, 2));
 }
 
 #[test]

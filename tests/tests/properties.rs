@@ -10,7 +10,8 @@ use tidegate_protocol::message::{FromWorker, ToWorker};
 use tidegate_tests::properties::inputs::{Inputs, corpus, corpus_path};
 use tidegate_tests::properties::{ALL, Property};
 use tidegate_worker::rtcp::{Packet, XrBlock, packets};
-use tidegate_worker::rtp::payload::{opus, vp8};
+use tidegate_worker::rtp::dependency_descriptor::{Descriptor, Structure};
+use tidegate_worker::rtp::payload::{av1, h264, h265, opus, vp8, vp9};
 use tidegate_worker::rtp::{ExtensionId, Header};
 
 #[test]
@@ -60,6 +61,10 @@ fn drawn_and_mutated_inputs_for_rtp_hold() {
 fn drawn_and_mutated_inputs_for_payloads_hold() {
     hold("vp8", 20_000);
     hold("opus", 20_000);
+    for codec in ["vp9", "h264", "h265", "av1"] {
+        hold(codec, 10_000);
+    }
+    hold("dependency_descriptor", 10_000);
 }
 
 #[test]
@@ -86,8 +91,23 @@ fn drawn_and_mutated_scripts_for_the_whole_worker_hold() {
 
 #[test]
 fn every_property_is_among_those_tried_above() {
-    let tried =
-        ["rtp_", "rtx", "vp8", "opus", "rtcp_", "serials", "frames", "requests", "messages", "worker"];
+    let tried = [
+        "rtp_",
+        "rtx",
+        "vp8",
+        "opus",
+        "vp9",
+        "h264",
+        "h265",
+        "av1",
+        "dependency_descriptor",
+        "rtcp_",
+        "serials",
+        "frames",
+        "requests",
+        "messages",
+        "worker",
+    ];
     for property in ALL {
         assert!(tried.iter().any(|prefix| property.name.starts_with(prefix)), "{}", property.name);
     }
@@ -126,13 +146,30 @@ fn reading_a_message_takes_memory_in_proportion_to_its_bytes() {
 
 /// Reads all that the worker's readers find in a datagram, and counts it.
 fn walked(bytes: &[u8]) -> usize {
-    let mut items = usize::from(opus::is_dtx(bytes)) + usize::from(vp8::Descriptor::parse(bytes).is_some());
+    let mut items = walked_payload(bytes);
     if let Ok(header) = Header::parse(bytes) {
         let ids = (1..=255).filter_map(ExtensionId::new);
         let found = ids.filter(|id| header.extensions.get(*id, bytes).is_some()).count();
         items += header.extensions.iter(bytes).count().max(found) + header.payload(bytes).len().min(1);
     }
     items + packets(bytes).map(|packet| packet.map_or(1, |packet| walked_packet(&packet))).sum::<usize>()
+}
+
+fn walked_payload(payload: &[u8]) -> usize {
+    let mut items =
+        usize::from(opus::is_dtx(payload)) + usize::from(vp8::Descriptor::parse(payload).is_some());
+    items += usize::from(h264::Descriptor::parse(payload).is_some_and(|descriptor| descriptor.key_frame));
+    items += usize::from(h265::Descriptor::parse(payload).is_some_and(|descriptor| descriptor.key_frame));
+    items += usize::from(av1::Descriptor::parse(payload).is_some_and(|descriptor| descriptor.key_frame));
+    if let Some(structure) = vp9::Descriptor::parse(payload).and_then(|descriptor| descriptor.structure) {
+        items += structure.sizes(payload).count() + structure.group(payload).count();
+    }
+    if let Some(structure) = Structure::attached(payload) {
+        items += structure.layers().count() + structure.sizes().count();
+        let frame = Descriptor::parse(payload, None).and_then(|descriptor| descriptor.frame);
+        items += frame.map_or(0, |frame| frame.references(payload, &structure).count());
+    }
+    items
 }
 
 fn walked_packet(packet: &Packet<'_>) -> usize {

@@ -10,12 +10,9 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 use thiserror::Error;
-use tidegate_protocol::bounded::{List, Text};
-use tidegate_protocol::codec::{decode, request_id};
-use tidegate_protocol::error::{CommandError, ErrorKind};
-use tidegate_protocol::message::{FromWorker, Hello, HelloReply, ToWorker};
+use tidegate_protocol::exit;
+use tidegate_protocol::message::FromWorker;
 use tidegate_protocol::request::Command;
-use tidegate_protocol::{PROTOCOL_VERSION, exit};
 
 use crate::base::pool::Pool;
 use crate::base::time::Time;
@@ -24,6 +21,7 @@ use crate::moderation::Moderation;
 use crate::network::{Datagram, Network};
 use crate::outbox::Outbox;
 use crate::random::Random;
+use crate::session::{Heard, Session, hello, say};
 use crate::settings::Settings;
 use crate::sys::clock::{Clock, Moment, sharpen_timers};
 use crate::sys::limits::raise_open_files;
@@ -43,7 +41,7 @@ pub struct EventLoop {
     core: Core,
     moderation: Moderation,
     arrived: Vec<Datagram>,
-    greeted: bool,
+    session: Session,
     housekeeping: Housekeeping,
 }
 
@@ -116,10 +114,10 @@ impl EventLoop {
             core,
             moderation: Moderation::new(settings.batch_interval),
             arrived: Vec::new(),
-            greeted: false,
+            session: Session::new(),
             housekeeping,
         };
-        event_loop.shell.say(&hello());
+        event_loop.shell.say(&hello(std::process::id()));
         Ok(event_loop)
     }
 
@@ -227,8 +225,8 @@ impl EventLoop {
             if !self.takes_requests() {
                 break;
             }
-            let message = match self.shell.pipe.next_frame() {
-                Ok(Some(frame)) => decode::<ToWorker>(frame).map_err(|error| (request_id(frame), error)),
+            let heard = match self.shell.pipe.next_frame() {
+                Ok(Some(content)) => self.session.on_frame(content, &mut self.core.outbox),
                 Ok(None) => break,
                 Err(InputEnd::Closed) => return Next::End(exit::CLOSED),
                 Err(InputEnd::Broken(framing)) => {
@@ -237,17 +235,9 @@ impl EventLoop {
                 }
             };
             self.shell.counters.requests += 1;
-            match message {
-                Ok(ToWorker::HelloReply(reply)) => {
-                    if let Next::End(code) = self.on_hello(&reply) {
-                        return Next::End(code);
-                    }
-                }
-                Ok(ToWorker::Request { id, .. }) if !self.greeted => {
-                    let error = CommandError::new(ErrorKind::InvalidState, "greet with HelloReply first");
-                    self.core.outbox.respond(id, Err(error));
-                }
-                Ok(ToWorker::Request { id, command }) => {
+            match heard {
+                Heard::Nothing => {}
+                Heard::Request(id, command) => {
                     if wants_report(&command) {
                         self.core.report(&self.shell);
                     }
@@ -255,27 +245,15 @@ impl EventLoop {
                         worker.on_request(id, command, turn);
                     });
                 }
-                Err((id, error)) => {
-                    let error = CommandError::new(ErrorKind::Malformed, error.to_string());
-                    self.core.outbox.respond(id, Err(error));
+                Heard::End(code, words) => {
+                    self.last_words(&words);
+                    return Next::End(code);
                 }
             }
             if !self.core.outbox.is_empty() {
                 self.core.queue_output(&mut self.shell.pipe);
             }
         }
-        Next::Turn
-    }
-
-    fn on_hello(&mut self, reply: &HelloReply) -> Next {
-        if reply.protocol_version != PROTOCOL_VERSION {
-            self.last_words(&format!(
-                "the host ({}) speaks protocol version {}, this worker {PROTOCOL_VERSION}; use packages of one release",
-                &*reply.host, reply.protocol_version
-            ));
-            return Next::End(exit::BROKEN_FRAMING);
-        }
-        self.greeted = true;
         Next::Turn
     }
 
@@ -411,14 +389,7 @@ impl Core {
     fn queue_output(&mut self, pipe: &mut ControlPipe) {
         while pipe.has_room() {
             let Some(message) = self.outbox.pop() else { break };
-            if pipe.queue(&message).is_err()
-                && let FromWorker::Response { id, .. } = message
-            {
-                let error =
-                    CommandError::new(ErrorKind::LimitReached, "the answer does not fit a frame of 4 MiB");
-                let queued = pipe.queue(&FromWorker::Response { id, result: Err(error) });
-                debug_assert!(queued.is_ok(), "a short answer fits");
-            }
+            say(message, |message| pipe.queue(message));
         }
     }
 }
@@ -474,15 +445,6 @@ impl Housekeeping {
 /// Whether a request asks for what only the shell knows.
 fn wants_report(command: &Command) -> bool {
     matches!(command, Command::DumpWorker | Command::GetMetrics | Command::GetResourceUsage)
-}
-
-fn hello() -> FromWorker {
-    FromWorker::Hello(Hello {
-        protocol_version: PROTOCOL_VERSION,
-        worker_version: Text::clipped(env!("CARGO_PKG_VERSION")),
-        pid: std::process::id(),
-        features: List::new(),
-    })
 }
 
 const SIGNALS: Token = Token(usize::MAX - 2);

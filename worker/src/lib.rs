@@ -4,6 +4,7 @@
 //! upper ones (`tests/tests/tidy.rs` holds them to it; `worker/README.md` tells a packet's whole path):
 //!
 //! * shell: [`event_loop`], [`sys`], [`settings`], [`moderation`]: the only I/O, the only clock
+//! * [`session`]: frames to requests, messages to frames; [`worker`]: the core's entry points
 //! * root of the pure part: [`turn`], [`outbox`], [`network`], [`random`], [`counters`]
 //! * engines, one protocol each, sans-I/O: [`stream`]
 //! * wire, bytes to values and back: [`rtp`], [`rtcp`]
@@ -20,6 +21,7 @@ pub mod outbox;
 pub mod random;
 pub mod rtcp;
 pub mod rtp;
+pub mod session;
 pub mod settings;
 mod start;
 pub mod stream;

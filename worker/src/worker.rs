@@ -14,15 +14,19 @@ use tidegate_protocol::ids::RequestId;
 use tidegate_protocol::message::{LogLevel, LogTag};
 use tidegate_protocol::request::Command;
 
+use crate::base::pool::Pool;
 use crate::base::time::Time;
 use crate::control::{self, Subject};
 use crate::counters::ShellReport;
+use crate::media::audit;
 use crate::media::deadline::Deadline;
 use crate::media::transport::rtcp;
 use crate::media::{Tables, TransportKey, forward, memory, producer, receive, transport};
 use crate::network::Datagram;
 use crate::random::Random;
 use crate::turn::Turn;
+
+pub use crate::media::audit::Audit;
 
 /// All state of a worker but packet memory, sockets and what waits to leave.
 #[derive(Debug)]
@@ -159,6 +163,16 @@ impl Worker {
     /// Defects of ours that were contained so far.
     pub fn panics_contained(&self) -> u64 {
         self.panics.total
+    }
+
+    /// Looks at everything that the worker believes, changing nothing. For tests, between two turns: it is slow.
+    pub fn audit(&self, pool: &Pool) -> Audit {
+        audit::audit(&self.tables, pool)
+    }
+
+    /// How many sockets the worker believes to be open.
+    pub fn open_sockets(&self) -> usize {
+        self.tables.sockets.len()
     }
 
     /// After a panic: whatever transport was in hand may be in any state, so it goes.

@@ -176,9 +176,11 @@ impl Connection {
         self.last_id.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// The first of `count` SSRCs in a row that this worker did not use before (within the last 100 million).
-    /// They come in order from a random one on, because random ones would collide: at 1,000 in one time of 2,000.
-    pub(crate) fn new_ssrcs(&self, count: u32) -> u32 {
+    /// The first of `count` SSRCs in a row, 16 at most, that this worker did not use before (within the last 100
+    /// million). They come in order from a random one on, because random ones would collide: at 1,000 in one time of
+    /// 2,000.
+    pub(crate) fn new_ssrcs(&self, count: usize) -> u32 {
+        let count = u32::try_from(count).map_or(SSRCS_IN_A_ROW_MAX, |count| count.min(SSRCS_IN_A_ROW_MAX));
         let first = self.next_ssrc.fetch_add(count, Ordering::Relaxed) % (SSRCS - SSRCS_IN_A_ROW_MAX);
         SSRC_MIN + first
     }

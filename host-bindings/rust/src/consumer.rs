@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, Mutex, Weak};
 
-use tidegate_protocol::bounded::List;
+use tidegate_protocol::bounded::{List, Text};
 use tidegate_protocol::dump::ConsumerDump;
+use tidegate_protocol::error::ErrorKind;
 use tidegate_protocol::event::{ConsumerScore, Event as WireEvent};
 use tidegate_protocol::ids::ConsumerId;
-use tidegate_protocol::ortc;
+use tidegate_protocol::ortc::dictionary::{MediaKind, RtpCapabilities, RtpParameters};
+use tidegate_protocol::ortc::{self, ConsumerEncodings, OrtcError};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
-use tidegate_protocol::rtp::{self as wire, MediaKind, RtpType};
+use tidegate_protocol::rtp::RtpType;
 use tidegate_protocol::stats::ConsumerStats;
 
 use crate::connection::Target;
@@ -17,7 +19,6 @@ use crate::entity::{CloseReason, Entity, EntityEvent};
 use crate::error::RequestError;
 use crate::events::{Event, Events};
 use crate::producer::{Producer, ProducerInner};
-use crate::rtp::RtpParameters;
 use crate::sync::lock;
 use crate::transport::TransportInner;
 
@@ -26,19 +27,35 @@ use crate::transport::TransportInner;
 pub struct ConsumerOptions {
     /// What it consumes; must belong to the same router.
     pub producer: Producer,
-    /// What the peer receives. `None` takes the producer's codecs, payload types and header extensions as they are,
-    /// with one stream of a random SSRC (and the next one for retransmissions, if the producer has RTX).
-    pub rtp_parameters: Option<RtpParameters>,
+    /// What the peer can receive. It gets the codecs and header extensions that it shares with the producer, by the
+    /// router's payload types and ids; the feedback named here is what it may send.
+    pub rtp_capabilities: RtpCapabilities,
     /// Starts paused; false by default. Resume it when the peer is ready, so that no key frame is lost.
     pub paused: bool,
     /// Opus packets of silence are not forwarded; false by default.
     pub ignore_dtx: bool,
+    /// Media identification (RFC 9143), 1 to 32 bytes, which must be unique within the transport. `None` takes the
+    /// next number of the transport, from 0 on.
+    pub mid: Option<String>,
+    /// Whether lost packets are sent again when the peer asks with NACK, if it can: as RTX where its capabilities
+    /// have it, else as they were. `None` means yes for video, no for audio.
+    pub enable_rtx: Option<bool>,
+    /// All streams of the producer side by side, instead of one that switches between them, and no MID.
+    pub pipe: bool,
 }
 
 impl ConsumerOptions {
-    /// The producer as it is, not paused.
-    pub fn new(producer: &Producer) -> Self {
-        Self { producer: producer.clone(), rtp_parameters: None, paused: false, ignore_dtx: false }
+    /// What `rtp_capabilities` allow of a producer, not paused.
+    pub fn new(producer: &Producer, rtp_capabilities: RtpCapabilities) -> Self {
+        Self {
+            producer: producer.clone(),
+            rtp_capabilities,
+            paused: false,
+            ignore_dtx: false,
+            mid: None,
+            enable_rtx: None,
+            pipe: false,
+        }
     }
 }
 
@@ -70,23 +87,19 @@ impl Consumer {
         transport.entity.ensure_open()?;
         let producer = &options.producer.inner;
         producer.entity.ensure_open()?;
-        let rtp_parameters = match &options.rtp_parameters {
-            Some(given) => given.try_into()?,
-            None => {
-                let ssrc = transport.entity.connection.new_ssrcs(2);
-                ortc::consumer_parameters(&producer.rtp_parameters, ssrc)
-            }
-        };
-        let inner = ConsumerInner::new(transport, &options, rtp_parameters.clone());
-        let mapped = producer.mapping.encodings.iter().map(|encoding| encoding.mapped_ssrc);
+        let rtp_parameters = negotiate(transport, &options)?;
+        let wire_parameters = ortc::to_wire(&rtp_parameters)?;
+        let inner = ConsumerInner::new(transport, &options, rtp_parameters);
+        let consumable = &producer.consumable_rtp_parameters.encodings;
+        let consumable_ssrcs = List::first_of(consumable.iter().filter_map(|encoding| encoding.ssrc));
         let command = Command::Consume {
             transport: transport.wire_id(),
             consumer: inner.wire_id(),
             producer: producer.wire_id(),
             kind: producer.kind,
-            rtp_parameters,
-            consumer_type: producer.rtp_type(),
-            consumable_ssrcs: List::first_of(mapped),
+            rtp_parameters: wire_parameters,
+            consumer_type: inner.consumer_type,
+            consumable_ssrcs,
             paused: options.paused,
             ignore_dtx: options.ignore_dtx,
         };
@@ -122,8 +135,8 @@ impl Consumer {
     }
 
     /// What the peer receives: all that an SDP needs.
-    pub fn rtp_parameters(&self) -> RtpParameters {
-        (&self.inner.rtp_parameters).into()
+    pub fn rtp_parameters(&self) -> &RtpParameters {
+        &self.inner.rtp_parameters
     }
 
     /// Whether it is paused itself.
@@ -216,13 +229,45 @@ impl EntityEvent for ConsumerEvent {
     }
 }
 
+/// What the peer will receive.
+fn negotiate(transport: &TransportInner, options: &ConsumerOptions) -> Result<RtpParameters, OrtcError> {
+    let mid = if options.pipe { None } else { options.mid.clone() };
+    check_mid(mid.as_deref())?;
+    let producer = &options.producer.inner;
+    let consumable = &producer.consumable_rtp_parameters;
+    let (connection, streams) = (&transport.entity.connection, consumable.encodings.len());
+    let (ssrc, encodings) = if options.pipe {
+        let ssrc = connection.new_ssrcs(streams);
+        (ssrc, ConsumerEncodings::All { rtx_ssrc: connection.new_ssrcs(streams) })
+    } else {
+        // RTX has the one after the stream's.
+        (connection.new_ssrcs(2), ConsumerEncodings::One)
+    };
+    let enable_rtx = options.enable_rtx.unwrap_or(producer.kind == MediaKind::Video);
+    let decided = ortc::ConsumerOptions { ssrc, enable_rtx, mid, encodings };
+    let mut rtp_parameters = ortc::consumer_rtp_parameters(consumable, &options.rtp_capabilities, &decided)?;
+    if !options.pipe {
+        rtp_parameters.mid.get_or_insert_with(|| transport.new_mid());
+    }
+    Ok(rtp_parameters)
+}
+
+fn check_mid(mid: Option<&str>) -> Result<(), OrtcError> {
+    let message = match mid.map(Text::<32>::try_from) {
+        Some(Ok(text)) if text.is_empty() => "the MID is empty; leave it out or give one".to_owned(),
+        Some(Err(too_long)) => too_long.to_string(),
+        _ => return Ok(()),
+    };
+    Err(OrtcError { kind: ErrorKind::InvalidArgument, field: "mid".to_owned(), message })
+}
+
 /// The consumer itself.
 #[derive(Debug)]
 pub(crate) struct ConsumerInner {
     entity: Entity<ConsumerEvent>,
     kind: MediaKind,
     consumer_type: RtpType,
-    rtp_parameters: wire::RtpParameters,
+    rtp_parameters: RtpParameters,
     producer_id: String,
     producer: Weak<ProducerInner>,
     transport: Arc<TransportInner>,
@@ -242,7 +287,7 @@ impl ConsumerInner {
     fn new(
         transport: &Arc<TransportInner>,
         options: &ConsumerOptions,
-        rtp_parameters: wire::RtpParameters,
+        rtp_parameters: RtpParameters,
     ) -> Arc<Self> {
         let producer = &options.producer;
         let state = State {
@@ -254,7 +299,7 @@ impl ConsumerInner {
         let inner = Arc::new(Self {
             entity: Entity::new("consumer", &transport.entity.connection),
             kind: producer.kind(),
-            consumer_type: producer.rtp_type(),
+            consumer_type: if options.pipe { RtpType::Pipe } else { producer.rtp_type() },
             rtp_parameters,
             producer_id: producer.id().to_owned(),
             producer: Arc::downgrade(&producer.inner),

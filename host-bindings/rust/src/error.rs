@@ -1,7 +1,7 @@
 //! Everything that can go wrong for an application, as types.
 //!
 //! Knows sentences. Does not know pipes or entities. Every variant says who must act: the application
-//! ([`RequestError::InvalidOption`], [`RequestError::Refused`]), whoever installed it ([`SpawnError`]), or nobody any
+//! ([`RequestError::Negotiation`], [`RequestError::InvalidOption`], [`RequestError::Refused`]), whoever installed it ([`SpawnError`]), or nobody any
 //! more ([`RequestError::WorkerClosed`]).
 
 use std::fmt;
@@ -13,6 +13,7 @@ use std::time::Duration;
 use tidegate_protocol::bounded::{List, Text, TooLong};
 use tidegate_protocol::error::{CommandError, ErrorKind};
 use tidegate_protocol::exit;
+use tidegate_protocol::ortc::OrtcError;
 
 /// Why a worker could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +95,11 @@ pub enum RequestError {
     /// The worker refused; the sentence says what to do.
     #[error("{0}")]
     Refused(#[from] CommandError),
+    /// RTP parameters or capabilities are wrong, or do not fit those of the router or the producer. The sentence names
+    /// the field (in the dictionaries' spelling, for example `rtpParameters.codecs[1].payloadType`) and says what to
+    /// do. The worker was not asked.
+    #[error("{0}")]
+    Negotiation(#[from] OrtcError),
     /// An option cannot be sent.
     #[error("invalid option: {0}")]
     InvalidOption(#[from] InvalidOption),
@@ -105,10 +111,11 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// The class of the worker's refusal; `None` for every other failure.
+    /// The class of the refusal, by the worker or by negotiation; `None` for every other failure.
     pub fn kind(&self) -> Option<ErrorKind> {
         match self {
             Self::Refused(error) => Some(error.kind),
+            Self::Negotiation(error) => Some(error.kind),
             _ => None,
         }
     }
@@ -121,7 +128,7 @@ pub enum InvalidOption {
     /// Too many elements or bytes.
     #[error("{field}: {too_long}")]
     TooLong {
-        /// Which field, for example `rtp_parameters.codecs`.
+        /// Which field, for example `listen_info.announced_address`.
         field: &'static str,
         /// How many there were, how many are allowed.
         too_long: TooLong,

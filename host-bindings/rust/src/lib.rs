@@ -16,7 +16,8 @@
 //!
 //! async fn relay() -> Result<(), Box<dyn std::error::Error>> {
 //!     let worker = Worker::spawn(WorkerSettings::default()).await?;
-//!     let router = worker.create_router(RouterOptions::default()).await?;
+//!     let codecs = vec![RtpCodecCapability::vp8(), RtpCodecCapability::opus()];
+//!     let router = worker.create_router(RouterOptions::new(codecs)).await?;
 //!
 //!     let here = ListenInfo::new(Ipv4Addr::LOCALHOST);
 //!     let camera = PlainTransportOptions::new(here.clone().with_port(5004)).with_comedia();
@@ -30,7 +31,9 @@
 //!
 //!     let player = router.create_plain_transport(PlainTransportOptions::new(here)).await?;
 //!     player.connect(PlainConnectOptions::new(Ipv4Addr::LOCALHOST, 6004)).await?;
-//!     let consumer = player.consume(ConsumerOptions::new(&producer)).await?;
+//!     // A player that takes whatever it is sent; one that does not states its own capabilities.
+//!     let capabilities = router.rtp_capabilities().plain();
+//!     let consumer = player.consume(ConsumerOptions::new(&producer, capabilities)).await?;
 //!     println!("write an SDP from {:#?}", consumer.rtp_parameters());
 //!
 //!     let mut events = consumer.events();
@@ -39,6 +42,24 @@
 //!     }
 //!     Ok(())
 //! }
+//! ```
+//!
+//! # Negotiation
+//!
+//! Who sends and who receives need not agree on payload types, header extension ids and SSRCs: a router has its own
+//! ([`Router::rtp_capabilities`], from the [`media_codecs`](RouterOptions::media_codecs) it was made for), producers
+//! are translated into them, and every consumer is made of what its peer can do. All of it is computed here, by the pure
+//! functions of [`ortc`]; the worker only sees what came out. The dictionaries are mediasoup's, in JSON too (`serde`).
+//!
+//! ```
+//! # use tidegate::*;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Consumers receive what their router chooses, unless it is told.
+//! let codecs = [RtpCodecCapability::vp8().with_payload_type(101), RtpCodecCapability::opus()];
+//! let router = ortc::router_rtp_capabilities(&codecs)?;
+//! assert_eq!(router.codecs[0].preferred_payload_type, Some(101));
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! # Handles
@@ -58,7 +79,8 @@
 //!
 //! Every request ends: with the worker's answer, with a typed refusal ([`RequestError::Refused`]) that says what to do,
 //! after [`request_timeout`](WorkerSettings::request_timeout), or at once with [`RequestError::WorkerClosed`] and the
-//! exit status when the worker dies ([`Worker::died`]). A creation whose future is dropped is undone. At most 256 requests
+//! exit status when the worker dies ([`Worker::died`]). Parameters and capabilities that are wrong are refused before
+//! anything is sent ([`RequestError::Negotiation`]). A creation whose future is dropped is undone. At most 256 requests
 //! wait to be written; more wait in their callers. An answer takes effect before events that the worker sent after it.
 //! [`Events`] says what happens to slow listeners.
 //!
@@ -78,7 +100,6 @@ mod process;
 mod producer;
 mod random;
 mod router;
-mod rtp;
 mod settings;
 mod sync;
 #[cfg(test)]
@@ -94,10 +115,6 @@ pub use options::{ListenInfo, PlainConnectOptions, PlainTransportOptions};
 pub use output::OutputStream;
 pub use producer::{Producer, ProducerEvent, ProducerOptions};
 pub use router::{Router, RouterEvent, RouterOptions};
-pub use rtp::{
-    ParameterValue, RtcpFeedback, RtcpParameters, RtpCodecParameters, RtpEncodingParameters,
-    RtpHeaderExtensionParameters, RtpParameters,
-};
 pub use settings::{WorkerBin, WorkerSettings};
 pub use transport::{PlainTransport, TransportEvent};
 pub use worker::{UpdateSettings, Worker, WorkerEvent};
@@ -105,6 +122,17 @@ pub use worker::{UpdateSettings, Worker, WorkerEvent};
 pub use tidegate_protocol::error::{CommandError, ErrorKind};
 pub use tidegate_protocol::event::{ConsumerScore, StreamScore};
 pub use tidegate_protocol::message::{LogLevel, LogTag};
-pub use tidegate_protocol::rtp::{MediaKind, RtpType};
+pub use tidegate_protocol::ortc::dictionary::{
+    MediaKind, ParameterValue, RtcpFeedback, RtcpParameters, RtpCapabilities, RtpCodecCapability,
+    RtpCodecParameters, RtpEncodingParameters, RtpHeaderExtension, RtpHeaderExtensionDirection,
+    RtpHeaderExtensionParameters, RtpParameters, Rtx,
+};
+pub use tidegate_protocol::ortc::{OrtcError, ScalabilityMode, supported_rtp_capabilities};
+pub use tidegate_protocol::rtp::RtpType;
 pub use tidegate_protocol::transport::{ListenPort, Protocol, TransportTuple};
-pub use tidegate_protocol::{bounded, dump, exit, ids, metrics, stats};
+pub use tidegate_protocol::{bounded, dump, exit, ids, metrics, ortc, stats};
+
+/// The layers that a scalability mode such as `L3T3_KEY` stands for; one of each for a text that is none.
+pub fn parse_scalability_mode(text: &str) -> ScalabilityMode {
+    ScalabilityMode::parse(text)
+}

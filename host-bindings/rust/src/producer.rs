@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
-use tidegate_protocol::bounded::Text;
 use tidegate_protocol::dump::ProducerDump;
 use tidegate_protocol::event::{Event as WireEvent, StreamScore};
 use tidegate_protocol::ids::ProducerId;
-use tidegate_protocol::ortc;
+use tidegate_protocol::ortc::dictionary::{MediaKind, RtpCapabilities, RtpParameters};
+use tidegate_protocol::ortc::{self, OrtcError};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
-use tidegate_protocol::rtp::{self as wire, MediaKind, RtpMapping, RtpType};
+use tidegate_protocol::rtp::{RtpMapping, RtpType};
 use tidegate_protocol::stats::RtpStreamStats;
 
 use crate::connection::Target;
@@ -19,7 +19,6 @@ use crate::consumer::ConsumerInner;
 use crate::entity::{Children, CloseReason, Entity, EntityEvent};
 use crate::error::RequestError;
 use crate::events::{Event, Events};
-use crate::rtp::RtpParameters;
 use crate::sync::lock;
 use crate::transport::TransportInner;
 
@@ -28,7 +27,8 @@ use crate::transport::TransportInner;
 pub struct ProducerOptions {
     /// Audio or video.
     pub kind: MediaKind,
-    /// What the peer sends. An empty CNAME is replaced by a random one.
+    /// What the peer sends; only feedback that is named here is sent to it. All producers of a transport get the CNAME
+    /// of the first one, or a random one if that has none.
     pub rtp_parameters: RtpParameters,
     /// Starts paused; false by default.
     pub paused: bool,
@@ -67,22 +67,18 @@ impl Producer {
         options: ProducerOptions,
     ) -> Result<Self, RequestError> {
         transport.entity.ensure_open()?;
-        let mut rtp_parameters = wire::RtpParameters::try_from(&options.rtp_parameters)?;
-        if rtp_parameters.rtcp.cname.is_empty() {
-            rtp_parameters.rtcp.cname = Text::clipped(transport.cname());
-        }
-        let encodings = u32::try_from(rtp_parameters.encodings.len()).unwrap_or(u32::MAX);
-        let mapped_ssrc = transport.entity.connection.new_ssrcs(encodings);
-        let mapping = ortc::identity_mapping(&rtp_parameters, mapped_ssrc);
+        let negotiated = Negotiated::new(transport, &options)?;
+        let rtp_parameters = ortc::to_wire(&negotiated.rtp_parameters)?;
+        let rtp_mapping = negotiated.mapping.clone();
         let delay_ms = u32::try_from(options.key_frame_request_delay.as_millis()).unwrap_or(u32::MAX);
 
-        let inner = ProducerInner::new(transport, &options, rtp_parameters.clone(), mapping.clone());
+        let inner = ProducerInner::new(transport, &options, negotiated);
         let command = Command::Produce {
             transport: transport.wire_id(),
             producer: inner.wire_id(),
             kind: options.kind,
             rtp_parameters,
-            rtp_mapping: mapping,
+            rtp_mapping,
             paused: options.paused,
             key_frame_request_delay_ms: delay_ms,
         };
@@ -116,9 +112,15 @@ impl Producer {
         self.inner.rtp_type()
     }
 
-    /// What the peer sends, CNAME filled in.
-    pub fn rtp_parameters(&self) -> RtpParameters {
-        (&self.inner.rtp_parameters).into()
+    /// What the peer sends, with the CNAME of the transport.
+    pub fn rtp_parameters(&self) -> &RtpParameters {
+        &self.inner.rtp_parameters
+    }
+
+    /// The same as the router's consumers see it: with the router's payload types, feedback, RTX and header
+    /// extensions, and with SSRCs that only the router knows.
+    pub fn consumable_rtp_parameters(&self) -> &RtpParameters {
+        &self.inner.consumable_rtp_parameters
     }
 
     /// Whether it is paused.
@@ -184,13 +186,33 @@ impl EntityEvent for ProducerEvent {
     }
 }
 
+/// What is known of a producer before the worker is asked.
+struct Negotiated {
+    rtp_parameters: RtpParameters,
+    consumable: RtpParameters,
+    mapping: RtpMapping,
+}
+
+impl Negotiated {
+    fn new(transport: &TransportInner, options: &ProducerOptions) -> Result<Self, OrtcError> {
+        let router: &RtpCapabilities = &transport.router.capabilities();
+        let mut rtp_parameters = options.rtp_parameters.clone();
+        let mapped_ssrc = transport.entity.connection.new_ssrcs(rtp_parameters.encodings.len());
+        let mapping = ortc::producer_mapping(options.kind, &rtp_parameters, router, mapped_ssrc)?;
+        let cname = &mut rtp_parameters.rtcp.cname;
+        *cname = transport.cname(cname).to_owned();
+        let consumable = ortc::consumable_rtp_parameters(options.kind, &rtp_parameters, router, &mapping)?;
+        Ok(Self { rtp_parameters, consumable, mapping })
+    }
+}
+
 /// The producer itself.
 #[derive(Debug)]
 pub(crate) struct ProducerInner {
     pub(crate) entity: Entity<ProducerEvent>,
     pub(crate) kind: MediaKind,
-    pub(crate) rtp_parameters: wire::RtpParameters,
-    pub(crate) mapping: RtpMapping,
+    rtp_parameters: RtpParameters,
+    pub(crate) consumable_rtp_parameters: RtpParameters,
     pub(crate) transport: Arc<TransportInner>,
     pub(crate) consumers: Children<ConsumerInner>,
     producer_type: OnceLock<RtpType>,
@@ -200,17 +222,12 @@ pub(crate) struct ProducerInner {
 
 impl ProducerInner {
     /// A producer that the worker does not know yet.
-    fn new(
-        transport: &Arc<TransportInner>,
-        options: &ProducerOptions,
-        rtp_parameters: wire::RtpParameters,
-        mapping: RtpMapping,
-    ) -> Arc<Self> {
+    fn new(transport: &Arc<TransportInner>, options: &ProducerOptions, negotiated: Negotiated) -> Arc<Self> {
         let inner = Arc::new(Self {
             entity: Entity::new("producer", &transport.entity.connection),
             kind: options.kind,
-            rtp_parameters,
-            mapping,
+            rtp_parameters: negotiated.rtp_parameters,
+            consumable_rtp_parameters: negotiated.consumable,
             transport: Arc::clone(transport),
             consumers: Children::default(),
             producer_type: OnceLock::new(),

@@ -1,9 +1,11 @@
 //! A router: its transports' producers and consumers see one another.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tidegate_protocol::dump::RouterDump;
 use tidegate_protocol::ids::RouterId;
+use tidegate_protocol::ortc::dictionary::{RtpCapabilities, RtpCodecCapability};
+use tidegate_protocol::ortc::{self, OrtcError};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 
@@ -11,13 +13,26 @@ use crate::entity::{Children, CloseReason, Entity, EntityEvent};
 use crate::error::RequestError;
 use crate::events::{Event, Events};
 use crate::options::PlainTransportOptions;
+use crate::producer::Producer;
+use crate::sync::lock;
 use crate::transport::{PlainTransport, TransportInner};
 use crate::worker::WorkerInner;
 
-/// How to make a router. There is nothing to choose yet: media codecs come with negotiation.
+/// How to make a router.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RouterOptions {}
+pub struct RouterOptions {
+    /// The codecs that it can forward, of those in [`supported_rtp_capabilities`](crate::supported_rtp_capabilities).
+    /// Video codecs get their RTX by themselves. Consumers receive the payload types stated here, or else those that
+    /// the router chooses: 100 to 127, then 96 to 99, in this order.
+    pub media_codecs: Vec<RtpCodecCapability>,
+}
+
+impl RouterOptions {
+    /// For these codecs.
+    pub fn new(media_codecs: Vec<RtpCodecCapability>) -> Self {
+        Self { media_codecs }
+    }
+}
 
 /// Forwards from producers to consumers; what one room is to an application. A handle; clones mean the same router,
 /// which closes when the last one is dropped, those of everything in it included.
@@ -35,9 +50,17 @@ pub enum RouterEvent {
 }
 
 impl Router {
-    pub(crate) async fn create(worker: &Arc<WorkerInner>, _: RouterOptions) -> Result<Self, RequestError> {
-        let entity = Entity::new("router", &worker.connection);
-        let inner = RouterInner { entity, transports: Children::default(), worker: Arc::clone(worker) };
+    pub(crate) async fn create(
+        worker: &Arc<WorkerInner>,
+        options: RouterOptions,
+    ) -> Result<Self, RequestError> {
+        let capabilities = ortc::router_rtp_capabilities(&options.media_codecs)?;
+        let inner = RouterInner {
+            entity: Entity::new("router", &worker.connection),
+            transports: Children::default(),
+            capabilities: Mutex::new(Arc::new(capabilities)),
+            worker: Arc::clone(worker),
+        };
         let router = Self { inner: Arc::new(inner) };
         let inner = &router.inner;
         worker.routers.insert(inner.entity.number, inner);
@@ -54,6 +77,32 @@ impl Router {
     /// Its number in dumps and statistics.
     pub fn wire_id(&self) -> RouterId {
         self.inner.wire_id()
+    }
+
+    /// What it can forward: its media codecs with payload types and RTX, and header extensions. What endpoints are
+    /// given to make their parameters and capabilities from; a plain peer that takes whatever it is sent has these
+    /// themselves, or their [`plain`](RtpCapabilities::plain) part.
+    pub fn rtp_capabilities(&self) -> RtpCapabilities {
+        RtpCapabilities::clone(&self.inner.capabilities())
+    }
+
+    /// Whether an endpoint with these capabilities can consume a producer of this router; false also when the
+    /// producer is closed or another router's, or the capabilities are wrong in themselves. The worker is not asked.
+    pub fn can_consume(&self, producer: &Producer, rtp_capabilities: &RtpCapabilities) -> bool {
+        let inner = &producer.inner;
+        Arc::ptr_eq(&inner.transport.router, &self.inner)
+            && !inner.entity.is_closed()
+            && ortc::can_consume(&inner.consumable_rtp_parameters, rtp_capabilities).unwrap_or(false)
+    }
+
+    /// Replaces the media codecs for producers to come; those that are here stay as they are. The worker is not asked.
+    ///
+    /// # Errors
+    /// A codec that is not supported or contradicts another; nothing is changed.
+    pub fn update_media_codecs(&self, media_codecs: &[RtpCodecCapability]) -> Result<(), OrtcError> {
+        let capabilities = Arc::new(ortc::router_rtp_capabilities(media_codecs)?);
+        *lock(&self.inner.capabilities) = capabilities;
+        Ok(())
     }
 
     /// Makes a transport for RTP over UDP without ICE and DTLS.
@@ -99,12 +148,18 @@ impl EntityEvent for RouterEvent {
 pub(crate) struct RouterInner {
     pub(crate) entity: Entity<RouterEvent>,
     pub(crate) transports: Children<TransportInner>,
+    capabilities: Mutex<Arc<RtpCapabilities>>,
     worker: Arc<WorkerInner>,
 }
 
 impl RouterInner {
     pub(crate) fn wire_id(&self) -> RouterId {
         RouterId(self.entity.number)
+    }
+
+    /// As they are now.
+    pub(crate) fn capabilities(&self) -> Arc<RtpCapabilities> {
+        Arc::clone(&lock(&self.capabilities))
     }
 
     /// Closes it on this side only: the worker knows, or will not hear any more. False when it was closed already.

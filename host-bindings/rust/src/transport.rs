@@ -1,6 +1,7 @@
 //! Transports: where RTP comes in and goes out. Plain ones so far.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use tidegate_protocol::bounded::Text;
@@ -89,11 +90,20 @@ impl PlainTransport {
     }
 
     /// Receives a stream (or several of one source) from the peer.
+    ///
+    /// # Errors
+    /// [`RequestError::Negotiation`] when the parameters are wrong or use a codec that the router does not have;
+    /// [`RequestError::Refused`] when an SSRC, MID or RID is another producer's.
     pub async fn produce(&self, options: ProducerOptions) -> Result<Producer, RequestError> {
         Producer::create(&self.inner, options).await
     }
 
     /// Sends a producer of this router to the peer.
+    ///
+    /// # Errors
+    /// [`RequestError::Negotiation`] when the peer's capabilities are wrong or have none of the producer's codecs: ask
+    /// [`Router::can_consume`](crate::Router::can_consume) first. [`RequestError::Refused`] when the producer is
+    /// another router's.
     pub async fn consume(&self, options: ConsumerOptions) -> Result<Consumer, RequestError> {
         Consumer::create(&self.inner, options).await
     }
@@ -142,7 +152,8 @@ pub(crate) struct TransportInner {
     pub(crate) consumers: Children<ConsumerInner>,
     tuples: Mutex<PlainTuples>,
     cname: OnceLock<String>,
-    router: Arc<RouterInner>,
+    next_mid: AtomicU64,
+    pub(crate) router: Arc<RouterInner>,
 }
 
 impl TransportInner {
@@ -161,6 +172,7 @@ impl TransportInner {
             consumers: Children::default(),
             tuples: Mutex::new(PlainTuples { tuple, rtcp_tuple: None }),
             cname: OnceLock::new(),
+            next_mid: AtomicU64::new(0),
             router: Arc::clone(router),
         });
         let target: Weak<dyn Target> = Arc::<Self>::downgrade(&inner);
@@ -173,9 +185,16 @@ impl TransportInner {
         TransportId(self.entity.number)
     }
 
-    /// The canonical name of its producers that bring none: one a transport, as one peer is one endpoint.
-    pub(crate) fn cname(&self) -> &str {
-        self.cname.get_or_init(random_cname)
+    /// The canonical name of all its producers: the one that the first of them was `given`, or a random one. One peer
+    /// is one endpoint, whose streams are played in step (RFC 3550 6.5.1); browsers name it for some streams only.
+    pub(crate) fn cname(&self, given: &str) -> &str {
+        self.cname.get_or_init(|| if given.is_empty() { random_cname() } else { given.to_owned() })
+    }
+
+    /// The media identification of a consumer that was given none: decimal from 0, eight digits at most, because the
+    /// MID goes out with every packet.
+    pub(crate) fn new_mid(&self) -> String {
+        (self.next_mid.fetch_add(1, Ordering::Relaxed) % MIDS).to_string()
     }
 
     /// Closes it on this side only: the worker knows, or will not hear any more. False when it was closed already.
@@ -240,3 +259,6 @@ impl Drop for TransportInner {
         self.close();
     }
 }
+
+/// How many media identifications a transport gives before it begins again.
+const MIDS: u64 = 100_000_000;

@@ -17,6 +17,7 @@ use super::supported::{
     ABS_SEND_TIME_URI, DEPENDENCY_DESCRIPTOR_ID, DEPENDENCY_DESCRIPTOR_URI, MID_URI, TRANSPORT_CC_URI,
 };
 use super::validate::{consumable_at, kind_of, validate_rtp_capabilities};
+use super::wire::optional_text;
 
 /// What a host decides about a consumer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,8 +76,8 @@ pub fn can_consume(consumable: &RtpParameters, capabilities: &RtpCapabilities) -
 /// (`LnTm`), the largest `maxBitrate`.
 ///
 /// # Errors
-/// `Unsupported` where no media codec is left (exactly when [`can_consume`] is false); `InvalidArgument` as there, and
-/// where RTX would share an SSRC with a stream.
+/// `Unsupported` where no media codec is left (exactly when [`can_consume`] is false); `InvalidArgument` as there, for a
+/// MID that the wire does not take, and where RTX would share an SSRC with a stream.
 pub fn consumer_rtp_parameters(
     consumable: &RtpParameters,
     capabilities: &RtpCapabilities,
@@ -84,6 +85,7 @@ pub fn consumer_rtp_parameters(
 ) -> Result<RtpParameters, OrtcError> {
     validate_rtp_capabilities(capabilities)?;
     consumable_at(CONSUMABLE, consumable)?;
+    check_mid(options.mid.as_deref())?;
     let mut codecs = shared_codecs(consumable, capabilities, options.enable_rtx);
     if codecs.is_empty() {
         return Err(OrtcError::unsupported(
@@ -137,6 +139,14 @@ pub fn pipe_consumer_rtp_parameters(
 }
 
 const CONSUMABLE: &str = "consumableRtpParameters";
+
+fn check_mid(mid: Option<&str>) -> Result<(), OrtcError> {
+    let field = "options.mid";
+    if mid == Some("") {
+        return Err(OrtcError::invalid(field, "the MID is empty; leave it out or give one"));
+    }
+    optional_text::<32>(mid, || field.to_owned()).map(drop)
+}
 
 /// Codecs that the endpoint has too; RTX only with its media codec.
 fn shared_codecs(

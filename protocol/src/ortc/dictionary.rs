@@ -186,12 +186,38 @@ pub struct Rtx {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RtcpParameters {
-    /// Canonical name (RFC 3550 6.5.1), 255 bytes at most; an empty one is replaced by a random one of the
-    /// producer's transport.
+    /// Canonical name (RFC 3550 6.5.1), 255 bytes at most. The host gives a transport's producers the first one's, or
+    /// a random one if that is empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub cname: String,
     /// Whether reduced-size RTCP (RFC 5506) may be sent.
     pub reduced_size: bool,
+}
+
+impl RtpCapabilities {
+    /// The codecs alone: what an endpoint has that knows RTP/AVP (RFC 3551) and nothing beyond it. It is sent no RTX
+    /// and no header extensions, and its consumers remember nothing for the sake of lost packets.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        for codec in &mut self.codecs {
+            codec.rtcp_feedback.clear();
+        }
+        self.without_rtx().without_header_extensions()
+    }
+
+    /// Without retransmission formats (RFC 4588): an endpoint that sends NACK gets lost packets again as they were.
+    #[must_use]
+    pub fn without_rtx(mut self) -> Self {
+        self.codecs.retain(|codec| !codec.is_rtx());
+        self
+    }
+
+    /// Without header extensions.
+    #[must_use]
+    pub fn without_header_extensions(mut self) -> Self {
+        self.header_extensions.clear();
+        self
+    }
 }
 
 impl RtpCodecCapability {
@@ -216,6 +242,15 @@ impl RtpCodecCapability {
     /// Opus in stereo (RFC 7587), as a router's media codec.
     pub fn opus() -> Self {
         Self { channels: Some(2), ..Self::new(MediaKind::Audio, "audio/opus", 48_000) }
+    }
+
+    /// With a payload type of one's own choice, 0 to 127. A router's consumers get it too. Routers hand payload types
+    /// out in the order of their codecs, and RTX of a video codec takes the first free one from 100 on: what a later
+    /// codec wants must not be that.
+    #[must_use]
+    pub fn with_payload_type(mut self, payload_type: u8) -> Self {
+        self.preferred_payload_type = Some(payload_type);
+        self
     }
 
     /// With one more format parameter.

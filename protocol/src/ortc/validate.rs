@@ -232,10 +232,10 @@ fn encodings(parameters: &RtpParameters) -> Result<(), OrtcError> {
         encoding_names(&field, encoding, encodings.len() == 1 && parameters.mid.is_some())?;
         let named = [("ssrc", encoding.ssrc), ("rtx.ssrc", encoding.rtx.map(|rtx| rtx.ssrc))];
         for (name, ssrc) in named {
-            if ssrc.is_some_and(|ssrc| !ssrcs.insert(ssrc)) {
+            if let Some(ssrc) = ssrc.filter(|&ssrc| !ssrcs.insert(ssrc)) {
                 return Err(OrtcError::invalid(
                     format!("{field}.{name}"),
-                    "this SSRC is used twice; give each stream its own",
+                    format!("SSRC {ssrc} is used twice; give each stream its own"),
                 ));
             }
         }

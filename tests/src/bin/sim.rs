@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use clap::Parser;
-use tidegate_tests::clock::monotonic_ns;
+use tidegate_tests::clock::{monotonic_ns, thread_cpu_ns};
 use tidegate_tests::scenarios::runner::{self, Failure};
 use tidegate_tests::scenarios::{ALL, Scenario, Tally, named};
 
@@ -55,8 +55,8 @@ fn main() -> ExitCode {
     let threads =
         arguments.threads.or_else(|| Some(thread::available_parallelism().ok()?.get())).unwrap_or(1);
     println!(
-        "{:24} {:>7} {:>14} {:>12} {:>10} {:>14} {:>7}",
-        "scenario", "seeds", "packet ops", "per second", "virtual s", "checks", "failed"
+        "{:24} {:>7} {:>14} {:>12} {:>12} {:>10} {:>14} {:>7}",
+        "scenario", "seeds", "packet ops", "ops/s", "ops/cpu s", "virtual s", "checks", "failed"
     );
     let mut failures = Vec::new();
     for scenario in scenarios {
@@ -84,6 +84,7 @@ struct Progress {
     done: u64,
     tally: Tally,
     failures: Vec<Failure>,
+    cpu_ns: u64,
 }
 
 fn run_seeds(scenario: &'static Scenario, seeds: &[u64], threads: usize) -> Vec<Failure> {
@@ -91,8 +92,11 @@ fn run_seeds(scenario: &'static Scenario, seeds: &[u64], threads: usize) -> Vec<
     let start = monotonic_ns();
     let work = || {
         while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let cpu_before = thread_cpu_ns();
             let result = runner::run(scenario, *seed);
+            let cpu_ns = thread_cpu_ns().saturating_sub(cpu_before);
             let Ok(mut progress) = progress.lock() else { return };
+            progress.cpu_ns += cpu_ns;
             progress.take(result);
             if progress.done.is_multiple_of(100) {
                 eprintln!("{}: {} of {} seeds", scenario.name, progress.done, seeds.len());
@@ -120,15 +124,17 @@ impl Progress {
     }
 }
 
-/// Operations per second are those of all threads together.
+/// Operations per second are those of all threads together; per second of CPU, what one core does when it has nothing
+/// else to do.
 fn line(scenario: &Scenario, progress: &Progress, seconds: f64) -> String {
     let Tally { packet_operations, virtual_ms, invariant_checks, .. } = progress.tally;
     format!(
-        "{:24} {:>7} {:>14} {:>12.0} {:>10.0} {:>14} {:>7}",
+        "{:24} {:>7} {:>14} {:>12.0} {:>12.0} {:>10.0} {:>14} {:>7}",
         scenario.name,
         progress.done,
         packet_operations,
         packet_operations as f64 / seconds,
+        packet_operations as f64 * 1e9 / progress.cpu_ns.max(1) as f64,
         virtual_ms as f64 / 1e3,
         invariant_checks,
         progress.failures.len()

@@ -116,6 +116,97 @@ pub(super) fn opus(dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
+/// Three bytes of choices, a descriptor and the start of a frame.
+pub(super) fn vp9(dice: &mut Dice) -> Vec<u8> {
+    let mut bytes = dice.bytes(4);
+    if dice.chance(60) {
+        // The structure has a packet in a hundred.
+        bytes[3] &= 0xFD;
+    }
+    let count = dice.below(if bytes[3] & 2 == 0 { 9 } else { 80 });
+    bytes.extend(dice.bytes(count));
+    bytes
+}
+
+/// A single unit, an aggregate or a fragment.
+pub(super) fn h264(dice: &mut Dice) -> Vec<u8> {
+    let kind: u8 = *dice.pick(&[1, 5, 7, 24, 24, 25, 26, 27, 28, 28, 29]).unwrap_or(&24);
+    let mut bytes = vec![0x60 | kind];
+    let head = [0, 2, 2, 2, 1, 3][usize::from(kind.saturating_sub(24))];
+    bytes.extend(dice.bytes(if kind < 24 { 0 } else { head }));
+    let between = [0, 0, 3, 4, 0, 0][usize::from(kind.saturating_sub(24))];
+    units(
+        dice,
+        &mut bytes,
+        between,
+        &[&[0x67], &[0x68], &[0x65, 0x88], &[0x65, 0x08], &[0x41, 0x9A], &[0x06]],
+    );
+    bytes
+}
+
+/// The same of H.265, at times behind PACI.
+pub(super) fn h265(dice: &mut Dice) -> Vec<u8> {
+    let kind = *dice.pick(&[1, 19, 32, 33, 48, 48, 49, 49, 50]).unwrap_or(&48);
+    let mut bytes = vec![kind << 1, 1 + dice.byte() % 4];
+    if kind == 50 {
+        let inner = *dice.pick(&[1, 19, 33, 48, 49, 50]).unwrap_or(&48);
+        let fields = dice.byte() % 6;
+        bytes.extend([inner << 1, fields << 4]);
+        bytes.extend(dice.bytes(fields.into()));
+    }
+    let units_of: [&[u8]; 6] =
+        [&[0x40, 1], &[0x42, 1], &[0x44, 1], &[0x26, 1, 0x80], &[0x26, 1, 0x00], &[0x02, 1, 0xD0]];
+    if kind == 49 {
+        bytes.push((dice.byte() & 0xC0) | *dice.pick(&[1, 19, 33]).unwrap_or(&1));
+    }
+    units(dice, &mut bytes, 0, &units_of);
+    bytes
+}
+
+/// Units behind their sizes, and what else an aggregate has between size and unit.
+fn units(dice: &mut Dice, bytes: &mut Vec<u8>, between: usize, beginnings: &[&[u8]]) {
+    for _ in 0..dice.below(5) {
+        let beginning = dice.pick(beginnings).copied().unwrap_or_default();
+        let more = dice.below(4);
+        let size = u16::try_from(beginning.len() + more).unwrap_or(0);
+        bytes.extend(size.to_be_bytes());
+        bytes.extend(dice.bytes(between));
+        bytes.extend(beginning);
+        bytes.extend(dice.bytes(more));
+    }
+}
+
+/// An aggregation header and the start of an OBU.
+pub(super) fn av1(dice: &mut Dice) -> Vec<u8> {
+    let count = dice.below(14);
+    let mut bytes = dice.bytes(count);
+    if let Some(first) = bytes.first_mut().filter(|_| dice.chance(70)) {
+        *first &= 0x7F;
+    }
+    bytes
+}
+
+/// Five bytes of choices, a value with a structure, and a value that may mean it. The bits of most structures are
+/// drawn; whole ones of senders are in the corpus.
+pub(super) fn dependency_descriptor(dice: &mut Dice) -> Vec<u8> {
+    let count = 8 + dice.below(70);
+    let (head, more) = (dice.bytes(4), dice.below(12));
+    let mut bytes = vec![u8::try_from(count).unwrap_or(0)];
+    bytes.extend(head);
+    let start = bytes.len();
+    bytes.extend(dice.bytes(count));
+    bytes[start + 3] |= 0x80;
+    if dice.chance(60) {
+        // One decode target, and a template or two: else most values end inside the tables.
+        bytes[start + 4] = dice.byte() & 0x03;
+        bytes[start + 5] = dice.byte() & 0x1F | 0xC0;
+    }
+    let template = bytes[start + 3] & 7;
+    bytes.extend([0xC0 | template, 1, 2]);
+    bytes.extend(dice.bytes(more));
+    bytes
+}
+
 /// A compound as our writer makes it.
 pub(super) fn compound(dice: &mut Dice) -> Vec<u8> {
     let mut buffer = [0; COMPOUND_BYTES_MAX];

@@ -4,7 +4,7 @@
 //! corpora and on a bounded number of drawn and mutated inputs (`tests/properties.rs`), by `cargo parser-fuzz` on as
 //! many as one likes, and by the coverage-guided targets in `tests/fuzz`.
 //!
-//! * [`rtp`], [`rtcp`], [`rtcp_write`], [`payload`], [`numbers`]: the wire, against readers of our own
+//! * [`rtp`], [`rtcp`], [`rtcp_write`], [`payload`], [`codecs`], [`dependency_descriptor`], [`numbers`]: the wire, against readers of our own
 //!   (`rtp_expected`, `rtcp_expected`, and the strict ones of [`crate::world`])
 //! * [`protocol`]: frames and messages of the pipe
 //! * [`worker`]: the whole worker in a [`crate::world::World`], bytes read as a script
@@ -13,6 +13,8 @@
 //! Knows public faces only. Invariant: a property is a function of its bytes, and its work is bounded by their number.
 
 pub mod campaign;
+pub mod codecs;
+pub mod dependency_descriptor;
 pub mod inputs;
 pub mod numbers;
 pub mod payload;
@@ -26,6 +28,8 @@ mod drawn;
 mod rtcp_expected;
 mod rtp_expected;
 
+pub use codecs::{av1, h264, h265, vp9};
+pub use dependency_descriptor::dependency_descriptor;
 pub use numbers::serials;
 pub use payload::{opus, vp8};
 pub use protocol::{frames, messages, requests};
@@ -57,6 +61,11 @@ pub const ALL: &[Property] = &[
     property("rtx", rtx, drawn::rtx, 1),
     property("vp8", vp8, drawn::vp8, 1),
     property("opus", opus, drawn::opus, 1),
+    property("vp9", vp9, drawn::vp9, 1),
+    property("h264", h264, drawn::h264, 1),
+    property("h265", h265, drawn::h265, 1),
+    property("av1", av1, drawn::av1, 1),
+    property("dependency_descriptor", dependency_descriptor, drawn::dependency_descriptor, 1),
     property("rtcp_compound", rtcp_compound, drawn::compound, 1),
     property("rtcp_report", rtcp_report, drawn::report, 1),
     property("rtcp_sdes", rtcp_sdes, drawn::sdes, 1),

@@ -1,11 +1,10 @@
-//! Payload descriptors: each against a reader of our own, written from its RFC, and rewriting against reading.
+//! Payloads of VP8 and Opus: each against a reader of our own, written from its RFC, and rewriting against reading.
 //!
 //! Knows the public face of `tidegate_worker::rtp::payload`. Called through [`super::ALL`].
 //! Invariant: a property panics only where the worker is wrong, whatever the bytes are.
 
 use tidegate_worker::base::sequence::{Serial8, Serial15};
-use tidegate_worker::rtp::payload::opus;
-use tidegate_worker::rtp::payload::vp8::{self, PictureId};
+use tidegate_worker::rtp::payload::{PictureId, opus, vp8};
 
 /// VP8 (RFC 7741 4.2): the first three bytes are the numbers to write, the others a payload.
 pub fn vp8(data: &[u8]) {

@@ -18,8 +18,20 @@
 //! Invariant: the same scenario and seed give the same run.
 
 mod clean_forwarding;
+mod create_and_close;
+mod draw;
+mod ear;
+mod flow;
+mod full_room;
+mod key_frame_storm;
+mod late_consumer;
+mod repaired_loss;
 pub mod runner;
 pub mod seeds;
+mod spoofed_sources;
+mod ssrc_flood;
+mod vanished_peer;
+mod wraps;
 
 use std::ops::AddAssign;
 
@@ -35,7 +47,18 @@ pub struct Scenario {
 }
 
 /// Every scenario.
-pub const ALL: &[Scenario] = &[clean_forwarding::SCENARIO];
+pub const ALL: &[Scenario] = &[
+    clean_forwarding::SCENARIO,
+    full_room::SCENARIO,
+    repaired_loss::SCENARIO,
+    wraps::SCENARIO,
+    late_consumer::SCENARIO,
+    key_frame_storm::SCENARIO,
+    vanished_peer::SCENARIO,
+    spoofed_sources::SCENARIO,
+    ssrc_flood::SCENARIO,
+    create_and_close::SCENARIO,
+];
 
 /// The scenario of this name.
 pub fn named(name: &str) -> Option<&'static Scenario> {

@@ -5,8 +5,10 @@
 //! arrives at peers is read by readers of their own ([`rtp`], [`rtcp`]), so that a defect in the worker's wire code
 //! cannot hide itself.
 //!
-//! Invariants, checked after every turn: no panic was contained, packet memory stays below its limit, everything sent
-//! can be read. Checked when a world ends: after all is closed no packet, no byte and no socket is held.
+//! Invariants, checked after every turn: no panic was contained, packet memory stays below its limit, nothing is left
+//! unsent or undone, everything sent can be read. Every [`AUDIT_EVERY`] turns and at the end: all that the worker's
+//! tables say of one another is true and every packet is accounted for ([`World::audit`]). When a world ends: after all
+//! is closed no packet, no byte and no socket is held.
 
 mod actors;
 pub mod clock;
@@ -17,6 +19,7 @@ pub mod parameters;
 pub mod path;
 mod payload;
 pub mod peer;
+mod pipe;
 pub mod rtcp;
 pub mod rtp;
 pub mod run;
@@ -45,6 +48,8 @@ use actors::Actors;
 pub use actors::{SinkId, SourceId};
 use clock::VirtualClock;
 use network::SimulatedNetwork;
+use pipe::Pipe;
+use sink::Sink;
 
 /// One worker and all that surrounds it.
 #[derive(Debug)]
@@ -60,6 +65,7 @@ pub struct World {
     last_request: u64,
     said: Vec<FromWorker>,
     actors: Actors,
+    pipe: Option<Pipe>,
     batch_interval: Duration,
     dice: Random,
     tally: Tally,
@@ -78,6 +84,9 @@ pub struct Beginning {
     pub seed: u64,
     /// How long the worker lets datagrams gather after the first one, as its event loop may (`--batch-interval`).
     pub batch_interval: Duration,
+    /// Whether requests and answers pass as frames over a pipe, in pieces. Then a request takes as many turns as its
+    /// pieces need, and events come when the host has read them.
+    pub pipe: bool,
 }
 
 impl Beginning {
@@ -95,6 +104,7 @@ impl Default for Beginning {
             wall_seconds: 3_900_000_000,
             seed: 1,
             batch_interval: Duration::ZERO,
+            pipe: false,
         }
     }
 }
@@ -124,6 +134,7 @@ impl World {
             last_request: 0,
             said: Vec::new(),
             actors: Actors::default(),
+            pipe: beginning.pipe.then(|| Pipe::new(network::fork(&mut dice))),
             batch_interval: beginning.batch_interval,
             dice,
             tally: Tally::default(),
@@ -150,13 +161,8 @@ impl World {
     /// # Errors
     /// What the worker answered.
     pub fn request(&mut self, command: Command) -> Result<Reply, CommandError> {
-        self.last_request += 1;
-        let id = RequestId(self.last_request);
-        self.turn(|worker, turn| worker.on_request(id, command, turn));
-        let answers = self.said.iter().position(
-            |message| matches!(message, FromWorker::Response { id: answered, .. } if *answered == id),
-        );
-        match self.said.remove(answers.expect("each request is answered")) {
+        let id = self.ask(command);
+        match self.said.remove(self.answer_to(id).expect("each request is answered")) {
             FromWorker::Response { result, .. } => result,
             other => unreachable!("{other:?}"),
         }
@@ -165,14 +171,17 @@ impl World {
     /// Several requests in one turn, as from a host that does not wait; everything the worker said, in order.
     pub fn requests(&mut self, commands: impl IntoIterator<Item = Command>) -> Vec<FromWorker> {
         let first = self.said.len();
-        let from = self.last_request;
-        let commands: Vec<_> = commands.into_iter().zip(from + 1..).collect();
-        self.last_request += commands.len() as u64;
-        self.turn(|worker, turn| {
-            for (command, id) in commands {
-                worker.on_request(RequestId(id), command, turn);
-            }
-        });
+        let commands: Vec<_> = commands.into_iter().map(|command| (self.next_request(), command)).collect();
+        let Some((last, _)) = commands.last() else { return Vec::new() };
+        let last = *last;
+        if let Some(pipe) = &mut self.pipe {
+            commands.into_iter().for_each(|(id, command)| pipe.ask(id, command));
+            self.turns_until_answered(last);
+        } else {
+            self.turn(|worker, turn| {
+                commands.into_iter().for_each(|(id, command)| worker.on_request(id, command, turn));
+            });
+        }
         self.said.split_off(first)
     }
 
@@ -181,19 +190,28 @@ impl World {
         self.turn(|_, _| ());
     }
 
-    /// Lets the worker receive what waits for it and then, in the same turn, a request, which must be done.
+    /// Lets the worker receive what waits for it and then, in the same turn, a request, which must be done. (Over a pipe:
+    /// in a later turn.)
     pub fn receive_then(&mut self, command: Command) {
-        self.last_request += 1;
-        let id = RequestId(self.last_request);
-        self.whole_turn(|_, _| (), usize::MAX, |worker, turn| worker.on_request(id, command, turn));
-        let answer = self.said.iter().any(|message| {
-            matches!(message, FromWorker::Response { id: answered, result: Ok(_) } if *answered == id)
-        });
-        assert!(answer, "the request was refused");
+        let id = if self.pipe.is_some() {
+            self.receive();
+            self.ask(command)
+        } else {
+            let id = self.next_request();
+            self.whole_turn(|_, _| (), usize::MAX, |worker, turn| worker.on_request(id, command, turn));
+            id
+        };
+        let answer = self.answer_to(id).and_then(|at| self.said.get(at));
+        let done = matches!(answer, Some(FromWorker::Response { result: Ok(_), .. }));
+        assert!(done, "the request was refused: {answer:?}");
     }
 
     /// Takes what the worker told since the last time.
     pub fn take_events(&mut self) -> Vec<Event> {
+        while let Some(pipe) = self.pipe.as_mut().filter(|pipe| !pipe.is_quiet()) {
+            pipe.host_reads_all(&mut self.said);
+            self.receive();
+        }
         let said = std::mem::take(&mut self.said).into_iter();
         let events = said.filter_map(|message| match message {
             FromWorker::Event(event) => Some(event),
@@ -229,13 +247,50 @@ impl World {
         self.tally
     }
 
+    /// Asks for something and lets the worker take as many turns as the answer needs.
+    fn ask(&mut self, command: Command) -> RequestId {
+        let id = self.next_request();
+        if let Some(pipe) = &mut self.pipe {
+            pipe.ask(id, command);
+            self.turns_until_answered(id);
+        } else {
+            self.turn(|worker, turn| worker.on_request(id, command, turn));
+        }
+        id
+    }
+
+    fn next_request(&mut self) -> RequestId {
+        self.last_request += 1;
+        RequestId(self.last_request)
+    }
+
+    fn turns_until_answered(&mut self, id: RequestId) {
+        for _ in 0..TURNS_TO_ANSWER {
+            self.receive();
+            if self.answer_to(id).is_some() {
+                return;
+            }
+        }
+        panic!("{id:?} was not answered within {TURNS_TO_ANSWER} turns");
+    }
+
+    /// Where the answer to a request is, if it was heard.
+    fn answer_to(&self, id: RequestId) -> Option<usize> {
+        let answers =
+            |message: &FromWorker| matches!(message, FromWorker::Response { id: of, .. } if *of == id);
+        self.said.iter().rposition(answers)
+    }
+
     /// Closes everything, as at the end of the process, and checks that nothing is left.
     fn end(&mut self) {
+        self.audit();
         self.turn(|worker, turn| worker.close(turn));
+        self.audit();
         assert_eq!(self.pool.in_use(), 0, "packets are held after everything was closed");
         assert_eq!(self.pool.stats().charged_bytes, 0, "bytes are charged after everything was closed");
         assert_eq!(self.network.open_sockets(), 0, "sockets are open after everything was closed");
         self.tally.invariant_checks += 3;
+        self.tally.invariant_checks += self.actors.sinks.iter().map(Sink::checks).sum::<u64>();
         self.tally.virtual_ms = self.elapsed_ms();
         self.tally.packet_operations = self.network.packet_operations();
     }
@@ -257,10 +312,14 @@ impl World {
         datagrams: usize,
         later: impl FnOnce(&mut Worker, &mut Turn<'_>),
     ) {
-        let Self { network, worker, pool, outbox, random, clock, actors, .. } = self;
+        let Self { network, worker, pool, outbox, random, clock, actors, pipe, .. } = self;
         let (now, wall) = (clock.now(), clock.wall());
         self.tally.turns += 1;
-        input(worker, &mut Turn { now, wall, pool, outbox, network, random });
+        let mut turn = Turn { now, wall, pool, outbox, network, random };
+        input(worker, &mut turn);
+        if let Some(pipe) = pipe {
+            pipe.read_requests(worker, &mut turn);
+        }
         for _ in 0..datagrams {
             let Some((datagram, tag)) = network.receive(pool) else { break };
             worker.on_datagram(datagram, &mut Turn { now, wall, pool, outbox, network, random });
@@ -272,18 +331,36 @@ impl World {
         later(worker, &mut turn);
         worker.on_deadline(&mut turn);
         worker.end_turn(&mut turn);
-        self.said.extend(std::iter::from_fn(|| outbox.pop()));
+        match pipe {
+            Some(pipe) => pipe.write_output(outbox, &mut self.said),
+            None => self.said.extend(std::iter::from_fn(|| outbox.pop())),
+        }
         self.check();
     }
 
     fn check(&mut self) {
-        self.tally.invariant_checks += 4;
+        self.tally.invariant_checks += 5;
         assert_eq!(self.worker.panics_contained(), 0, "a panic was contained");
         let (held, limit) = (self.pool.held_bytes(), self.pool.limit_bytes());
         assert!(held <= limit, "{held} bytes are held, {limit} are allowed");
         assert!(self.outbox.batch.is_empty(), "datagrams are left after the end of a turn");
+        assert!(self.outbox.is_empty() || self.pipe.is_some(), "messages are left after the end of a turn");
         let next = self.worker.next_deadline();
         assert!(next.is_none_or(|next| next > self.now()), "something due was not done");
+        if self.tally.turns.is_multiple_of(AUDIT_EVERY) {
+            self.audit();
+        }
+    }
+
+    /// Looks at everything that the worker believes.
+    ///
+    /// # Panics
+    /// Something is not so.
+    pub fn audit(&mut self) {
+        let audit = self.worker.audit(&self.pool);
+        self.tally.invariant_checks += audit.checks;
+        assert!(audit.violations.is_empty(), "the worker is not sound: {}", audit.violations.join("; "));
+        assert_eq!(self.network.open_sockets(), self.worker.open_sockets(), "sockets and those in use");
     }
 }
 
@@ -319,6 +396,11 @@ pub fn seed_bytes(seed: u64) -> [u8; 32] {
     bytes.chunks_exact_mut(8).for_each(|part| part.copy_from_slice(&seed.to_le_bytes()));
     bytes
 }
+
+/// Each turn brings half of what is on its way, on average; the longest answers have 4 MiB.
+const TURNS_TO_ANSWER: usize = 1_000;
+/// An audit looks at every entity and every packet.
+const AUDIT_EVERY: u64 = 64;
 
 thread_local! {
     static LAST_STEP: Cell<Option<(u64, u64)>> = const { Cell::new(None) };

@@ -35,8 +35,13 @@ pub struct SimulatedNetwork {
     messages: Vec<SentMessage>,
     counters: NetworkCounters,
     operations: u64,
+    tamper: Option<Tamper>,
     random: Random,
 }
+
+/// Does something to the datagram that the worker sent as the `n`th; answers how often it is delivered, as if the worker
+/// had sent it so often.
+pub type Tamper = fn(n: u64, datagram: &mut Vec<u8>) -> usize;
 
 /// Which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +117,7 @@ impl SimulatedNetwork {
             messages: Vec::new(),
             counters: NetworkCounters::default(),
             operations: 0,
+            tamper: None,
             random,
         }
     }
@@ -152,6 +158,11 @@ impl SimulatedNetwork {
         self.default_impairments.iter_mut().for_each(|impairment| *impairment = impairment.calmed());
         let paths = self.peers.iter_mut().flat_map(|peer| &mut peer.paths);
         paths.flatten().for_each(|path| path.calm());
+    }
+
+    /// From now on the worker seems to send something else: to prove that peers notice.
+    pub fn tamper(&mut self, tamper: Tamper) {
+        self.tamper = Some(tamper);
     }
 
     /// What became of datagrams between `address` and the worker, one way, since the path was first impaired.
@@ -368,7 +379,14 @@ impl Network for SimulatedNetwork {
             self.note_message(SentMessage { to: to.remote, segments, segment_bytes, bytes: message.bytes() });
             for bytes in batch.bytes(message).chunks(usize::from(segment_bytes)) {
                 super::assert_readable(bytes);
-                self.deliver(&to, from, bytes);
+                match self.tamper {
+                    None => self.deliver(&to, from, bytes),
+                    Some(tamper) => {
+                        let mut bytes = bytes.to_vec();
+                        let times = tamper(self.operations, &mut bytes);
+                        (0..times).for_each(|_| self.deliver(&to, from, &bytes));
+                    }
+                }
             }
         }
         self.counters.send_calls += 1;

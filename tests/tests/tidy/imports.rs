@@ -11,6 +11,7 @@
 //! | `media` | `base`, wire, engines, root parts | plain data: not requests, responses, messages, codec, frames |
 //! | `control` | `media`, `base`, root parts | all but the codec and frames |
 //! | `worker` | `control`, `media`, `base`, wire, root parts | all but the codec and frames |
+//! | `session` | `base`, root parts | all |
 //! | `event_loop`, `sys`, `settings`, `start`, `lib`, `main` (the shell) | everything | everything |
 //!
 //! Engines take what they need as plain arguments (`now`, `&mut Pool`), so they do not use the root parts.
@@ -37,6 +38,7 @@ const ROOT_PARTS: &[&str] = &["network", "outbox", "random", "counters", "modera
 const MEDIA: &[&str] = &["media"];
 const CONTROL: &[&str] = &["control"];
 const WORKER: &[&str] = &["worker"];
+const SESSION: &[&str] = &["session"];
 const SHELL: &[&str] = &["event_loop", "sys", "settings", "start", "lib", "main"];
 
 const LAYERS: &[Layer] = &[
@@ -67,9 +69,10 @@ const LAYERS: &[Layer] = &[
         protocol_without: Some(&["codec", "frame"]),
         together: true,
     },
+    Layer { parts: SESSION, uses: &[BASE, ROOT_PARTS], protocol_without: Some(&[]), together: true },
     Layer {
         parts: SHELL,
-        uses: &[BASE, WIRE, ENGINES, ROOT_PARTS, MEDIA, CONTROL, WORKER],
+        uses: &[BASE, WIRE, ENGINES, ROOT_PARTS, MEDIA, CONTROL, WORKER, SESSION],
         protocol_without: Some(&[]),
         together: true,
     },

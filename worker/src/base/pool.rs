@@ -114,6 +114,11 @@ impl fmt::Debug for Buffer {
 pub struct Packet(Slot);
 
 impl Packet {
+    /// Which size of buffer it is in.
+    pub fn class(&self) -> Class {
+        self.0.chunk().class
+    }
+
     /// How many handles share it, this one included.
     pub fn references(&self) -> u32 {
         self.0.references().get()

@@ -59,6 +59,11 @@ impl<K: Copy> Deadlines<K> {
         self.heap.peek().map(|Reverse(deadline)| deadline.at)
     }
 
+    /// The keys of all deadlines, in no order.
+    pub fn keys(&self) -> impl Iterator<Item = K> {
+        self.heap.iter().map(|Reverse(deadline)| deadline.key)
+    }
+
     /// How many deadlines there are.
     pub fn len(&self) -> usize {
         self.heap.len()

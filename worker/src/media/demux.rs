@@ -161,6 +161,11 @@ impl Demux {
         Some(place)
     }
 
+    /// How many SSRCs were learnt from names in packets.
+    pub(crate) fn learnt(&self) -> usize {
+        self.learnt
+    }
+
     pub(crate) fn ssrcs(&self) -> impl Iterator<Item = (u32, ProducerKey)> + '_ {
         self.ssrcs.iter().map(|(ssrc, place)| (*ssrc, place.producer))
     }
@@ -175,4 +180,4 @@ impl Demux {
 }
 
 /// The most SSRCs that one transport learns from names in packets.
-const LEARNT_MAX: usize = 256;
+pub(crate) const LEARNT_MAX: usize = 256;

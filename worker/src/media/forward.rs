@@ -44,6 +44,14 @@ impl Runs {
         self.in_hand.take()
     }
 
+    /// Whether nothing is left to forward.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.streams.is_empty()
+            && self.transports.is_empty()
+            && self.in_need.is_empty()
+            && self.in_hand.is_none()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.streams.clear();
         self.transports.clear();

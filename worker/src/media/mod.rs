@@ -8,6 +8,7 @@
 //! * [`feedback`] takes received RTCP to consumers and producers;
 //! * [`sockets`] and [`demux`] say whose a datagram and whose a packet is.
 
+pub(crate) mod audit;
 pub(crate) mod consumer;
 pub(crate) mod deadline;
 pub(crate) mod demux;

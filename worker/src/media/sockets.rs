@@ -196,6 +196,19 @@ impl Sockets {
         }
     }
 
+    /// Every use of a socket: by its transports, and by those whose peers have called.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = (SocketKey, Owner)> {
+        self.uses.iter().flat_map(|(socket, entry)| {
+            let (own, shared) = match entry {
+                Use::Own(owner) => (Some(*owner), None),
+                Use::Shared(shared) => (None, Some(shared)),
+            };
+            let shared = shared.into_iter();
+            let others = shared.flat_map(|shared| shared.owners.iter().chain(shared.peers.values()).copied());
+            own.into_iter().chain(others).map(|owner| (*socket, owner))
+        })
+    }
+
     /// How many sockets are open.
     pub(crate) fn len(&self) -> usize {
         self.uses.len()

@@ -76,11 +76,12 @@ mod tests {
     #[test]
     fn counters_stay_and_the_rate_goes() {
         let mut bitrate = Bitrate::new(WINDOW);
-        assert_eq!(bitrate.inactive_at(INACTIVE_AFTER), None);
+        assert_eq!((bitrate.last_at(), bitrate.inactive_at(INACTIVE_AFTER)), (None, None));
         for at in (0..5_000).step_by(10) {
             bitrate.add(Time::from_millis(at), 1_250);
         }
         assert_eq!((bitrate.packets(), bitrate.bytes()), (500, 625_000));
+        assert_eq!(bitrate.last_at(), Some(Time::from_millis(4_990)));
         let rate = bitrate.bits_per_second(Time::from_millis(4_990));
         assert!((950_000..=1_050_000).contains(&rate), "{rate}");
         assert_eq!(bitrate.bits_per_second(Time::from_millis(4_990 + 6_000)), 0);

@@ -70,7 +70,8 @@ impl CaptureClock {
     /// The smallest difference in the window, the one with the least delay in it.
     fn smallest(&self) -> Option<u64> {
         let held = self.differences.get(..usize::from(self.count))?;
-        held.iter().copied().reduce(|least, one| if ahead(one, least) < 0 { one } else { least })
+        let first = *held.first()?;
+        held.iter().copied().min_by_key(|&one| ahead(one, first))
     }
 }
 
@@ -198,6 +199,13 @@ mod tests {
         }
         clock.on_sender_report(&set.report(5_000), ours(5_020));
         assert_near(clock.captured_at(set.timestamp(5_000), RATE), ours(5_020));
+    }
+
+    #[test]
+    fn a_report_late_by_exactly_a_second_is_of_the_same_clock() {
+        let sender = Sender { ntp: 1 << 40, rtp: 0 };
+        let clock = sender.clock_after(&[0, 0, 1_000]);
+        assert_near(clock.captured_at(sender.timestamp(2_500), RATE), ours(2_500));
     }
 
     #[test]

@@ -230,10 +230,8 @@ impl<T> StreamHistory<T> {
     /// Brings the charge to what the ring really takes, after it became smaller or the allocator rounded.
     fn recharge(&mut self, pool: &mut Pool) {
         let bytes = self.slots.capacity() * size_of::<Stored<T>>();
-        if bytes < self.charged_bytes {
-            pool.release(self.charged_bytes - bytes);
-            self.charged_bytes = bytes;
-        }
+        pool.release(self.charged_bytes.saturating_sub(bytes));
+        self.charged_bytes = self.charged_bytes.min(bytes);
     }
 }
 

@@ -103,6 +103,14 @@ mod tests {
     }
 
     #[test]
+    fn five_seconds_between_neighbours_are_the_most_that_is_believed() {
+        for (late_ms, units) in [(5_000, 240_000 / 16), (5_001, 0)] {
+            let jitter = after_delays(0, &[0, late_ms]);
+            assert_eq!(jitter.timestamp_units(), units, "late by {late_ms} ms");
+        }
+    }
+
+    #[test]
     fn a_restart_keeps_the_estimate_and_forgets_the_clock() {
         let mut jitter = after_delays(0, &[0, 10, 0, 10]);
         let before = jitter.timestamp_units();

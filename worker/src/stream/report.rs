@@ -404,8 +404,11 @@ mod tests {
         // 250 ms after the sender report was made, of which the receiver held it for 100.
         sending.on_report(&echoed, (5 << 32) + (1 << 30));
         assert_eq!(sending.round_trip().unwrap().as_millis(), 150);
-        sending.on_report(&ReportBlock { last_sr: Serial32::new(0), ..echoed }, 9 << 32);
+        let silent =
+            ReportBlock { last_sr: Serial32::new(0), fraction_lost: 7, cumulative_lost: -3, ..echoed };
+        sending.on_report(&silent, 9 << 32);
         assert_eq!((sending.round_trip().unwrap().as_millis(), sending.remote_jitter()), (150, 90));
+        assert_eq!((sending.fraction_lost(), sending.cumulative_lost()), (7, -3));
     }
 
     #[test]
@@ -419,6 +422,7 @@ mod tests {
         // 100 ms after the capture: 9,000 ticks, over the wrap.
         assert_eq!((info.ntp, info.rtp_timestamp), (77, Serial32::new(8_000)));
         assert_eq!((info.packets, info.bytes), (3, 1_600));
+        assert_eq!((sending.packets(), sending.bytes()), (3, 1_600));
         assert!(sending.report(ms(3_003), 77, 90_000).is_some());
         assert_eq!(sending.report(ms(3_004), 77, 90_000), None, "silent");
     }

@@ -266,7 +266,10 @@ impl SentRing {
             return Ok(());
         }
         let slots = needed.next_power_of_two().clamp(ENTRIES_MIN, ENTRIES_MAX);
-        let grown = if slots > self.slots.len() { self.grow(previous, slots, pool) } else { Ok(()) };
+        let grown = match slots.saturating_sub(self.slots.len()) {
+            0 => Ok(()),
+            more => self.grow(previous, more, pool),
+        };
         // Where the ring cannot grow its oldest entries are overwritten, but never one that was not sent yet.
         let fits = self.slots.len() as u64;
         match grown {
@@ -276,9 +279,9 @@ impl SentRing {
         }
     }
 
-    fn grow(&mut self, newest: Seq, slots: usize, pool: &mut Pool) -> Result<(), BudgetFull> {
-        pool.charge((slots - self.slots.len()) * size_of::<Entry>())?;
-        self.rebuild(newest, slots);
+    fn grow(&mut self, newest: Seq, more: usize, pool: &mut Pool) -> Result<(), BudgetFull> {
+        pool.charge(more * size_of::<Entry>())?;
+        self.rebuild(newest, self.slots.len() + more);
         Ok(())
     }
 

@@ -124,15 +124,13 @@ impl Score {
 }
 
 fn sample_of_received(interval: Received) -> u8 {
-    let Received { expected, received, mut repaired, retransmitted, has_rtx } = interval;
+    let Received { expected, received, repaired, retransmitted, has_rtx } = interval;
     if expected == 0 {
         return MAX;
     }
-    let mut lost = expected.saturating_sub(received).min(received);
-    if repaired > lost {
-        // Without RTX the repairs are among the received, and each was lost once.
-        if has_rtx { repaired = lost } else { lost = repaired }
-    }
+    let lost = expected.saturating_sub(received).min(received);
+    // Without RTX the repairs are among the received, and each was lost once.
+    let (lost, repaired) = if has_rtx { (lost, repaired.min(lost)) } else { (lost.max(repaired), repaired) };
     sample(received, lost, repaired, retransmitted).unwrap_or(0)
 }
 

@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use tidegate_protocol::bounded::{List, Text};
 use tidegate_protocol::ids::{ConsumerId, ProducerId, RouterId, TransportId};
 use tidegate_protocol::message::FromWorker;
-use tidegate_protocol::ortc::{consumer_parameters, identity_mapping};
 use tidegate_protocol::rtp::{
-    MediaKind, RtcpParameters, RtpCodecParameters, RtpEncodingParameters, RtpParameters, RtpType,
+    CodecMapping, EncodingMapping, MediaKind, RtcpParameters, RtpCodecParameters, RtpEncodingParameters,
+    RtpMapping, RtpParameters, RtpType,
 };
 use tidegate_protocol::transport::{ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions};
 
@@ -83,14 +83,12 @@ impl Bench {
         };
         bench.request(Command::CreateRouter { router: ROUTER });
         bench.transport(2, CAMERA);
-        let parameters = parameters();
-        let rtp_mapping = identity_mapping(&parameters, 77);
         bench.request(Command::Produce {
             transport: TransportId(2),
             producer: ProducerId(3),
             kind: MediaKind::Audio,
-            rtp_parameters: parameters.clone(),
-            rtp_mapping,
+            rtp_parameters: parameters(7),
+            rtp_mapping: mapping(7, 77),
             paused: false,
             key_frame_request_delay_ms: 0,
         });
@@ -102,7 +100,7 @@ impl Bench {
                 consumer: ConsumerId(20 + number),
                 producer: ProducerId(3),
                 kind: MediaKind::Audio,
-                rtp_parameters: consumer_parameters(&parameters, 900 + u32::from(index)),
+                rtp_parameters: parameters(900 + u32::from(index)),
                 consumer_type: RtpType::Simple,
                 consumable_ssrcs: List::first_of([77]),
                 paused: false,
@@ -179,7 +177,8 @@ impl Bench {
     }
 }
 
-fn parameters() -> RtpParameters {
+/// One stream of G.711.
+fn parameters(ssrc: u32) -> RtpParameters {
     let codec = RtpCodecParameters {
         mime_type: Text::clipped("audio/PCMU"),
         payload_type: 0,
@@ -192,8 +191,17 @@ fn parameters() -> RtpParameters {
         mid: None,
         codecs: List::first_of([codec]),
         header_extensions: List::new(),
-        encodings: List::first_of([RtpEncodingParameters { ssrc: Some(7), ..Default::default() }]),
+        encodings: List::first_of([RtpEncodingParameters { ssrc: Some(ssrc), ..Default::default() }]),
         rtcp: RtcpParameters { cname: Text::clipped("camera"), reduced_size: false },
+    }
+}
+
+/// Payload types stay; the stream is `mapped_ssrc` in the router.
+fn mapping(ssrc: u32, mapped_ssrc: u32) -> RtpMapping {
+    let encoding = EncodingMapping { ssrc: Some(ssrc), rid: None, scalability_mode: None, mapped_ssrc };
+    RtpMapping {
+        codecs: List::first_of([CodecMapping { payload_type: 0, mapped_payload_type: 0 }]),
+        encodings: List::first_of([encoding]),
     }
 }
 
@@ -228,6 +236,82 @@ fn three_defects_within_ten_seconds_end_the_worker() {
     }
     assert!(bench.worker.is_beyond_repair());
     assert_eq!(bench.worker.panics_contained(), 3);
+}
+
+/// A sound worker in the middle of a stream.
+fn sound() -> Bench {
+    let mut bench = Bench::new();
+    (1..=5).for_each(|sequence| drop(bench.sends(sequence)));
+    let audit = bench.worker.audit(&bench.pool);
+    assert!(audit.violations.is_empty() && audit.checks > 50, "{audit:?}");
+    bench
+}
+
+/// What an audit finds after `plant` broke something.
+fn found_after(plant: impl FnOnce(&mut Bench)) -> String {
+    let mut bench = sound();
+    plant(&mut bench);
+    bench.worker.audit(&bench.pool).violations.join("; ")
+}
+
+#[test]
+fn audit_finds_keys_that_lead_nowhere() {
+    let found = found_after(|bench| {
+        let key = bench.worker.tables.consumer(ConsumerId(20)).unwrap();
+        bench.worker.tables.consumers.remove(key);
+    });
+    for part in ["leads to", "lists a foreign consumer", "gives feedback to"] {
+        assert!(found.contains(part), "{part}: {found}");
+    }
+    let found = found_after(|bench| {
+        let tables = &mut bench.worker.tables;
+        let (producer, transport) =
+            (tables.producer(ProducerId(3)).unwrap(), tables.transport(TransportId(2)).unwrap());
+        tables.transports.get_mut(transport).unwrap().demux.remove(producer);
+        let transport = tables.transports.get_mut(tables.transport(TransportId(10)).unwrap()).unwrap();
+        transport.demux.add(producer, Some("mid"), &[]);
+    });
+    assert!(found.contains("TransportId(10) takes a MID or RID for a foreign producer's"), "{found}");
+}
+
+#[test]
+fn audit_finds_lists_that_forgot_somebody() {
+    let found = found_after(|bench| {
+        let tables = &mut bench.worker.tables;
+        let producer = tables.producer(ProducerId(3)).unwrap();
+        tables.producers.get_mut(producer).unwrap().consumers.pop();
+    });
+    assert!(found.contains("ConsumerId(22) is not in its producer's list"), "{found}");
+    let found = found_after(|bench| bench.worker.tables.forget(RouterId(1)));
+    assert!(found.contains("ids: 9 were found, 8 are on record"), "{found}");
+    let found = found_after(|bench| {
+        let tables = &mut bench.worker.tables;
+        let (key, socket) =
+            tables.sockets.owners().map(|(socket, owner)| (owner.transport, socket)).next().unwrap();
+        bench.with_turn(|worker, turn| worker.tables.sockets.leave(socket, key, turn));
+    });
+    assert!(found.contains("has a socket that is on nobody's record"), "{found}");
+}
+
+#[test]
+fn audit_finds_memory_that_is_nobodys() {
+    let mut kept = Vec::new();
+    let found = found_after(|bench| kept.extend(bench.pool.take(Class::Small)));
+    assert!(found.contains("packets: 0 were found, 1 are on record"), "{found}");
+    let found = found_after(|bench| bench.pool.charge(100).unwrap());
+    assert!(found.contains("charged bytes"), "{found}");
+}
+
+#[test]
+fn audit_finds_timers_that_will_not_go_off() {
+    let found = found_after(|bench| {
+        let now = bench.now + Duration::from_secs(3_600);
+        while bench.worker.tables.deadlines.pop_due(now).is_some() {}
+    });
+    assert!(
+        found.contains("waits in vain to report") && found.contains("a timer that is not set"),
+        "{found}"
+    );
 }
 
 #[test]

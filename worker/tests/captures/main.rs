@@ -95,7 +95,7 @@ fn assert_no_sequence_jumps(packets: &[(Header, Vec<u8>)]) {
     }
 }
 
-fn payload<'p>((header, packet): &'p (Header, Vec<u8>)) -> &'p [u8] {
+fn payload((header, packet): &(Header, Vec<u8>)) -> &[u8] {
     header.payload(packet)
 }
 

@@ -23,8 +23,8 @@ use crate::output::LastWords;
 use crate::process::{Launched, Process};
 use crate::{
     Consumer, ConsumerOptions, ListenInfo, MediaKind, PlainTransport, PlainTransportOptions, Producer,
-    ProducerOptions, Router, RouterOptions, RtpCodecParameters, RtpEncodingParameters, RtpParameters,
-    SpawnError, Worker, WorkerSettings,
+    ProducerOptions, Router, RouterOptions, RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters,
+    RtpParameters, SpawnError, Worker, WorkerSettings,
 };
 
 /// The worker's side.
@@ -113,14 +113,23 @@ pub(super) struct Session {
 pub(super) async fn session() -> (Session, Fake) {
     let (worker, mut fake) = greeted().await;
     let made = async {
-        let router = worker.create_router(RouterOptions::default()).await.unwrap();
+        let router = worker.create_router(router_options()).await.unwrap();
         let transport = router.create_plain_transport(plain_options()).await.unwrap();
         let producer = transport.produce(producer_options()).await.unwrap();
-        let consumer = transport.consume(ConsumerOptions::new(&producer)).await.unwrap();
+        let consumer = transport.consume(consumer_options(&router, &producer)).await.unwrap();
         (router, transport, producer, consumer)
     };
     let ((router, transport, producer, consumer), ()) = tokio::join!(made, fake.agree(4));
     (Session { worker, router, transport, producer, consumer }, fake)
+}
+
+pub(super) fn router_options() -> RouterOptions {
+    RouterOptions::new(vec![RtpCodecCapability::opus(), RtpCodecCapability::vp8()])
+}
+
+/// What a peer like the router itself can receive.
+pub(super) fn consumer_options(router: &Router, producer: &Producer) -> ConsumerOptions {
+    ConsumerOptions::new(producer, router.rtp_capabilities())
 }
 
 pub(super) fn plain_options() -> PlainTransportOptions {

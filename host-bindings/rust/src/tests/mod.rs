@@ -5,4 +5,5 @@ mod fake;
 mod cascades;
 mod death;
 mod greeting;
+mod negotiation;
 mod order;

@@ -13,9 +13,9 @@ use tidegate_protocol::response::Reply;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::fake::{greeted, plain_options, producer_options, session, settle, tuple};
+use super::fake::{consumer_options, greeted, plain_options, session, settle, tuple};
 use crate::connection::Connection;
-use crate::{ConsumerEvent, ConsumerOptions, RouterOptions, RtpCodecParameters, TransportEvent, WorkerEvent};
+use crate::{ConsumerEvent, RouterOptions, TransportEvent, WorkerEvent};
 
 fn score(score: u8) -> ConsumerScore {
     ConsumerScore { score, producer_score: 10, producer_scores: List::first_of([10]) }
@@ -35,7 +35,7 @@ async fn event_that_follows_an_answer_takes_effect_after_it_and_is_not_lost() {
         ])
         .await;
     };
-    let options = ConsumerOptions::new(&session.producer);
+    let options = consumer_options(&session.router, &session.producer);
     let (consumer, ()) = tokio::join!(session.transport.consume(options), answering);
     let consumer = consumer.unwrap();
     settle().await;
@@ -114,46 +114,13 @@ async fn refused_creation_leaves_nothing_to_close() {
 #[tokio::test]
 async fn creation_that_nobody_waits_for_any_more_is_undone() {
     let (session, mut fake) = session().await;
-    let consuming = session.transport.consume(ConsumerOptions::new(&session.producer));
+    let consuming = session.transport.consume(consumer_options(&session.router, &session.producer));
     assert!(timeout(Duration::from_millis(20), consuming).await.is_err());
     let (id, command) = fake.request().await;
     let Command::Consume { consumer, .. } = command else { panic!("{command:?}") };
     let consumed = Reply::Consumed { paused: false, producer_paused: false, score: score(1) };
     fake.answer(id, Ok(consumed)).await;
     assert_eq!(fake.request().await.1, Command::CloseConsumer { consumer });
-}
-
-#[tokio::test]
-async fn producer_gets_a_cname_and_consumers_get_streams_of_their_own() {
-    let (session, mut fake) = session().await;
-    let parameters = session.producer.rtp_parameters();
-    assert!(!parameters.rtcp.cname.is_empty());
-    let asking = async {
-        let second = session.transport.produce(producer_options()).await.unwrap();
-        let consumer = session.transport.consume(ConsumerOptions::new(&second)).await.unwrap();
-        (second, consumer)
-    };
-    let ((second, consumer), ()) = tokio::join!(asking, fake.agree(2));
-    assert_eq!(second.rtp_parameters().rtcp.cname, parameters.rtcp.cname, "one a transport");
-    let (one, two) = (session.consumer.rtp_parameters(), consumer.rtp_parameters());
-    let (one, two) = (&one.encodings[0], &two.encodings[0]);
-    assert!((100_000_000..=999_999_998).contains(&one.ssrc.unwrap()));
-    assert_eq!(one.rtx_ssrc, one.ssrc.map(|ssrc| ssrc + 1));
-    assert_ne!(one.ssrc, two.ssrc);
-    assert_eq!(consumer.rtp_parameters().codecs[0], RtpCodecParameters::vp8(96));
-}
-
-#[tokio::test]
-async fn what_is_too_long_never_reaches_the_worker() {
-    let (session, mut fake) = session().await;
-    let mut options = producer_options();
-    options.rtp_parameters.rtcp.cname = "c".repeat(256);
-    let error = session.transport.produce(options).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "invalid option: rtp_parameters.rtcp.cname: 256 given where at most 255 are allowed; shorten it"
-    );
-    assert!(timeout(Duration::from_millis(50), fake.heard()).await.is_err());
 }
 
 #[tokio::test]

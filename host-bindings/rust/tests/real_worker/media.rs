@@ -7,7 +7,8 @@ use libtest_mimic::Trial;
 use tidegate::{
     CloseReason, ConsumerEvent, ConsumerOptions, ErrorKind, Events, ListenInfo, MediaKind,
     PlainConnectOptions, PlainTransport, PlainTransportOptions, Producer, ProducerOptions, Router,
-    RouterOptions, RtpCodecParameters, RtpEncodingParameters, RtpParameters, TransportEvent, Worker,
+    RouterOptions, RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters, RtpParameters,
+    TransportEvent, Worker,
 };
 use tokio::time::timeout;
 
@@ -26,8 +27,17 @@ pub(crate) fn tests() -> Vec<Trial> {
 
 async fn router() -> (Worker, Router) {
     let worker = Worker::spawn(settings()).await.unwrap();
-    let router = worker.create_router(RouterOptions::default()).await.unwrap();
+    let router = worker.create_router(router_options()).await.unwrap();
     (worker, router)
+}
+
+fn router_options() -> RouterOptions {
+    RouterOptions::new(vec![RtpCodecCapability::opus()])
+}
+
+/// Everything that the router has, for a peer that takes it.
+fn all_of(router: &Router, producer: &Producer) -> ConsumerOptions {
+    ConsumerOptions::new(producer, router.rtp_capabilities())
 }
 
 /// A transport at a port that the system chooses.
@@ -72,7 +82,7 @@ async fn rtp_goes_from_a_sender_to_a_receiver() {
     let port = receiver.local_addr().unwrap().port();
     outlet.connect(PlainConnectOptions::new(Ipv4Addr::LOCALHOST, port)).await.unwrap();
     assert_eq!(outlet.tuple().remote_port, Some(port));
-    let consumer = outlet.consume(ConsumerOptions::new(&producer)).await.unwrap();
+    let consumer = outlet.consume(all_of(&router, &producer)).await.unwrap();
     let ssrc = consumer.rtp_parameters().encodings[0].ssrc.unwrap();
 
     let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -107,7 +117,7 @@ async fn dumps_and_statistics_of_every_entity_answer() {
     let (worker, router) = router().await;
     let transport = plain(&router, true).await;
     let producer = transport.produce(opus(1)).await.unwrap();
-    let consumer = transport.consume(ConsumerOptions::new(&producer)).await.unwrap();
+    let consumer = transport.consume(all_of(&router, &producer)).await.unwrap();
 
     let dump = worker.dump().await.unwrap();
     assert_eq!(*dump.router_ids, [router.wire_id()]);
@@ -135,7 +145,7 @@ async fn pausing_a_producer_is_told_to_its_consumer() {
     let (_worker, router) = router().await;
     let transport = plain(&router, true).await;
     let producer = transport.produce(ProducerOptions { paused: true, ..opus(1) }).await.unwrap();
-    let paused = ConsumerOptions { paused: true, ..ConsumerOptions::new(&producer) };
+    let paused = ConsumerOptions { paused: true, ..all_of(&router, &producer) };
     let consumer = transport.consume(paused).await.unwrap();
     assert!(consumer.is_paused() && consumer.is_producer_paused());
     let mut events = consumer.events();
@@ -181,9 +191,9 @@ async fn refusals_are_typed_and_change_nothing() {
     assert_eq!(kind(result.unwrap_err()), ErrorKind::InvalidArgument);
     let _producer = transport.produce(opus(1)).await.unwrap();
     assert_eq!(kind(transport.produce(opus(1)).await.unwrap_err()), ErrorKind::Duplicate);
-    let other = worker.create_router(RouterOptions::default()).await.unwrap();
+    let other = worker.create_router(router_options()).await.unwrap();
     let stranger: Producer = plain(&other, true).await.produce(opus(9)).await.unwrap();
-    let result = transport.consume(ConsumerOptions::new(&stranger)).await;
+    let result = transport.consume(all_of(&other, &stranger)).await;
     assert_eq!(kind(result.unwrap_err()), ErrorKind::NotFound);
     let dump = worker.dump().await.unwrap();
     assert_eq!((dump.transports, dump.producers, dump.consumers), (2, 2, 0));
@@ -196,10 +206,10 @@ async fn closed_entities_are_gone_in_the_worker() {
     let inlet = plain(&router, true).await;
     let producer = inlet.produce(opus(1)).await.unwrap();
     let outlet = plain(&router, true).await;
-    let consumer = outlet.consume(ConsumerOptions::new(&producer)).await.unwrap();
+    let consumer = outlet.consume(all_of(&router, &producer)).await.unwrap();
     drop(consumer);
     assert_eq!(worker.dump().await.unwrap().consumers, 0);
-    let consumer = outlet.consume(ConsumerOptions::new(&producer)).await.unwrap();
+    let consumer = outlet.consume(all_of(&router, &producer)).await.unwrap();
     inlet.close();
     assert!(consumer.is_closed() && producer.is_closed());
     let dump = worker.dump().await.unwrap();
@@ -222,7 +232,7 @@ async fn many_requests_at_once_are_all_answered() {
     let producer = transport.produce(opus(1)).await.unwrap();
     let mut consuming = tokio::task::JoinSet::new();
     for _ in 0..2000 {
-        let (transport, options) = (transport.clone(), ConsumerOptions::new(&producer));
+        let (transport, options) = (transport.clone(), all_of(&router, &producer));
         consuming.spawn(async move { transport.consume(options).await.unwrap() });
     }
     let consumers = consuming.join_all().await;

@@ -1,7 +1,8 @@
 //! Starts the worker as an application does, through the Rust host, and connects plain transports to the peers.
 //!
 //! One transport for each source and one for each sink, with the peer's address given (no comedia), RTCP on the same
-//! port. Consumers take their producer's parameters as they are: NACK is agreed, so histories are kept.
+//! port. Sinks get the payload types that sources send. NACK is agreed, so histories are kept; header extensions are
+//! not, so packets stay as long as they were.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -10,8 +11,9 @@ use std::time::Duration;
 
 use tidegate::{
     Consumer, ConsumerOptions, ListenInfo, MediaKind, PlainConnectOptions, PlainTransport,
-    PlainTransportOptions, Producer, ProducerOptions, Router, RouterOptions, RtpCodecParameters,
-    RtpEncodingParameters, RtpParameters, Worker, WorkerBin, WorkerSettings,
+    PlainTransportOptions, Producer, ProducerOptions, Router, RouterOptions, RtpCapabilities,
+    RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters, RtpParameters, Worker, WorkerBin,
+    WorkerSettings,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -108,6 +110,8 @@ struct Room {
     producers: Vec<Producer>,
     /// First one for each source, then one for each sink.
     transports: Vec<PlainTransport>,
+    /// What sinks can receive.
+    capabilities: RtpCapabilities,
     worker: Worker,
 }
 
@@ -119,9 +123,15 @@ impl Room {
         bin: &Path,
     ) -> Result<Self, Failure> {
         let worker = Worker::spawn(settings(variant, bin)).await?;
-        let router = worker.create_router(RouterOptions::default()).await?;
+        let router = worker.create_router(RouterOptions::new(media_codecs(scenario))).await?;
         let listen = listen_info(peers.sockets)?;
-        let mut room = Self { consumers: Vec::new(), producers: Vec::new(), transports: Vec::new(), worker };
+        let mut room = Self {
+            consumers: Vec::new(),
+            producers: Vec::new(),
+            transports: Vec::new(),
+            capabilities: router.rtp_capabilities().without_rtx().without_header_extensions(),
+            worker,
+        };
         for peer in peers.sources.iter().chain(&peers.sinks) {
             room.transports.push(transport(&router, listen.clone(), *peer).await?);
         }
@@ -149,7 +159,8 @@ impl Room {
     async fn consume(&mut self, stream: usize, transport: usize) -> Result<(), Failure> {
         let producer = self.producers.get(stream).ok_or("a route without a stream")?;
         let transport = self.transports.get(transport).ok_or("a route without a sink")?;
-        self.consumers.push(transport.consume(ConsumerOptions::new(producer)).await?);
+        let options = ConsumerOptions::new(producer, self.capabilities.clone());
+        self.consumers.push(transport.consume(options).await?);
         Ok(())
     }
 }
@@ -187,6 +198,27 @@ fn entrance(transport: &PlainTransport) -> io::Result<SocketAddr> {
     let tuple = transport.tuple();
     let ip: IpAddr = tuple.local_address.parse().map_err(io::Error::other)?;
     Ok(SocketAddr::new(ip, tuple.local_port))
+}
+
+/// The codecs of a scenario's streams, by the payload types that its sources use; in rising order, so that those of
+/// RTX, which the router adds, fall between them.
+fn media_codecs(scenario: &Scenario) -> Vec<RtpCodecCapability> {
+    let mut codecs: Vec<RtpCodecCapability> = Vec::new();
+    for stream in &scenario.streams {
+        let sent = codec(stream);
+        let kind = if stream.codec().is_video() { MediaKind::Video } else { MediaKind::Audio };
+        let wanted = RtpCodecCapability {
+            channels: sent.channels,
+            parameters: sent.parameters,
+            ..RtpCodecCapability::new(kind, &sent.mime_type, sent.clock_rate)
+        };
+        let wanted = wanted.with_payload_type(sent.payload_type);
+        if !codecs.contains(&wanted) {
+            codecs.push(wanted);
+        }
+    }
+    codecs.sort_by_key(|codec| codec.preferred_payload_type);
+    codecs
 }
 
 fn codec(stream: &StreamPlan) -> RtpCodecParameters {

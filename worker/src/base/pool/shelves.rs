@@ -310,3 +310,37 @@ pub const EMPTY_CHUNK_LIFE: Duration = Duration::from_secs(5);
 /// How many chunks one call of [`Pool::reclaim`] gives back at most: unmapping a large one takes some 25 us, and a turn
 /// that frees a peak of 128 MiB at once would hold up media for 30 ms.
 pub const RECLAIM_CHUNKS: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many places the list of small chunks has, and has memory for.
+    fn places(pool: &Pool) -> (usize, usize) {
+        let chunks = &pool.shelf(Class::Small).chunks;
+        (chunks.len(), chunks.capacity())
+    }
+
+    #[test]
+    fn the_list_of_chunks_shrinks_with_them_once_less_than_half_is_in_use() {
+        let mut pool = Pool::new(1 << 20);
+        let mut held: Vec<_> = (0..8 * CHUNK_SLOTS).map(|_| pool.take(Class::Small).expect("room")).collect();
+        assert_eq!(places(&pool), (8, 8));
+        for (slots, expected) in [(4 * CHUNK_SLOTS, (4, 8)), (1, (1, 1))] {
+            held.truncate(slots);
+            pool.reclaim(Time::from_millis(0));
+            pool.reclaim(Time::from_millis(5_000));
+            assert_eq!(places(&pool), expected);
+        }
+    }
+
+    #[test]
+    fn a_look_that_frees_nothing_leaves_the_list_as_it_is() {
+        let mut pool = Pool::new(1 << 20);
+        drop(pool.take(Class::Small));
+        let before = places(&pool);
+        assert!(before.1 > 2, "else there is nothing to give back");
+        pool.reclaim(Time::from_millis(0));
+        assert_eq!(places(&pool), before);
+    }
+}

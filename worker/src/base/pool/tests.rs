@@ -39,6 +39,7 @@ fn small_copies_hold_small_slots() {
     let mut pool = Pool::new(LIMIT);
     let copy = pool.copy_small(&[7; SMALL_BYTES]).expect("fits").freeze();
     assert_eq!(&*copy, [7; SMALL_BYTES]);
+    assert_eq!(copy.class(), Class::Small);
     assert!(pool.copy_small(&[7; SMALL_BYTES + 1]).is_none());
     let stats = pool.stats();
     assert_eq!((stats.small.in_use, stats.large.chunks, stats.refused), (1, 0, 0));
@@ -78,6 +79,18 @@ fn empty_chunks_go_back_after_five_seconds_and_the_last_ones_with_the_last_packe
     assert_eq!(pool.reclaim(seconds(61)), Class::Small.chunk_bytes());
     assert_eq!(pool.reclaim(seconds(66)), Class::Large.chunk_bytes());
     assert_eq!(pool.held_bytes(), 0);
+}
+
+#[test]
+fn chunks_that_went_back_are_not_counted_any_more() {
+    let mut pool = Pool::new(LIMIT);
+    let held = fill(&mut pool, Class::Large, 3 * CHUNK_SLOTS);
+    let shared = held[0].0.chunk().shared;
+    assert_eq!(shared.chunks.get(), 3);
+    drop(held);
+    pool.reclaim(Time::from_millis(0));
+    pool.reclaim(Time::from_millis(5_000));
+    assert_eq!((shared.chunks.get(), shared.tally(Class::Large).empty.get()), (0, 0));
 }
 
 #[test]
@@ -131,6 +144,16 @@ fn an_empty_chunk_of_one_class_makes_room_for_the_other() {
 }
 
 #[test]
+fn no_more_empty_chunks_go_back_early_than_make_the_room() {
+    let chunk = Class::Small.chunk_bytes();
+    let mut pool = Pool::new(5 * chunk);
+    drop(fill(&mut pool, Class::Small, 5 * CHUNK_SLOTS));
+    for (bytes, chunks) in [(1, 4), (chunk - 1, 4), (chunk + 1, 2), (chunk, 1)] {
+        assert_eq!((pool.charge(bytes), pool.stats().small.chunks), (Ok(()), chunks));
+    }
+}
+
+#[test]
 fn pressure_starts_at_nine_tenths_and_ends_when_a_chunk_of_slots_is_free() {
     let mut pool = Pool::new(LIMIT);
     assert_eq!(pool.pressure(CHUNK_SLOTS), 0);
@@ -167,7 +190,14 @@ fn handles_outlive_their_pool() {
     let mut buffer = pool.take(Class::Large).expect("room");
     let empty = fill(&mut pool, Class::Large, CHUNK_SLOTS);
     drop(empty);
+    let shared = buffer.0.chunk().shared;
+    assert_eq!((shared.orphaned.get(), shared.chunks.get()), (false, 3 + 2));
     drop(pool);
+    assert_eq!(
+        (shared.orphaned.get(), shared.chunks.get()),
+        (true, 3 + 1),
+        "the empty one went with the pool"
+    );
     buffer.fill(9);
     packets.extend(packets.clone());
     packets.rotate_left(77);

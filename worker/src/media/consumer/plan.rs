@@ -81,7 +81,8 @@ fn plan(
     turn: &Turn<'_>,
 ) -> Plan {
     if consumer.stream.follows != Some(stored.beginning) {
-        if stream.tells_key_frames() && !stored.is_key_frame {
+        if stream.tells_key_frames() && !begins_key_frame(consumer, stored) {
+            consumer.stream.continuity.pass_over(stored.seq);
             return Plan::NeedsKeyFrame;
         }
         follow(consumer, stream, stored, turn);
@@ -102,6 +103,12 @@ fn plan(
         rewrite,
         bytes: seal::variable_bytes(consumer, stored),
     })
+}
+
+/// Whether a decoder can start here. Not when packets behind it came before it and were passed over: they would be
+/// missing for good.
+fn begins_key_frame(consumer: &Consumer, stored: &Stored) -> bool {
+    stored.is_key_frame && !consumer.stream.continuity.is_past(stored.seq)
 }
 
 /// Starts with this packet: the first of all, after a pause, or because the producer's stream began anew.

@@ -60,6 +60,11 @@ impl Producer {
         self.paused
     }
 
+    /// Whether it believes that the timer for consumers' own histories is set.
+    pub(crate) fn rings_armed(&self) -> bool {
+        self.rings_armed
+    }
+
     pub(crate) fn rtp_type(&self) -> RtpType {
         match &*self.encodings {
             [encoding] if encoding.is_layered => RtpType::Svc,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidegate_protocol::rtp::MediaKind;
 
-use crate::base::pool::{LARGE_BYTES, Packet, SMALL_BYTES};
+use crate::base::pool::Packet;
 use crate::base::sequence::{Seq, Serial8};
 use crate::base::time::Time;
 use crate::media::parameters::{Codec, ExtensionIds, Format};
@@ -66,7 +66,7 @@ pub(crate) struct ReceivedStream {
     pub(crate) nacks_armed: Option<Time>,
 }
 
-const _: () = assert!(size_of::<ReceivedStream>() <= 800);
+const _: () = assert!(size_of::<ReceivedStream>() <= 784);
 
 /// What a stream takes over from its producer.
 #[derive(Clone, Copy, Debug)]
@@ -150,8 +150,7 @@ impl ReceivedStream {
 
     /// Takes a packet into the run. Whether it is the run's first one; `None` when there is no memory.
     pub(crate) fn push(&mut self, stored: Stored, turn: &mut Turn<'_>) -> Option<bool> {
-        let bytes = if stored.packet.len() > SMALL_BYTES { LARGE_BYTES } else { SMALL_BYTES };
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let bytes = u32::try_from(stored.packet.class().capacity()).unwrap_or(u32::MAX);
         let position = self.history.push(stored, turn.now, bytes, turn.pool).ok()?;
         let first = self.run_start.is_none();
         self.run_start.get_or_insert(position);
@@ -162,6 +161,21 @@ impl ReceivedStream {
     pub(crate) fn run(&self) -> impl Iterator<Item = (Position, &Stored)> {
         let start = self.run_start.unwrap_or_else(|| self.history.end());
         self.history.iter_from(start)
+    }
+
+    /// Whether a run has begun and not ended.
+    pub(crate) fn has_run(&self) -> bool {
+        self.run_start.is_some()
+    }
+
+    /// All packets that are held.
+    pub(crate) fn stored_packets(&self) -> impl Iterator<Item = &Stored> {
+        self.history.iter_from(self.history.oldest()).map(|(_, stored)| stored)
+    }
+
+    /// Bytes of the history itself, as charged to the budget.
+    pub(crate) fn ring_bytes(&self) -> usize {
+        self.history.ring_bytes()
     }
 
     /// Some consumer sends packets of this run and may be asked for them again.

@@ -41,6 +41,11 @@ impl RtcpSchedule {
         self.reference_of = Some(ssrc);
     }
 
+    /// Whether it believes that its timer is set.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.armed
+    }
+
     fn answer(&self, now: Time) -> Option<DlrrReport> {
         let (last_rr, delay_since_last_rr) = self.reference.echo(now);
         Some(DlrrReport { ssrc: self.reference_of?, last_rr, delay_since_last_rr })

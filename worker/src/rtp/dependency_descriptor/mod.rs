@@ -111,7 +111,7 @@ impl Descriptor {
         let at = if value.len() > MANDATORY_BYTES { STRUCTURE_AT } else { 24 };
         let mut reader = BitReader::at(value, at);
         let attached = if has_structure { Some(Shape::parse(&mut reader)?) } else { None };
-        let shape = attached.as_ref().or(known.map(|structure| &structure.shape));
+        let shape = attached.as_ref().or_else(|| known.map(|structure| &structure.shape));
         let template_id = first & TEMPLATE_ID;
         let start_of_frame = first & START_OF_FRAME != 0;
         let frame = match shape.and_then(|shape| Some((shape, shape.template(template_id)?))) {

@@ -202,7 +202,7 @@ fn assert_frame(model: &Model, own: &Own, value: &[u8], known: Option<&Structure
     let chains: Vec<u8> = frame.chains(value, &structure).collect();
     assert_eq!(&chains, own.chains.as_ref().unwrap_or(&template.chains));
     let all = u32::MAX >> (32 - u32::from(model.decode_targets));
-    assert_eq!(frame.active_decode_targets, own.active.or(read.has_structure.then_some(all)));
+    assert_eq!(frame.active_decode_targets, own.active.or_else(|| read.has_structure.then_some(all)));
 }
 
 #[test]

@@ -30,6 +30,18 @@ fn the_fixed_fields_come_from_their_places() {
 }
 
 #[test]
+fn the_second_byte_is_marker_and_payload_type() {
+    for (second, marker, payload_type) in
+        [(0x00, false, 0), (0x60, false, 0x60), (0x7F, false, 0x7F), (0x80, true, 0), (0xFF, true, 0x7F)]
+    {
+        let mut packet = FIXED;
+        packet[1] = second;
+        let header = Header::parse(&packet).unwrap();
+        assert_eq!((header.marker, header.payload_type), (marker, payload_type), "{second:#x}");
+    }
+}
+
+#[test]
 fn a_header_alone_is_a_packet_with_an_empty_payload() {
     let header = Header::parse(&FIXED).unwrap();
     assert_eq!((header.payload_len(), header.payload(&FIXED)), (0, &[][..]));

@@ -147,6 +147,16 @@ fn a_full_budget_is_an_error_and_eviction_makes_room() {
 }
 
 #[test]
+fn a_ring_may_grow_to_all_of_the_budget() {
+    let mut pool = Pool::new(2 * SLOTS_MIN * size_of::<Stored<u64>>());
+    let mut history = StreamHistory::new();
+    for number in 0..=SLOTS_MIN as u64 {
+        assert!(history.push(number, ms(0), 256, &mut pool).is_ok());
+    }
+    assert_eq!(pool.held_bytes(), pool.limit_bytes());
+}
+
+#[test]
 fn a_history_emptied_by_eviction_gives_its_ring_back_too() {
     let mut pool = Pool::new(MB);
     let mut history = StreamHistory::new();

@@ -67,7 +67,7 @@ impl Output {
 pub fn send(source: Source<'_>, video: &Output, audio: &Output) -> Vec<String> {
     let (input, video_codec, audio_codec) = match source {
         Source::Camera => (words(CAMERA), words(VP8), words(OPUS)),
-        Source::File(path) => (file_input(path), words("-map 0:v:0 -c copy"), words("-map 0:a:0 -c copy")),
+        Source::File(path) => (file_input(path), words(COPY_VIDEO), words("-map 0:a:0 -c copy")),
     };
     [words(QUIET), input, video_codec, video.arguments(), audio_codec, audio.arguments()].concat()
 }
@@ -165,6 +165,9 @@ const CAMERA: &str = "-re -f lavfi -i testsrc2=size=640x360:rate=30 \
 
 /// `-auto-alt-ref 0`: no invisible frames, which RTP receivers cannot place.
 const VP8: &str = "-map 0:v:0 -c:v libvpx -deadline realtime -cpu-used 8 -b:v 800k -g 30 -auto-alt-ref 0";
+
+/// ffmpeg 5 calls its RTP payload format of VP9 experimental.
+const COPY_VIDEO: &str = "-map 0:v:0 -c copy -strict experimental";
 
 const OPUS: &str = "-map 1:a:0 -ac 2 -c:a libopus -b:a 48k";
 

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use tidegate::{
     Consumer, ConsumerOptions, ListenInfo, MediaKind, PlainConnectOptions, PlainTransport,
     PlainTransportOptions, Producer, ProducerOptions, RequestError, Router, RouterOptions,
-    RtpCodecParameters, RtpEncodingParameters, RtpParameters, Worker,
+    RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters, RtpParameters, Worker,
 };
 
 use crate::ffmpeg::Output;
@@ -59,7 +59,8 @@ struct Ingest {
 }
 
 impl Relay {
-    /// Listens for a sender at `ip`, on four ports from `first_port` on or, without one, on any four that are free.
+    /// Listens for a sender of VP8 and Opus at `ip`, on four ports from `first_port` on or, without one, on any four
+    /// that are free.
     ///
     /// # Errors
     /// When a port is taken, or the worker is gone.
@@ -69,10 +70,28 @@ impl Relay {
         first_port: Option<u16>,
         sender: Sender,
     ) -> Result<Self, RequestError> {
-        let router = worker.create_router(RouterOptions::default()).await?;
-        let video = Ingest::open(&router, MediaKind::Video, ip, first_port, sender).await?;
+        let codecs = [RtpCodecParameters::new("video/VP8", 101, 90_000), RtpCodecParameters::opus(100)];
+        Self::start_with(worker, ip, first_port, sender, codecs).await
+    }
+
+    /// The same for other codecs of video and audio. What feedback they name is sent to the sender. `start` names
+    /// none: plain RTP senders such as ffmpeg and GStreamer (with its defaults) neither send again nor make key frames
+    /// on request.
+    ///
+    /// # Errors
+    /// When a port is taken, the worker refuses a codec, or it is gone.
+    pub async fn start_with(
+        worker: Worker,
+        ip: IpAddr,
+        first_port: Option<u16>,
+        sender: Sender,
+        [video, audio]: [RtpCodecParameters; 2],
+    ) -> Result<Self, RequestError> {
+        let media_codecs = vec![media_codec(MediaKind::Video, &video), media_codec(MediaKind::Audio, &audio)];
+        let router = worker.create_router(RouterOptions { media_codecs }).await?;
         let audio_port = first_port.and_then(|port| port.checked_add(2));
-        let audio = Ingest::open(&router, MediaKind::Audio, ip, audio_port, sender).await?;
+        let video = Ingest::open(&router, (MediaKind::Video, video), ip, first_port, sender).await?;
+        let audio = Ingest::open(&router, (MediaKind::Audio, audio), ip, audio_port, sender).await?;
         Ok(Self { worker, router, ip, video, audio, viewers: Vec::new() })
     }
 
@@ -82,12 +101,27 @@ impl Relay {
     /// # Errors
     /// When the worker refuses the address or is gone.
     pub async fn add_viewer(&mut self, ip: IpAddr, rtp_ports: [u16; 2]) -> Result<(), RequestError> {
+        self.add(ip, rtp_ports, false).await
+    }
+
+    /// The same for a player that has yet to start: nothing is sent to it until its consumers are resumed.
+    ///
+    /// # Errors
+    /// As `add_viewer`.
+    pub async fn add_paused_viewer(&mut self, ip: IpAddr, rtp_ports: [u16; 2]) -> Result<(), RequestError> {
+        self.add(ip, rtp_ports, true).await
+    }
+
+    async fn add(&mut self, ip: IpAddr, rtp_ports: [u16; 2], paused: bool) -> Result<(), RequestError> {
         let (mut streams, mut transports, mut consumers) = (Vec::new(), Vec::new(), Vec::new());
         for (producer, rtp_port) in self.producers().into_iter().zip(rtp_ports) {
             let transport = self.router.create_plain_transport(two_ports(self.ip, None)).await?;
             let peer = PlainConnectOptions::new(ip, rtp_port).with_rtcp_port(rtcp_port(rtp_port));
             transport.connect(peer).await?;
-            let consumer = transport.consume(ConsumerOptions::new(producer)).await?;
+            // Players learn from the session description what comes. RTP/AVP, as it says, has no feedback.
+            let capabilities = self.router.rtp_capabilities().plain();
+            let options = ConsumerOptions { paused, ..ConsumerOptions::new(producer, capabilities) };
+            let consumer = transport.consume(options).await?;
             streams.extend(stream_of(&consumer, rtp_port));
             transports.push(transport);
             consumers.push(consumer);
@@ -152,7 +186,7 @@ impl Viewer {
 impl Ingest {
     async fn open(
         router: &Router,
-        kind: MediaKind,
+        (kind, codec): (MediaKind, RtpCodecParameters),
         ip: IpAddr,
         port: Option<u16>,
         sender: Sender,
@@ -166,7 +200,7 @@ impl Ingest {
                 transport
             }
         };
-        let (codec, ssrc) = sent(kind);
+        let ssrc = ssrc_of(kind);
         let output = Output {
             payload_type: codec.payload_type,
             ssrc,
@@ -195,12 +229,22 @@ impl Sender {
     }
 }
 
-/// What the sender sends. No feedback: plain RTP senders such as ffmpeg and GStreamer's rtpbin (with its defaults)
-/// neither send again nor make key frames on request.
-fn sent(kind: MediaKind) -> (RtpCodecParameters, u32) {
+/// What the router must know of a sender's codec. It chooses the payload types that viewers get, unless the codec has a
+/// static one (RFC 3551 6): the first gets 100, and VP8's retransmissions 101. `with_payload_type(codec.payload_type)`
+/// would keep the sender's.
+fn media_codec(kind: MediaKind, codec: &RtpCodecParameters) -> RtpCodecCapability {
+    RtpCodecCapability {
+        channels: codec.channels,
+        parameters: codec.parameters.clone(),
+        ..RtpCodecCapability::new(kind, &codec.mime_type, codec.clock_rate)
+    }
+}
+
+/// The SSRC that the sender must use.
+fn ssrc_of(kind: MediaKind) -> u32 {
     match kind {
-        MediaKind::Video => (RtpCodecParameters::new("video/VP8", 101, 90_000), 11_111_111),
-        MediaKind::Audio => (RtpCodecParameters::opus(100), 22_222_222),
+        MediaKind::Video => 11_111_111,
+        MediaKind::Audio => 22_222_222,
     }
 }
 
@@ -218,9 +262,11 @@ fn two_ports(ip: IpAddr, port: Option<u16>) -> PlainTransportOptions {
 
 /// What a player must be told of a consumer whose packets come to `port`.
 fn stream_of(consumer: &Consumer, port: u16) -> Option<Stream> {
-    let codec = consumer.rtp_parameters().codecs.into_iter().next()?;
+    let codec = consumer.rtp_parameters().codecs.first()?;
     let (_, name) = codec.mime_type.split_once('/')?;
-    let channels = codec.channels.map(|channels| format!("/{channels}")).unwrap_or_default();
+    // RFC 8866 6.6: one channel goes without saying.
+    let channels = codec.channels.filter(|channels| *channels > 1);
+    let channels = channels.map(|channels| format!("/{channels}")).unwrap_or_default();
     let encoding = format!("{name}/{}{channels}", codec.clock_rate);
     Some(Stream { kind: consumer.kind(), port, payload_type: codec.payload_type, encoding })
 }

@@ -287,7 +287,7 @@ proptest! {
             prop_assert!(structure.group(&payload).eq(expected));
         }
         if read.key_frame {
-            prop_assert!(read.start && !read.inter_picture && fields.layers & 0x0F * u8::from(has(HAS_LAYERS)) == 0);
+            prop_assert!(read.start && !read.inter_picture && (!has(HAS_LAYERS) || fields.layers & 0x0F == 0));
         }
     }
 

@@ -1,0 +1,237 @@
+//! Whether all that the tables say of one another is true, and every byte of packet memory accounted for.
+//!
+//! Walks everything and changes nothing. Far too slow for a live worker: tests call it between turns, through
+//! `Worker::audit`. Knows what each room promises to the others. Does not know whose fault a broken promise is.
+//! Invariant: a sound worker between two turns has no violation, whatever it went through.
+
+use crate::base::pool::Pool;
+use crate::media::consumer::Consumer;
+use crate::media::deadline::Deadline;
+use crate::media::demux::LEARNT_MAX;
+use crate::media::producer::Producer;
+use crate::media::producer::stream::ReceivedStream;
+use crate::media::transport::Transport;
+use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey};
+
+/// What an audit found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// How many promises were looked at.
+    pub checks: u64,
+    /// Those that are broken, as sentences.
+    pub violations: Vec<String>,
+}
+
+impl Audit {
+    fn check(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
+        self.checks += 1;
+        if !holds {
+            self.violations.push(otherwise());
+        }
+    }
+
+    fn equal(&mut self, what: &str, counted: usize, told: usize) {
+        self.check(counted == told, || format!("{what}: {counted} were found, {told} are on record"));
+    }
+}
+
+/// Audits everything. To be called between two turns.
+pub(crate) fn audit(tables: &Tables, pool: &Pool) -> Audit {
+    let mut audit = Audit::default();
+    audit_ids(tables, &mut audit);
+    for (key, transport) in tables.transports.iter() {
+        audit_transport(tables, key, transport, &mut audit);
+    }
+    for (key, producer) in tables.producers.iter() {
+        audit_producer(tables, key, producer, &mut audit);
+    }
+    for (key, consumer) in tables.consumers.iter() {
+        audit_consumer(tables, key, consumer, &mut audit);
+    }
+    audit_sockets(tables, &mut audit);
+    audit_timers(tables, &mut audit);
+    audit_memory(tables, pool, &mut audit);
+    audit.check(tables.runs.is_idle(), || "a run is left over after its turn".to_owned());
+    audit
+}
+
+/// Every id leads to the entity that has it, and every entity can be found by its id.
+fn audit_ids(tables: &Tables, audit: &mut Audit) {
+    for (id, key) in &tables.ids {
+        let owner = match *key {
+            EntityKey::Router(key) => tables.routers.get(key).map(|router| router.id.into()),
+            EntityKey::Transport(key) => tables.transports.get(key).map(|transport| transport.id.into()),
+            EntityKey::Producer(key) => tables.producers.get(key).map(|producer| producer.id.into()),
+            EntityKey::Consumer(key) => tables.consumers.get(key).map(|consumer| consumer.id.into()),
+        };
+        audit.check(owner == Some(*id), || format!("id {id:?} leads to {key:?}, which is {owner:?}"));
+    }
+    let entities =
+        tables.routers.len() + tables.transports.len() + tables.producers.len() + tables.consumers.len();
+    audit.equal("ids", entities, tables.ids.len());
+    for (key, router) in tables.routers.iter() {
+        let own = |transport: &TransportKey| {
+            tables.transports.get(*transport).is_some_and(|transport| transport.router == key)
+        };
+        audit.check(router.transports.iter().all(own), || {
+            format!("{:?} lists a foreign transport", router.id)
+        });
+    }
+    let listed = tables.routers.iter().map(|(_, router)| router.transports.len()).sum();
+    audit.equal("transports listed by routers", listed, tables.transports.len());
+}
+
+fn audit_transport(tables: &Tables, key: TransportKey, transport: &Transport, audit: &mut Audit) {
+    let id = transport.id;
+    let router = tables.routers.get(transport.router);
+    audit.check(router.is_some_and(|router| router.transports.contains(&key)), || {
+        format!("{id:?} is not in its router's list")
+    });
+    let own_producer = |producer: ProducerKey| {
+        tables.producers.get(producer).is_some_and(|producer| producer.transport == key)
+    };
+    let own_consumer = |consumer: ConsumerKey| {
+        tables.consumers.get(consumer).is_some_and(|consumer| consumer.transport == key)
+    };
+    audit.check(transport.producers.iter().all(|key| own_producer(*key)), || {
+        format!("{id:?} lists a foreign producer")
+    });
+    audit.check(transport.consumers.iter().all(|key| own_consumer(*key)), || {
+        format!("{id:?} lists a foreign consumer")
+    });
+    let demux = &transport.demux;
+    let mut named = demux.ssrcs().map(|(_, key)| key);
+    audit.check(named.all(own_producer), || format!("{id:?} takes an SSRC for a foreign producer's"));
+    let mut named = demux.mids().chain(demux.rids()).map(|(_, key)| key);
+    audit.check(named.all(own_producer), || format!("{id:?} takes a MID or RID for a foreign producer's"));
+    audit.check(demux.learnt() <= LEARNT_MAX, || format!("{id:?} has learnt {} SSRCs", demux.learnt()));
+    let mut feedback = transport.feedback_to.iter();
+    let names = |(ssrc, key): (u32, ConsumerKey)| {
+        own_consumer(key)
+            && tables
+                .consumers
+                .get(key)
+                .is_some_and(|consumer| consumer.stream.ssrcs().any(|own| own == ssrc))
+    };
+    audit.check(feedback.all(names), || format!("{id:?} gives feedback to who does not send that SSRC"));
+    audit.check(!transport.sender.has_pending(), || format!("{id:?} has something unsent after its turn"));
+}
+
+fn audit_producer(tables: &Tables, key: ProducerKey, producer: &Producer, audit: &mut Audit) {
+    let id = producer.id;
+    let transport = tables.transports.get(producer.transport);
+    audit.check(transport.is_some_and(|transport| transport.producers.contains(&key)), || {
+        format!("{id:?} is not in its transport's list")
+    });
+    let own = |consumer: &ConsumerKey| {
+        tables.consumers.get(*consumer).is_some_and(|consumer| consumer.producer == key)
+    };
+    audit.check(producer.consumers.iter().all(own), || format!("{id:?} lists a foreign consumer"));
+    for (index, stream) in producer.streams() {
+        audit.check(index < producer.encodings.len(), || format!("{id:?} has a stream of no encoding"));
+        audit.check(!stream.has_run(), || format!("{id:?} is in the middle of a run after its turn"));
+        audit_stream(stream, &format!("{id:?} stream {index}"), audit);
+    }
+}
+
+/// A stream's packets belong to it alone: consumers remember positions, not packets.
+fn audit_stream(stream: &ReceivedStream, name: &str, audit: &mut Audit) {
+    let mut bytes = 0;
+    let mut shared = 0;
+    for stored in stream.stored_packets() {
+        bytes += stored.packet.class().capacity();
+        shared += usize::from(stored.packet.references() != 1);
+    }
+    audit.equal(&format!("packets of {name} that somebody else holds too"), shared, 0);
+    audit.equal(&format!("bytes of packets of {name}"), bytes, stream.held_bytes());
+}
+
+fn audit_consumer(tables: &Tables, key: ConsumerKey, consumer: &Consumer, audit: &mut Audit) {
+    let id = consumer.id;
+    let transport = tables.transports.get(consumer.transport);
+    audit.check(transport.is_some_and(|transport| transport.consumers.contains(&key)), || {
+        format!("{id:?} is not in its transport's list")
+    });
+    let known = |ssrc| transport.and_then(|transport| transport.feedback_to.get(ssrc)) == Some(key);
+    audit
+        .check(consumer.stream.ssrcs().all(known), || format!("{id:?} gets no feedback about what it sends"));
+    let producer = tables.producers.get(consumer.producer);
+    audit.check(producer.is_some_and(|producer| producer.consumers.contains(&key)), || {
+        format!("{id:?} is not in its producer's list")
+    });
+    let encoding = producer.and_then(|producer| producer.encoding_of(consumer.consumable_ssrc));
+    audit.check(encoding.is_some(), || format!("{id:?} consumes an encoding that is not there"));
+    let paused = producer.is_some_and(Producer::is_paused);
+    audit.check(consumer.is_producer_paused() == paused, || {
+        format!("{id:?} is wrong about its producer's pause")
+    });
+    let unsent = consumer.stream.ring.unsent_count() as usize;
+    audit.equal(&format!("packets that {id:?} has not sent after its turn"), unsent, 0);
+}
+
+/// Each socket is kept for just those who use it.
+fn audit_sockets(tables: &Tables, audit: &mut Audit) {
+    let mut kept: Vec<_> = tables.sockets.owners().map(|(socket, owner)| (socket, owner.transport)).collect();
+    kept.sort_unstable();
+    for (socket, owner) in &kept {
+        let transport = tables.transports.get(*owner);
+        let uses = transport.is_some_and(|transport| transport.plain.sockets().any(|own| own == *socket));
+        audit.check(uses, || format!("{socket:?} is kept for {owner:?}, who does not use it"));
+    }
+    for (key, transport) in tables.transports.iter() {
+        for socket in transport.plain.sockets() {
+            let is_kept = kept.binary_search(&(socket, key)).is_ok();
+            audit.check(is_kept, || format!("{:?} has a socket that is on nobody's record", transport.id));
+        }
+    }
+}
+
+/// Who believes to have a timer has one.
+fn audit_timers(tables: &Tables, audit: &mut Audit) {
+    let (mut transports, mut producers): (Vec<TransportKey>, [Vec<ProducerKey>; 4]) = Default::default();
+    let [nacks, key_frames, histories, rings] = &mut producers;
+    for deadline in tables.deadlines.keys() {
+        match deadline {
+            Deadline::Rtcp(key) => transports.push(key),
+            Deadline::Nack(key) => nacks.push(key),
+            Deadline::KeyFrame(key) => key_frames.push(key),
+            Deadline::History(key) => histories.push(key),
+            Deadline::Rings(key) => rings.push(key),
+            Deadline::Memory => {}
+        }
+    }
+    transports.sort_unstable();
+    producers.iter_mut().for_each(|keys| keys.sort_unstable());
+    for (key, transport) in tables.transports.iter().filter(|(_, transport)| transport.rtcp.is_armed()) {
+        audit.check(transports.binary_search(&key).is_ok(), || {
+            format!("{:?} waits in vain to report", transport.id)
+        });
+    }
+    for (key, producer) in tables.producers.iter() {
+        let [nacks, key_frames, histories, rings] =
+            producers.each_ref().map(|keys| keys.binary_search(&key).is_ok());
+        let armed =
+            |is_armed: fn(&ReceivedStream) -> bool| producer.streams().any(|(_, stream)| is_armed(stream));
+        let timers = [
+            (nacks, armed(|stream| stream.nacks_armed.is_some())),
+            (key_frames, armed(|stream| stream.key_frames_armed.is_some())),
+            (histories, armed(|stream| stream.history_armed.is_some())),
+            (rings, producer.rings_armed()),
+        ];
+        audit.check(timers.iter().all(|(scheduled, armed)| *scheduled || !*armed), || {
+            format!("{:?} waits for a timer that is not set: {timers:?}", producer.id)
+        });
+    }
+}
+
+/// All of packet memory is somebody's.
+fn audit_memory(tables: &Tables, pool: &Pool, audit: &mut Audit) {
+    let streams = || tables.producers.iter().flat_map(|(_, producer)| producer.streams());
+    let packets = streams().map(|(_, stream)| stream.stored_packets().count()).sum();
+    audit.equal("packets", packets, pool.in_use());
+    let histories: usize = streams().map(|(_, stream)| stream.ring_bytes()).sum();
+    let rings: usize = tables.consumers.iter().map(|(_, consumer)| consumer.stream.ring.bytes()).sum();
+    audit.equal("charged bytes", histories + rings, pool.stats().charged_bytes);
+    let (held, limit) = (pool.held_bytes(), pool.limit_bytes());
+    audit.check(held <= limit, || format!("{held} bytes of packet memory are held, {limit} are allowed"));
+}
