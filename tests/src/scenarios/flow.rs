@@ -90,6 +90,11 @@ pub(super) fn settle(packets: &[RtpPacket], flows: &mut [&mut Flow]) {
         flow.unwrap_or_else(|| panic!("{:#x} is nobody's stream", packet.ssrc)).got(packet);
     }
     for flow in flows {
-        assert!(flow.is_complete(), "{} packets of {:#x} did not come", flow.expected.len(), flow.stream.ssrc);
+        assert!(
+            flow.is_complete(),
+            "{} packets of {:#x} did not come",
+            flow.expected.len(),
+            flow.stream.ssrc
+        );
     }
 }

@@ -74,8 +74,7 @@ fn run(seed: u64) -> Tally {
     let microphone = Sender::new(call.sender.address, call.sender.to, sound);
     let (held, answer_at) = (None, None);
     let (late, sent, plis) = (Vec::new(), Vec::new(), Vec::new());
-    let mut story =
-        Story { world, draw, call, microphone, microphone_id, late, sent, held, answer_at, plis };
+    let mut story = Story { world, draw, call, microphone, microphone_id, late, sent, held, answer_at, plis };
     story.sends_frame(true);
     for _ in 0..90 {
         story.sends_frame(false);

@@ -26,12 +26,12 @@ mod full_room;
 mod key_frame_storm;
 mod late_consumer;
 mod repaired_loss;
+pub mod runner;
+pub mod seeds;
 mod spoofed_sources;
 mod ssrc_flood;
 mod vanished_peer;
 mod wraps;
-pub mod runner;
-pub mod seeds;
 
 use std::ops::AddAssign;
 

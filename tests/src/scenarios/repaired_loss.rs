@@ -106,7 +106,8 @@ impl Story {
     fn watches_all(&mut self, router: RouterId, at: std::net::SocketAddr) {
         let transport = self.world.connected(router, at);
         for (origin, index) in self.origins.clone().iter().zip(0..) {
-            let stream = self.world.source(origin.source).options().stream.consumed_as(0xC000_0000 + index * 2);
+            let stream =
+                self.world.source(origin.source).options().stream.consumed_as(0xC000_0000 + index * 2);
             let stream = self.rtx_or_not(stream);
             let options = SinkOptions::new(stream, at);
             self.watches.push(self.world.watch_on(transport, origin, options));

@@ -159,8 +159,7 @@ impl Story {
         let line = &mut lines[line];
         let ssrc = line.sender.stream.ssrc;
         let (ntp, timestamp) = (world.wall(), line.sender.timestamp);
-        let report =
-            Rtcp::SenderReport { ssrc, ntp, timestamp, packets: 1, bytes: 1, blocks: Vec::new() };
+        let report = Rtcp::SenderReport { ssrc, ntp, timestamp, packets: 1, bytes: 1, blocks: Vec::new() };
         let inbound = &mut line.inbound;
         world.network.inject(inbound.rtcp, inbound.plain.rtcp, rtcp::write(&[report]));
         world.receive();
@@ -262,7 +261,11 @@ impl Story {
         let packet = RtpPacket { ssrc: 0xBAD, payload: vec![1; 9], ..sender.clone().sound() }.write();
         match draw.between(0, 3) {
             0 => {
-                world.network.inject(inbound.rtp, inbound.plain.rtp, vec![0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42]);
+                world.network.inject(
+                    inbound.rtp,
+                    inbound.plain.rtp,
+                    vec![0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42],
+                );
                 inbound.dropped.not_rtp += 1;
             }
             1 => {

@@ -98,8 +98,7 @@ impl Story {
 
     fn announces(&mut self, number: u32) {
         let ssrc = 0xAA00_0000 + number;
-        let stream =
-            Stream { announced: false, ..Stream::opus(ssrc) }.with_extensions(&[(MID, 1), (RID, 2)]);
+        let stream = Stream { announced: false, ..Stream::opus(ssrc) }.with_extensions(&[(MID, 1), (RID, 2)]);
         let producer = ProducerId(self.world.new_id());
         let mut produce = stream.produce(self.plain.id, producer);
         if let Command::Produce { rtp_parameters, .. } = &mut produce {

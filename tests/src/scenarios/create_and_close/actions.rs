@@ -93,7 +93,8 @@ impl Story {
         let routers: Vec<u64> = self.model.routers.keys().copied().collect();
         let router = self.any_id(&routers);
         let comedia = self.draw.chance(400);
-        let mut options = PlainTransportOptions { comedia, rtcp_mux: self.draw.chance(700), ..plain_options() };
+        let mut options =
+            PlainTransportOptions { comedia, rtcp_mux: self.draw.chance(700), ..plain_options() };
         let taken = self.model.transports.values().map(|transport| transport.plain.rtp.port()).next();
         let wrong = self.draw.between(0, 39);
         let refusal = match (self.model.routers.contains_key(&router), self.model.has(id), wrong) {
@@ -185,7 +186,9 @@ impl Story {
         if self.answers(produce, refusal).is_some() {
             let on = &self.model.transports[&transport];
             let sender = Sender::new(on.peer, on.plain.rtp, stream);
-            self.model.producers.insert(id, Producer { transport, sender, paused: starts_paused, packets: 0 });
+            self.model
+                .producers
+                .insert(id, Producer { transport, sender, paused: starts_paused, packets: 0 });
         }
     }
 
@@ -234,8 +237,11 @@ impl Story {
             let consumers: Vec<u64> = self.model.consumers.keys().copied().collect();
             let id = self.any_id(&consumers);
             let consumer = ConsumerId(id);
-            let command =
-                if pause { Command::PauseConsumer { consumer } } else { Command::ResumeConsumer { consumer } };
+            let command = if pause {
+                Command::PauseConsumer { consumer }
+            } else {
+                Command::ResumeConsumer { consumer }
+            };
             let refusal = missing(self.model.consumers.contains_key(&id));
             if self.answers(command, refusal).is_some() {
                 self.model.consumers.get_mut(&id).expect("it is there").paused = pause;

@@ -114,7 +114,8 @@ impl Story {
         self.highest = self.next;
         self.next += 1;
         let ticks = self.world.elapsed_ms() * u64::from(self.rate) / 1_000;
-        sender.timestamp = self.first_timestamp.wrapping_add(u32::try_from(ticks & 0xFFFF_FFFF).expect("masked"));
+        sender.timestamp =
+            self.first_timestamp.wrapping_add(u32::try_from(ticks & 0xFFFF_FFFF).expect("masked"));
         match sender.stream.pli {
             true => sender.frame(self.base.is_none(), &[60]).remove(0),
             false => sender.sound(),
@@ -162,7 +163,8 @@ impl Story {
     fn sender_reports(&mut self) {
         let (ssrc, ntp) = (self.call.sender.stream.ssrc, self.world.wall());
         let ticks = self.world.elapsed_ms() * u64::from(self.rate) / 1_000;
-        let timestamp = self.first_timestamp.wrapping_add(u32::try_from(ticks & 0xFFFF_FFFF).expect("masked"));
+        let timestamp =
+            self.first_timestamp.wrapping_add(u32::try_from(ticks & 0xFFFF_FFFF).expect("masked"));
         let report = Rtcp::SenderReport { ssrc, ntp, timestamp, packets: 1, bytes: 1, blocks: Vec::new() };
         self.call.sender.sends_rtcp(&mut self.world, &[report]);
     }
@@ -171,7 +173,11 @@ impl Story {
     fn is_right(&self, block: &Block) {
         assert_eq!(block.ssrc, self.call.sender.stream.ssrc);
         let cycles = self.highest - (self.first & !0xFFFF);
-        assert_eq!(u64::from(block.extended_highest), cycles, "cycles since the first packet, and its number");
+        assert_eq!(
+            u64::from(block.extended_highest),
+            cycles,
+            "cycles since the first packet, and its number"
+        );
         let expected = self.highest - self.first + 1;
         let lost = i64::try_from(expected).expect("few") - i64::try_from(self.received).expect("few");
         assert_eq!(i64::from(block.cumulative_lost), lost, "{} copies came", self.copies);
@@ -203,7 +209,9 @@ impl Story {
         let extended_highest = self.draw.u32();
         let block =
             Block { ssrc: self.call.received.ssrc, last_sr, delay, extended_highest, ..Block::default() };
-        self.call.receiver.sends_rtcp(&mut self.world, &[Rtcp::ReceiverReport { ssrc: 1, blocks: vec![block] }]);
+        self.call
+            .receiver
+            .sends_rtcp(&mut self.world, &[Rtcp::ReceiverReport { ssrc: 1, blocks: vec![block] }]);
         let measured = self.world.consumer_stats(self.call.consumer).own.round_trip_time_us;
         assert!(measured.abs_diff(on_the_way * 1_000) <= 1_000, "{measured} µs, it took {on_the_way} ms");
     }
