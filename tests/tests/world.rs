@@ -98,7 +98,8 @@ fn is_media(datagram: &[u8]) -> bool {
     datagram[1] & 0x7F == 101
 }
 
-const TAMPERS: [Tamper; 8] = [payload, marker, number, timestamp, twice, from_the_past, nack, last_sr];
+const TAMPERS: [Tamper; 9] =
+    [payload, marker, number, timestamp, twice, from_the_past, nack, last_sr, sender_report];
 
 fn payload(n: u64, datagram: &mut Vec<u8>) -> usize {
     if is_media(datagram) && n.is_multiple_of(50) {
@@ -157,9 +158,18 @@ fn last_sr(_: u64, datagram: &mut Vec<u8>) -> usize {
     1
 }
 
+/// Three seconds off on the media clock.
+fn sender_report(_: u64, datagram: &mut Vec<u8>) -> usize {
+    if datagram[1] == 200 {
+        let timestamp = u32::from_be_bytes([datagram[16], datagram[17], datagram[18], datagram[19]]);
+        datagram[16..20].copy_from_slice(&timestamp.wrapping_sub(270_000).to_be_bytes());
+    }
+    1
+}
+
 #[test]
 fn peers_notice_whatever_a_worker_does_wrong() {
-    let expected: [(Tamper, &str); 8] = [
+    let expected: [(Tamper, &str); 9] = [
         (payload, "was changed"),
         (marker, "marker of"),
         (number, "does not follow"),
@@ -168,6 +178,7 @@ fn peers_notice_whatever_a_worker_does_wrong() {
         (from_the_past, "does not follow"),
         (nack, "asks for what it has"),
         (last_sr, "LSR is of no report"),
+        (sender_report, "a report is 3"),
     ];
     for (tamper, complaint) in expected {
         let said = complaint_about(tamper);
@@ -213,4 +224,47 @@ fn requests_pass_over_a_pipe_in_pieces_as_they_do_directly() {
         turns.push(world.finish().turns);
     }
     assert!(turns[1] > turns[0] + 20, "a request takes several turns over a pipe: {turns:?}");
+}
+
+#[test]
+fn a_player_that_cannot_go_on_asks_for_a_key_frame_and_gets_one() {
+    for (pli, fir) in [(true, false), (false, true)] {
+        let mut world = World::from(Beginning::of(9));
+        let source = Stream { pli, fir, ..Stream::vp8(CAMERA) }.without_nack();
+        let received = source.consumed_as(PLAYER);
+        let (origin, watch) = call(&mut world, source, received);
+        world.run_for(2_000);
+        let player = address(2, 5_000);
+        let all = Impairment { loss_permille: 1_000, ..Impairment::default() };
+        world.network.impair(player, Direction::ToPeer, all);
+        world.run_for(100);
+        world.network.impair(player, Direction::ToPeer, Impairment::default());
+        world.run_for(4_000);
+        let (stats, sent) = (world.sink(watch.sink).stats(), world.source(origin.source).stats());
+        assert_eq!((stats.key_frame_requests, stats.nacked), (1, 0), "{stats:?}");
+        assert_eq!((sent.key_frames, sent.plis, sent.firs), (2, u64::from(pli), u64::from(fir)), "{sent:?}");
+        assert!(stats.frames_shown > 140 && (20..60).contains(&stats.frames_skipped), "{stats:?}");
+    }
+}
+
+#[test]
+fn pauses_and_restarts_are_followed_without_a_wrong_number() {
+    let mut world = World::from(Beginning::of(10));
+    let source = Stream::vp8(CAMERA);
+    let received = source.consumed_as(PLAYER);
+    let (origin, watch) = call(&mut world, source, received);
+    world.run_for(1_000);
+    world.sink_mut(watch.sink).expect_resync();
+    world.done(Command::PauseConsumer { consumer: watch.consumer });
+    world.run_for(500);
+    world.done(Command::ResumeConsumer { consumer: watch.consumer });
+    world.run_for(1_000);
+    assert_eq!(world.sink(watch.sink).stats().resyncs, 1);
+    world.sink_mut(watch.sink).expect_resync();
+    let now = world.now();
+    world.source_mut(origin.source).restart(65_500, 7, now);
+    world.run_for(1_000);
+    let stats = world.sink(watch.sink).stats();
+    assert_eq!((stats.resyncs, stats.given_up, stats.missing), (2, 0, 0), "{stats:?}");
+    assert!(stats.frames_shown > 75, "{stats:?}");
 }

@@ -49,6 +49,7 @@ pub use actors::{SinkId, SourceId};
 use clock::VirtualClock;
 use network::SimulatedNetwork;
 use pipe::Pipe;
+use sink::Sink;
 
 /// One worker and all that surrounds it.
 #[derive(Debug)]
@@ -289,6 +290,7 @@ impl World {
         assert_eq!(self.pool.stats().charged_bytes, 0, "bytes are charged after everything was closed");
         assert_eq!(self.network.open_sockets(), 0, "sockets are open after everything was closed");
         self.tally.invariant_checks += 3;
+        self.tally.invariant_checks += self.actors.sinks.iter().map(Sink::checks).sum::<u64>();
         self.tally.virtual_ms = self.elapsed_ms();
         self.tally.packet_operations = self.network.packet_operations();
     }

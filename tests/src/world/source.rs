@@ -178,6 +178,7 @@ pub struct Source {
     next_frame_at: Option<Time>,
     next_report_at: Option<Time>,
     key_frame_wanted: bool,
+    has_restarted: bool,
     /// What is added to a packet's number to make its sequence number.
     sequence_shift: u16,
     timestamp_shift: u32,
@@ -213,6 +214,7 @@ impl Source {
             next_frame_at: Some(now + phase),
             next_report_at: Some(now + phase + report_after),
             key_frame_wanted: true,
+            has_restarted: false,
             sequence_shift: options.first_sequence,
             timestamp_shift: options.first_timestamp,
             rtx_sequence: options.first_rtx_sequence,
@@ -257,6 +259,7 @@ impl Source {
     /// Begins anew under the same SSRC: the next packet has this number, the next frame this time.
     pub fn restart(&mut self, sequence: u16, timestamp: u32, now: Time) {
         self.sequence_shift = sequence.wrapping_sub(low(self.stats.packets));
+        self.has_restarted = true;
         self.timestamp_shift = timestamp.wrapping_sub(self.clock_at(now).wrapping_sub(self.timestamp_shift));
         self.key_frame_wanted = true;
     }
@@ -269,6 +272,10 @@ impl Source {
     /// What was sent under this number, if it is not too long ago.
     pub(super) fn record(&self, number: u32) -> Option<&Record> {
         self.records.get(self.place(number)).filter(|record| record.number == number)
+    }
+
+    pub(super) fn has_restarted(&self) -> bool {
+        self.has_restarted
     }
 
     pub(super) fn is_video(&self) -> bool {
@@ -479,7 +486,7 @@ impl Source {
     }
 
     /// The media clock.
-    fn clock_at(&self, at: Time) -> u32 {
+    pub(super) fn clock_at(&self, at: Time) -> u32 {
         let ticks = at.since(self.began_at).as_nanos() * u128::from(self.options.stream.clock_rate);
         let ticks = u32::try_from(ticks / 1_000_000_000 & 0xFFFF_FFFF).unwrap_or(0);
         ticks.wrapping_add(self.timestamp_shift)
