@@ -235,7 +235,7 @@ impl Sink {
         packet: &RtpView<'_>,
         parcel: &Parcel,
         sources: &[Source],
-        post: &mut Post<'_>,
+        post: &Post<'_>,
     ) {
         if self.is_deaf {
             return;
