@@ -268,3 +268,29 @@ fn pauses_and_restarts_are_followed_without_a_wrong_number() {
     assert_eq!((stats.resyncs, stats.given_up, stats.missing), (2, 0, 0), "{stats:?}");
     assert!(stats.frames_shown > 75, "{stats:?}");
 }
+
+#[test]
+fn a_player_notices_what_is_older_than_its_joining() {
+    let too_early = Scenario {
+        name: "too_early",
+        proves: "what a player notices",
+        run: |seed| {
+            let mut world = World::from(Beginning::of(seed));
+            let slow = Impairment { delay: Duration::from_millis(50), ..Impairment::default() };
+            world.network.impair_all(Direction::ToPeer, slow);
+            let source = Stream::vp8(CAMERA);
+            let received = source.consumed_as(PLAYER);
+            let (origin, watch) = call(&mut world, source, received.clone());
+            world.run_for(1_000);
+            // Its packets of the last 50 ms are on their way: to one who joined only now they are too old.
+            world.sink_mut(watch.sink).vanish();
+            let options = SinkOptions::new(received, address(2, 5_000));
+            world.add_sink(options, watch.transport, origin.source);
+            world.run_for(100);
+            world.finish()
+        },
+    };
+    let failure = runner::run(&too_early, 1).expect_err("a player notices");
+    assert!(failure.message.contains("came before the consumer joined"), "{failure}");
+    assert!(failure.step.is_some_and(|(_, at_ms)| (1_000..1_050).contains(&at_ms)), "{failure}");
+}
