@@ -5,7 +5,7 @@
 //! RTP leaves under SSRCs of living consumers only, a number of a stream always stands for the same payload, also when it
 //! is sent again, and no payload leaves that did not come; the same script gives the same bytes out.
 //! Knows the protocol and the bed. Called through [`super::ALL`].
-//! Invariant: work is bounded by [`STEPS_MAX`] and by what one step may do, however long the script.
+//! Invariant: work is bounded by `STEPS_MAX` and by what one step may do, however long the script.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
