@@ -309,19 +309,19 @@ fn a_datagram_longer_than_a_buffer_is_told_from_a_whole_one() {
 #[test]
 fn arrival_times_are_the_kernel_s_and_never_ahead_of_now() {
     let mut bench = Bench::new();
-    let bound = bench.bind(Ipv4Addr::LOCALHOST);
-    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (bound, client) = (bench.bind(Ipv4Addr::LOCALHOST), UdpSocket::bind("127.0.0.1:0").unwrap());
     let before = bench.clock.now();
-    for _ in 0..50 {
-        client.send_to(b"x", bound.local).unwrap();
-    }
+    (0..50).for_each(|_| assert_eq!(client.send_to(b"x", bound.local).unwrap(), 1));
+    // However late a busy machine delivers: the first is there when the kernel says so.
+    bench.poll.poll(&mut bench.events, Some(Duration::from_secs(10))).unwrap();
+    let there = bench.clock.now();
+    bench.sockets.on_event(bound.socket, true, false);
     bench.clock.sleep(Duration::from_millis(20));
-    let read_from = bench.clock.now();
     let times: Vec<_> = bench.receive(50).iter().map(|d| d.received_at).collect();
     assert!(times.is_sorted(), "{times:?}");
-    // Both clocks are read one after the other: allow for what lies in between.
-    assert!(times[0] + Duration::from_millis(1) >= before);
-    assert!(times[49] + Duration::from_millis(15) < read_from, "the wait in the kernel is not network delay");
+    // Both clocks are read one after the other: allow a millisecond for what lies in between.
+    let (earliest, latest) = (before - Duration::from_millis(1), there + Duration::from_millis(1));
+    assert!((earliest..=latest).contains(&times[0]), "the wait in the kernel is not network delay");
 }
 
 #[test]
