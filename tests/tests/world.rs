@@ -101,14 +101,14 @@ fn is_media(datagram: &[u8]) -> bool {
 const TAMPERS: [Tamper; 9] =
     [payload, marker, number, timestamp, twice, from_the_past, nack, last_sr, sender_report];
 
-fn payload(n: u64, datagram: &mut Vec<u8>) -> usize {
+fn payload(n: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) && n.is_multiple_of(50) {
         *datagram.last_mut().expect("a payload") ^= 1;
     }
     1
 }
 
-fn marker(n: u64, datagram: &mut Vec<u8>) -> usize {
+fn marker(n: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) && n.is_multiple_of(50) {
         datagram[1] ^= 0x80;
     }
@@ -116,26 +116,26 @@ fn marker(n: u64, datagram: &mut Vec<u8>) -> usize {
 }
 
 /// A hole that nobody made: every number is one more.
-fn number(_: u64, datagram: &mut Vec<u8>) -> usize {
+fn number(_: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) {
         datagram[3] = datagram[3].wrapping_add(1);
     }
     1
 }
 
-fn timestamp(_: u64, datagram: &mut Vec<u8>) -> usize {
+fn timestamp(_: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) {
         datagram[6] ^= 1;
     }
     1
 }
 
-fn twice(n: u64, datagram: &mut Vec<u8>) -> usize {
+fn twice(n: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) && n.is_multiple_of(50) { 2 } else { 1 }
 }
 
 /// The number of a packet that was lost long ago, or of none.
-fn from_the_past(n: u64, datagram: &mut Vec<u8>) -> usize {
+fn from_the_past(n: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) && n.is_multiple_of(50) {
         datagram[2] = datagram[2].wrapping_sub(1);
     }
@@ -143,7 +143,7 @@ fn from_the_past(n: u64, datagram: &mut Vec<u8>) -> usize {
 }
 
 /// Asks for a packet that has long been there.
-fn nack(_: u64, datagram: &mut Vec<u8>) -> usize {
+fn nack(_: u64, datagram: &mut [u8]) -> usize {
     if datagram[1] == 205 {
         let asked = u16::from_be_bytes([datagram[12], datagram[13]]).wrapping_sub(40);
         datagram[12..14].copy_from_slice(&asked.to_be_bytes());
@@ -151,7 +151,7 @@ fn nack(_: u64, datagram: &mut Vec<u8>) -> usize {
     1
 }
 
-fn last_sr(_: u64, datagram: &mut Vec<u8>) -> usize {
+fn last_sr(_: u64, datagram: &mut [u8]) -> usize {
     if datagram[1] == 201 {
         datagram[24] ^= 1;
     }
@@ -159,7 +159,7 @@ fn last_sr(_: u64, datagram: &mut Vec<u8>) -> usize {
 }
 
 /// Three seconds off on the media clock.
-fn sender_report(_: u64, datagram: &mut Vec<u8>) -> usize {
+fn sender_report(_: u64, datagram: &mut [u8]) -> usize {
     if datagram[1] == 200 {
         let timestamp = u32::from_be_bytes([datagram[16], datagram[17], datagram[18], datagram[19]]);
         datagram[16..20].copy_from_slice(&timestamp.wrapping_sub(270_000).to_be_bytes());
