@@ -98,16 +98,17 @@ fn is_media(datagram: &[u8]) -> bool {
     datagram[1] & 0x7F == 101
 }
 
-const TAMPERS: [Tamper; 8] = [payload, marker, number, timestamp, twice, from_the_past, nack, last_sr];
+const TAMPERS: [Tamper; 9] =
+    [payload, marker, number, timestamp, twice, from_the_past, nack, last_sr, sender_report];
 
-fn payload(n: u64, datagram: &mut Vec<u8>) -> usize {
+fn payload(n: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) && n.is_multiple_of(50) {
         *datagram.last_mut().expect("a payload") ^= 1;
     }
     1
 }
 
-fn marker(n: u64, datagram: &mut Vec<u8>) -> usize {
+fn marker(n: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) && n.is_multiple_of(50) {
         datagram[1] ^= 0x80;
     }
@@ -115,26 +116,26 @@ fn marker(n: u64, datagram: &mut Vec<u8>) -> usize {
 }
 
 /// A hole that nobody made: every number is one more.
-fn number(_: u64, datagram: &mut Vec<u8>) -> usize {
+fn number(_: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) {
         datagram[3] = datagram[3].wrapping_add(1);
     }
     1
 }
 
-fn timestamp(_: u64, datagram: &mut Vec<u8>) -> usize {
+fn timestamp(_: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) {
         datagram[6] ^= 1;
     }
     1
 }
 
-fn twice(n: u64, datagram: &mut Vec<u8>) -> usize {
+fn twice(n: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) && n.is_multiple_of(50) { 2 } else { 1 }
 }
 
 /// The number of a packet that was lost long ago, or of none.
-fn from_the_past(n: u64, datagram: &mut Vec<u8>) -> usize {
+fn from_the_past(n: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) && n.is_multiple_of(50) {
         datagram[2] = datagram[2].wrapping_sub(1);
     }
@@ -142,7 +143,7 @@ fn from_the_past(n: u64, datagram: &mut Vec<u8>) -> usize {
 }
 
 /// Asks for a packet that has long been there.
-fn nack(_: u64, datagram: &mut Vec<u8>) -> usize {
+fn nack(_: u64, datagram: &mut [u8]) -> usize {
     if datagram[1] == 205 {
         let asked = u16::from_be_bytes([datagram[12], datagram[13]]).wrapping_sub(40);
         datagram[12..14].copy_from_slice(&asked.to_be_bytes());
@@ -150,16 +151,25 @@ fn nack(_: u64, datagram: &mut Vec<u8>) -> usize {
     1
 }
 
-fn last_sr(_: u64, datagram: &mut Vec<u8>) -> usize {
+fn last_sr(_: u64, datagram: &mut [u8]) -> usize {
     if datagram[1] == 201 {
         datagram[24] ^= 1;
     }
     1
 }
 
+/// Three seconds off on the media clock.
+fn sender_report(_: u64, datagram: &mut [u8]) -> usize {
+    if datagram[1] == 200 {
+        let timestamp = u32::from_be_bytes([datagram[16], datagram[17], datagram[18], datagram[19]]);
+        datagram[16..20].copy_from_slice(&timestamp.wrapping_sub(270_000).to_be_bytes());
+    }
+    1
+}
+
 #[test]
 fn peers_notice_whatever_a_worker_does_wrong() {
-    let expected: [(Tamper, &str); 8] = [
+    let expected: [(Tamper, &str); 9] = [
         (payload, "was changed"),
         (marker, "marker of"),
         (number, "does not follow"),
@@ -168,6 +178,7 @@ fn peers_notice_whatever_a_worker_does_wrong() {
         (from_the_past, "does not follow"),
         (nack, "asks for what it has"),
         (last_sr, "LSR is of no report"),
+        (sender_report, "a report is 3"),
     ];
     for (tamper, complaint) in expected {
         let said = complaint_about(tamper);
@@ -213,4 +224,73 @@ fn requests_pass_over_a_pipe_in_pieces_as_they_do_directly() {
         turns.push(world.finish().turns);
     }
     assert!(turns[1] > turns[0] + 20, "a request takes several turns over a pipe: {turns:?}");
+}
+
+#[test]
+fn a_player_that_cannot_go_on_asks_for_a_key_frame_and_gets_one() {
+    for (pli, fir) in [(true, false), (false, true)] {
+        let mut world = World::from(Beginning::of(9));
+        let source = Stream { pli, fir, ..Stream::vp8(CAMERA) }.without_nack();
+        let received = source.consumed_as(PLAYER);
+        let (origin, watch) = call(&mut world, source, received);
+        world.run_for(2_000);
+        let player = address(2, 5_000);
+        let all = Impairment { loss_permille: 1_000, ..Impairment::default() };
+        world.network.impair(player, Direction::ToPeer, all);
+        world.run_for(100);
+        world.network.impair(player, Direction::ToPeer, Impairment::default());
+        world.run_for(4_000);
+        let (stats, sent) = (world.sink(watch.sink).stats(), world.source(origin.source).stats());
+        assert_eq!((stats.key_frame_requests, stats.nacked), (1, 0), "{stats:?}");
+        assert_eq!((sent.key_frames, sent.plis, sent.firs), (2, u64::from(pli), u64::from(fir)), "{sent:?}");
+        assert!(stats.frames_shown > 140 && (20..60).contains(&stats.frames_skipped), "{stats:?}");
+    }
+}
+
+#[test]
+fn pauses_and_restarts_are_followed_without_a_wrong_number() {
+    let mut world = World::from(Beginning::of(10));
+    let source = Stream::vp8(CAMERA);
+    let received = source.consumed_as(PLAYER);
+    let (origin, watch) = call(&mut world, source, received);
+    world.run_for(1_000);
+    world.sink_mut(watch.sink).expect_resync();
+    world.done(Command::PauseConsumer { consumer: watch.consumer });
+    world.run_for(500);
+    world.done(Command::ResumeConsumer { consumer: watch.consumer });
+    world.run_for(1_000);
+    assert_eq!(world.sink(watch.sink).stats().resyncs, 1);
+    world.sink_mut(watch.sink).expect_resync();
+    let now = world.now();
+    world.source_mut(origin.source).restart(65_500, 7, now);
+    world.run_for(1_000);
+    let stats = world.sink(watch.sink).stats();
+    assert_eq!((stats.resyncs, stats.given_up, stats.missing), (2, 0, 0), "{stats:?}");
+    assert!(stats.frames_shown > 75, "{stats:?}");
+}
+
+#[test]
+fn a_player_notices_what_is_older_than_its_joining() {
+    let too_early = Scenario {
+        name: "too_early",
+        proves: "what a player notices",
+        run: |seed| {
+            let mut world = World::from(Beginning::of(seed));
+            let slow = Impairment { delay: Duration::from_millis(50), ..Impairment::default() };
+            world.network.impair_all(Direction::ToPeer, slow);
+            let source = Stream::vp8(CAMERA);
+            let received = source.consumed_as(PLAYER);
+            let (origin, watch) = call(&mut world, source, received.clone());
+            world.run_for(1_000);
+            // Its packets of the last 50 ms are on their way: to one who joined only now they are too old.
+            world.sink_mut(watch.sink).vanish();
+            let options = SinkOptions::new(received, address(2, 5_000));
+            world.add_sink(options, watch.transport, origin.source);
+            world.run_for(100);
+            world.finish()
+        },
+    };
+    let failure = runner::run(&too_early, 1).expect_err("a player notices");
+    assert!(failure.message.contains("came before the consumer joined"), "{failure}");
+    assert!(failure.step.is_some_and(|(_, at_ms)| (1_000..1_050).contains(&at_ms)), "{failure}");
 }

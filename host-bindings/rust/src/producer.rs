@@ -27,8 +27,8 @@ use crate::transport::TransportInner;
 pub struct ProducerOptions {
     /// Audio or video.
     pub kind: MediaKind,
-    /// What the peer sends; only feedback that is named here is sent to it. An empty CNAME is replaced by the
-    /// transport's random one.
+    /// What the peer sends; only feedback that is named here is sent to it. All producers of a transport get the CNAME
+    /// of the first one, or a random one if that has none.
     pub rtp_parameters: RtpParameters,
     /// Starts paused; false by default.
     pub paused: bool,
@@ -112,7 +112,7 @@ impl Producer {
         self.inner.rtp_type()
     }
 
-    /// What the peer sends, CNAME filled in.
+    /// What the peer sends, with the CNAME of the transport.
     pub fn rtp_parameters(&self) -> &RtpParameters {
         &self.inner.rtp_parameters
     }
@@ -195,13 +195,12 @@ struct Negotiated {
 
 impl Negotiated {
     fn new(transport: &TransportInner, options: &ProducerOptions) -> Result<Self, OrtcError> {
-        let mut rtp_parameters = options.rtp_parameters.clone();
-        if rtp_parameters.rtcp.cname.is_empty() {
-            transport.cname().clone_into(&mut rtp_parameters.rtcp.cname);
-        }
         let router: &RtpCapabilities = &transport.router.capabilities();
+        let mut rtp_parameters = options.rtp_parameters.clone();
         let mapped_ssrc = transport.entity.connection.new_ssrcs(rtp_parameters.encodings.len());
         let mapping = ortc::producer_mapping(options.kind, &rtp_parameters, router, mapped_ssrc)?;
+        let cname = &mut rtp_parameters.rtcp.cname;
+        *cname = transport.cname(cname).to_owned();
         let consumable = ortc::consumable_rtp_parameters(options.kind, &rtp_parameters, router, &mapping)?;
         Ok(Self { rtp_parameters, consumable, mapping })
     }

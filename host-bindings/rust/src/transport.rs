@@ -185,9 +185,10 @@ impl TransportInner {
         TransportId(self.entity.number)
     }
 
-    /// The canonical name of its producers that bring none: one a transport, as one peer is one endpoint.
-    pub(crate) fn cname(&self) -> &str {
-        self.cname.get_or_init(random_cname)
+    /// The canonical name of all its producers: the one that the first of them was `given`, or a random one. One peer
+    /// is one endpoint, whose streams are played in step (RFC 3550 6.5.1); browsers name it for some streams only.
+    pub(crate) fn cname(&self, given: &str) -> &str {
+        self.cname.get_or_init(|| if given.is_empty() { random_cname() } else { given.to_owned() })
     }
 
     /// The media identification of a consumer that was given none: decimal from 0, eight digits at most, because the

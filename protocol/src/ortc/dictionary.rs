@@ -186,8 +186,8 @@ pub struct Rtx {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RtcpParameters {
-    /// Canonical name (RFC 3550 6.5.1), 255 bytes at most; an empty one is replaced by a random one of the
-    /// producer's transport.
+    /// Canonical name (RFC 3550 6.5.1), 255 bytes at most. The host gives a transport's producers the first one's, or
+    /// a random one if that is empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub cname: String,
     /// Whether reduced-size RTCP (RFC 5506) may be sent.

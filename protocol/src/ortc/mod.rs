@@ -18,7 +18,6 @@ mod consumer;
 pub mod dictionary;
 mod error;
 mod h264;
-mod identity;
 mod matching;
 mod producer;
 mod router;
@@ -33,7 +32,6 @@ pub use consumer::{
     pipe_consumer_rtp_parameters,
 };
 pub use error::OrtcError;
-pub use identity::{consumer_parameters, identity_mapping};
 pub use producer::{consumable_rtp_parameters, producer_mapping};
 pub use router::router_rtp_capabilities;
 pub use scalability_mode::ScalabilityMode;

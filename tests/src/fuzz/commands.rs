@@ -9,11 +9,11 @@ use tidegate_protocol::bounded::{List, Text};
 use tidegate_protocol::error::ErrorKind;
 use tidegate_protocol::ids::{ConsumerId, ProducerId, RouterId, TransportId};
 use tidegate_protocol::message::{LogLevel, LogTag};
-use tidegate_protocol::ortc::{consumer_parameters, identity_mapping};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::rtp::{
-    CodecParameter, MediaKind, ParameterValue, RtcpFeedback, RtcpParameters, RtpCodecParameters,
-    RtpEncodingParameters, RtpHeaderExtensionParameters, RtpParameters, RtpType,
+    CodecMapping, CodecParameter, EncodingMapping, MediaKind, ParameterValue, RtcpFeedback, RtcpParameters,
+    RtpCodecParameters, RtpEncodingParameters, RtpHeaderExtensionParameters, RtpMapping, RtpParameters,
+    RtpType,
 };
 use tidegate_protocol::transport::{ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions};
 
@@ -275,7 +275,7 @@ pub fn produce(transport: u64, id: u64, is_video: bool) -> Command {
         transport: TransportId(transport),
         producer: ProducerId(id),
         kind: if is_video { MediaKind::Video } else { MediaKind::Audio },
-        rtp_mapping: identity_mapping(&rtp_parameters, ssrc_of(id) | MAPPED),
+        rtp_mapping: same_numbers(&rtp_parameters, ssrc_of(id) | MAPPED),
         rtp_parameters,
         paused: false,
         key_frame_request_delay_ms: 0,
@@ -289,12 +289,39 @@ pub fn consume(transport: u64, id: u64, producer: &Producer) -> Command {
         consumer: ConsumerId(id),
         producer: ProducerId(producer.id),
         kind: producer.kind,
-        rtp_parameters: consumer_parameters(&producer.parameters, ssrc_of(id)),
+        rtp_parameters: as_produced(&producer.parameters, ssrc_of(id)),
         consumer_type: RtpType::Simple,
         consumable_ssrcs: List::first_of(producer.mapped_ssrcs.iter().copied().take(1)),
         paused: false,
         ignore_dtx: false,
     }
+}
+
+/// Maps payload types onto themselves and encodings onto SSRCs from `first_mapped_ssrc` upwards.
+fn same_numbers(parameters: &RtpParameters, first_mapped_ssrc: u32) -> RtpMapping {
+    let codecs = parameters.codecs.iter().map(|codec| CodecMapping {
+        payload_type: codec.payload_type,
+        mapped_payload_type: codec.payload_type,
+    });
+    let encodings = parameters.encodings.iter().zip(0u32..).map(|(encoding, index)| EncodingMapping {
+        ssrc: encoding.ssrc,
+        rid: encoding.rid.clone(),
+        scalability_mode: encoding.scalability_mode.clone(),
+        mapped_ssrc: first_mapped_ssrc.wrapping_add(index),
+    });
+    RtpMapping { codecs: List::first_of(codecs), encodings: List::first_of(encodings) }
+}
+
+/// The producer's parameters without MID, as one stream of `ssrc`, and of the next one for RTX where there is RTX.
+fn as_produced(parameters: &RtpParameters, ssrc: u32) -> RtpParameters {
+    let has_rtx = parameters.codecs.iter().any(|codec| codec.is_rtx());
+    let encoding = RtpEncodingParameters {
+        ssrc: Some(ssrc),
+        rtx_ssrc: has_rtx.then(|| ssrc.wrapping_add(1)),
+        dtx: parameters.encodings.iter().any(|encoding| encoding.dtx),
+        ..Default::default()
+    };
+    RtpParameters { mid: None, encodings: List::first_of([encoding]), ..parameters.clone() }
 }
 
 /// The SSRC of the entity with this id; the next one is its RTX stream's.

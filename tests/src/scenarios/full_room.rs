@@ -15,6 +15,7 @@ use super::{Scenario, Tally};
 use crate::world::host::Plain;
 use crate::world::parameters::Stream;
 use crate::world::peer::{Sender, address, receiver};
+use crate::world::rtp::RtpPacket;
 use crate::world::{Beginning, World};
 
 /// See the module.
@@ -144,6 +145,12 @@ impl Room {
         }
         for packet in &packets {
             self.world.network.inject(source.sender.address, source.sender.to, packet.write());
+        }
+        if self.draw.chance(100) {
+            // It probes the path: padding alone, which is nothing to anybody and leaves no gap.
+            let padding = u8::try_from(self.draw.between(1, 255)).expect("a byte");
+            let probe = RtpPacket { padding, ..source.sender.packet(Vec::new()) };
+            self.world.network.inject(source.sender.address, source.sender.to, probe.write());
         }
         source.sent_packets += packets.len() as u64;
         let payload_type = source.sender.stream.consumed_as(0).payload_type;

@@ -102,8 +102,8 @@ impl Actors {
 
     /// Somebody changed something from outside: looks at everybody's next time again.
     pub(super) fn arm_all(&mut self) {
-        (0..self.sources.len()).for_each(|index| self.arm(Actor::Source(index as u32)));
-        (0..self.sinks.len()).for_each(|index| self.arm(Actor::Sink(index as u32)));
+        (0..).take(self.sources.len()).for_each(|index| self.arm(Actor::Source(index)));
+        (0..).take(self.sinks.len()).for_each(|index| self.arm(Actor::Sink(index)));
     }
 
     /// Calls whoever is due.
@@ -146,23 +146,30 @@ impl Actors {
                     Actor::Source(index) => {
                         self.sources[index as usize].on_rtcp(&packets, parcel.sent_at, post);
                     }
-                    Actor::Sink(index) => self.sinks[index as usize].on_rtcp(&packets, post),
+                    Actor::Sink(index) => self.sinks[index as usize].on_rtcp(&packets, &self.sources, post),
                 }
                 self.arm(actor);
             }
             return;
         }
         let packet = RtpView::read(&parcel.bytes).expect("checked when it was sent");
+        let Some(index) = self.sink_for(packet.ssrc, at) else {
+            panic!("nobody at peer {at} expects {packet:?}")
+        };
+        let Self { sinks, sources, .. } = self;
+        let sink = &mut sinks[index as usize];
+        sink.on_rtp(&packet, parcel, sources, &Post { now, wall, network, peer });
+        self.arm(Actor::Sink(index));
+    }
+
+    /// The sink at this peer for an SSRC; one that has left only if nobody took its place.
+    fn sink_for(&self, ssrc: u32, at: usize) -> Option<u32> {
         let sinks = self.at_peer[at].iter().filter_map(|actor| match actor {
             Actor::Sink(index) => Some(*index),
             Actor::Source(_) => None,
         });
-        let mut whose = sinks.filter(|index| self.sinks[*index as usize].is_for(packet.ssrc));
-        let index = whose.next().unwrap_or_else(|| panic!("nobody at {at} expects {packet:?}"));
-        let Self { sinks, sources, .. } = self;
-        let sink = &mut sinks[index as usize];
-        sink.on_rtp(&packet, parcel, sources, &mut Post { now, wall, network, peer });
-        self.arm(Actor::Sink(index));
+        let whose = sinks.filter(|index| self.sinks[*index as usize].is_for(ssrc));
+        whose.min_by_key(|index| self.sinks[*index as usize].has_vanished())
     }
 
     /// Lets a sink ask for a key frame.

@@ -6,7 +6,7 @@
 //! cannot hide itself.
 //!
 //! Invariants, checked after every turn: no panic was contained, packet memory stays below its limit, nothing is left
-//! unsent or undone, everything sent can be read. Every [`AUDIT_EVERY`] turns and at the end: all that the worker's
+//! unsent or undone, everything sent can be read. Every `AUDIT_EVERY` turns and at the end: all that the worker's
 //! tables say of one another is true and every packet is accounted for ([`World::audit`]). When a world ends: after all
 //! is closed no packet, no byte and no socket is held.
 
@@ -49,6 +49,7 @@ pub use actors::{SinkId, SourceId};
 use clock::VirtualClock;
 use network::SimulatedNetwork;
 use pipe::Pipe;
+use sink::Sink;
 
 /// One worker and all that surrounds it.
 #[derive(Debug)]
@@ -289,6 +290,7 @@ impl World {
         assert_eq!(self.pool.stats().charged_bytes, 0, "bytes are charged after everything was closed");
         assert_eq!(self.network.open_sockets(), 0, "sockets are open after everything was closed");
         self.tally.invariant_checks += 3;
+        self.tally.invariant_checks += self.actors.sinks.iter().map(Sink::checks).sum::<u64>();
         self.tally.virtual_ms = self.elapsed_ms();
         self.tally.packet_operations = self.network.packet_operations();
     }

@@ -13,13 +13,13 @@ use crate::codec::{Codec, Codecs};
 use crate::decoded;
 use crate::process::{run, words};
 
-/// Makes a file of four seconds: 30 pictures a second, all of them different, with a key frame each second, and a
+/// Makes a file: 30 pictures a second, all of them different, with a key frame each second, and a
 /// tone of 440 Hz. One thread: several of libvpx wait for one another by spinning, for minutes on a busy machine.
-pub(crate) fn record(codecs: Codecs, file: &Path) -> Result<(), String> {
+pub(crate) fn record(codecs: Codecs, seconds: usize, file: &Path) -> Result<(), String> {
     let [video, audio] = codecs;
     let rate = audio.sample_rate();
     let tone = format!("sine=frequency=440:sample_rate={rate}:samples_per_frame={}", rate / 50);
-    let input = format!("-f lavfi -i testsrc2=size=640x360:rate=30 -f lavfi -i {tone} -t 4");
+    let input = format!("-f lavfi -i testsrc2=size=640x360:rate=30 -f lavfi -i {tone} -t {seconds}");
     let encode = format!(
         "-threads 1 -map 0:v {} -b:v 800k -g 30 -map 1:a -ac {} {}",
         encoder(video),

@@ -106,7 +106,7 @@ impl Player {
     }
 }
 
-/// Asks a GStreamer pipeline to bring what it has to its end.
+/// Asks a process to bring what it has to its end.
 pub(crate) fn interrupt(process: &Child) -> Result<(), Failed> {
     let id = process.id().ok_or("the process has ended already")?;
     Ok(kill(Pid::from_raw(i32::try_from(id)?), Signal::SIGINT)?)

@@ -14,7 +14,7 @@ use crate::decoded::Decoded;
 use crate::{ffmpeg, gstreamer};
 
 /// A file of video and audio, and what ffmpeg makes of it without any network.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Recording {
     pub(crate) codecs: Codecs,
     pub(crate) file: PathBuf,
@@ -25,15 +25,30 @@ pub(crate) struct Recording {
     pub(crate) gstreamer_packets: [u64; 2],
 }
 
-/// The recording in these codecs; the first caller makes it, others wait for it.
+impl Recording {
+    /// What of it was sent when that many pictures were.
+    pub(crate) fn until_picture(&self, pictures: usize) -> Self {
+        let mut sent = self.clone();
+        sent.decoded.pictures.truncate(pictures);
+        sent.key_frames.retain(|place| *place < pictures);
+        sent
+    }
+}
+
+/// The recording of four seconds in these codecs; the first caller makes it, others wait for it.
 pub(crate) fn recording(codecs: Codecs) -> Result<Arc<Recording>, Failed> {
-    static MADE: Mutex<BTreeMap<Codecs, Arc<Recording>>> = Mutex::new(BTreeMap::new());
+    recording_of(codecs, 4)
+}
+
+/// The same of as many seconds.
+pub(crate) fn recording_of(codecs: Codecs, seconds: usize) -> Result<Arc<Recording>, Failed> {
+    static MADE: Mutex<BTreeMap<(Codecs, usize), Arc<Recording>>> = Mutex::new(BTreeMap::new());
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(recording) = made.get(&codecs) {
+    if let Some(recording) = made.get(&(codecs, seconds)) {
         return Ok(Arc::clone(recording));
     }
-    let recording = Arc::new(make(codecs)?);
-    made.insert(codecs, Arc::clone(&recording));
+    let recording = Arc::new(make(codecs, seconds)?);
+    made.insert((codecs, seconds), Arc::clone(&recording));
     Ok(recording)
 }
 
@@ -58,16 +73,16 @@ pub(crate) fn remove_files() {
     let _ = fs::remove_dir_all(root());
 }
 
-fn make(codecs: Codecs) -> Result<Recording, String> {
+fn make(codecs: Codecs, seconds: usize) -> Result<Recording, String> {
     let [video, audio] = codecs;
-    let directory =
-        directory(&format!("recording-{video:?}-{audio:?}")).map_err(|error| error.to_string())?;
+    let name = format!("recording-{video:?}-{audio:?}-{seconds}");
+    let directory = directory(&name).map_err(|error| error.to_string())?;
     let file = directory.join("source.mkv");
-    ffmpeg::record(codecs, &file)?;
+    ffmpeg::record(codecs, seconds, &file)?;
     let recording = read(codecs, file, &directory)?;
-    let pictures = recording.decoded.pictures.len();
-    if pictures != PICTURES {
-        return Err(format!("the recording decodes to {pictures} pictures, not {PICTURES}"));
+    let (pictures, wanted) = (recording.decoded.pictures.len(), 30 * seconds);
+    if pictures != wanted {
+        return Err(format!("the recording decodes to {pictures} pictures, not {wanted}"));
     }
     Ok(recording)
 }
@@ -75,6 +90,3 @@ fn make(codecs: Codecs) -> Result<Recording, String> {
 fn root() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("players-{}", std::process::id()))
 }
-
-/// Four seconds.
-const PICTURES: usize = 120;

@@ -169,9 +169,7 @@ pub fn write_packet(
         out = put(out, osn.wire().to_be_bytes())?;
     }
     let out = put_slice(out, packet.payload)?;
-    if packet.padding > 0 {
-        write_padding(out, packet.padding);
-    }
+    write_padding(out, packet.padding);
     Ok(total)
 }
 
@@ -221,8 +219,8 @@ fn put_value<'o>(out: &'o mut [u8], value: &[u8]) -> Result<&'o mut [u8], NoRoom
 
 /// RFC 3550 5.1: the last byte counts the padding, itself included; the others are ignored by readers, we send 0.
 fn write_padding(out: &mut [u8], count: u8) {
-    out.fill(0);
-    if let Some(last) = out.last_mut() {
+    if let [zeros @ .., last] = out {
+        zeros.fill(0);
         *last = count;
     }
 }

@@ -66,3 +66,17 @@ fn model_config() -> proptest::test_runner::Config {
     }
     config
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_in_ticks_is_rounded_down_and_wraps() {
+        assert_eq!(ticks(Duration::from_millis(2_500), 90_000), 225_000);
+        assert_eq!(ticks(Duration::from_nanos(11_111), 90_000), 0);
+        assert_eq!(ticks(Duration::from_nanos(11_112), 90_000), 1);
+        assert_eq!(ticks(Duration::from_secs((1 << 32) + 7), 1), 7);
+        assert_eq!(ticks(Duration::from_secs(7), 0), 0);
+    }
+}

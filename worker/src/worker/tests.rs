@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use tidegate_protocol::bounded::{List, Text};
 use tidegate_protocol::ids::{ConsumerId, ProducerId, RouterId, TransportId};
 use tidegate_protocol::message::FromWorker;
-use tidegate_protocol::ortc::{consumer_parameters, identity_mapping};
 use tidegate_protocol::rtp::{
-    MediaKind, RtcpParameters, RtpCodecParameters, RtpEncodingParameters, RtpParameters, RtpType,
+    CodecMapping, EncodingMapping, MediaKind, RtcpParameters, RtpCodecParameters, RtpEncodingParameters,
+    RtpMapping, RtpParameters, RtpType,
 };
 use tidegate_protocol::transport::{ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions};
 
@@ -83,14 +83,12 @@ impl Bench {
         };
         bench.request(Command::CreateRouter { router: ROUTER });
         bench.transport(2, CAMERA);
-        let parameters = parameters();
-        let rtp_mapping = identity_mapping(&parameters, 77);
         bench.request(Command::Produce {
             transport: TransportId(2),
             producer: ProducerId(3),
             kind: MediaKind::Audio,
-            rtp_parameters: parameters.clone(),
-            rtp_mapping,
+            rtp_parameters: parameters(7),
+            rtp_mapping: mapping(7, 77),
             paused: false,
             key_frame_request_delay_ms: 0,
         });
@@ -102,7 +100,7 @@ impl Bench {
                 consumer: ConsumerId(20 + number),
                 producer: ProducerId(3),
                 kind: MediaKind::Audio,
-                rtp_parameters: consumer_parameters(&parameters, 900 + u32::from(index)),
+                rtp_parameters: parameters(900 + u32::from(index)),
                 consumer_type: RtpType::Simple,
                 consumable_ssrcs: List::first_of([77]),
                 paused: false,
@@ -179,7 +177,8 @@ impl Bench {
     }
 }
 
-fn parameters() -> RtpParameters {
+/// One stream of G.711.
+fn parameters(ssrc: u32) -> RtpParameters {
     let codec = RtpCodecParameters {
         mime_type: Text::clipped("audio/PCMU"),
         payload_type: 0,
@@ -192,8 +191,17 @@ fn parameters() -> RtpParameters {
         mid: None,
         codecs: List::first_of([codec]),
         header_extensions: List::new(),
-        encodings: List::first_of([RtpEncodingParameters { ssrc: Some(7), ..Default::default() }]),
+        encodings: List::first_of([RtpEncodingParameters { ssrc: Some(ssrc), ..Default::default() }]),
         rtcp: RtcpParameters { cname: Text::clipped("camera"), reduced_size: false },
+    }
+}
+
+/// Payload types stay; the stream is `mapped_ssrc` in the router.
+fn mapping(ssrc: u32, mapped_ssrc: u32) -> RtpMapping {
+    let encoding = EncodingMapping { ssrc: Some(ssrc), rid: None, scalability_mode: None, mapped_ssrc };
+    RtpMapping {
+        codecs: List::first_of([CodecMapping { payload_type: 0, mapped_payload_type: 0 }]),
+        encodings: List::first_of([encoding]),
     }
 }
 

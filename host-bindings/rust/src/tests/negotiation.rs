@@ -14,7 +14,7 @@ use super::fake::{
     Fake, Session, consumer_options, greeted, plain_options, producer_options, router_options, session,
 };
 use crate::{
-    ConsumerOptions, MediaKind, ProducerOptions, RequestError, RouterOptions, RtpCapabilities,
+    ConsumerOptions, MediaKind, Producer, ProducerOptions, RequestError, RouterOptions, RtpCapabilities,
     RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters, RtpHeaderExtensionParameters, RtpType,
 };
 
@@ -208,18 +208,23 @@ async fn the_worker_is_told_the_router_s_numbers() {
 #[tokio::test]
 async fn producers_share_a_cname_and_consumers_have_streams_and_mids_of_their_own() {
     let (session, mut fake) = session().await;
-    let cname = &session.producer.rtp_parameters().rtcp.cname;
-    assert!(!cname.is_empty());
-    let mut named = producer_options();
-    "camera@home".clone_into(&mut named.rtp_parameters.rtcp.cname);
+    let random = &session.producer.rtp_parameters().rtcp.cname;
     let producing = async {
-        let unnamed = session.transport.produce(producer_options()).await.unwrap();
-        (unnamed, session.transport.produce(named).await.unwrap())
+        let camera = session.transport.produce(named("camera@home")).await.unwrap();
+        let transport = session.router.create_plain_transport(plain_options()).await.unwrap();
+        let wrong = transport.produce(named(&"c".repeat(256))).await;
+        assert!(wrong.is_err(), "and its name is not taken");
+        let first = transport.produce(named("first")).await.unwrap();
+        (camera, first, transport.produce(named("")).await.unwrap(), transport)
     };
-    let ((unnamed, named), ()) = tokio::join!(producing, fake.agree(2));
-    assert_eq!(unnamed.rtp_parameters().rtcp.cname, *cname, "one a transport");
-    assert_eq!(named.rtp_parameters().rtcp.cname, "camera@home");
-    assert_eq!(named.consumable_rtp_parameters().rtcp.cname, "camera@home");
+    let ((camera, first, unnamed, _transport), ()) = tokio::join!(producing, fake.agree(4));
+    let cname = |producer: &Producer| {
+        let cname = &producer.rtp_parameters().rtcp.cname;
+        assert_eq!(producer.consumable_rtp_parameters().rtcp.cname, *cname);
+        cname.clone()
+    };
+    assert_eq!((random.len(), cname(&camera)), (24, random.clone()), "the first one had none");
+    assert_eq!((cname(&first).as_str(), cname(&unnamed).as_str()), ("first", "first"));
 
     let (mut consumers, mut seen) = (Vec::new(), BTreeSet::new());
     let first = session.consumer.rtp_parameters();
@@ -308,6 +313,13 @@ async fn new_media_codecs_count_for_new_producers_only() {
     let capabilities = router.rtp_capabilities();
     assert_eq!(capabilities.codecs[0].preferred_payload_type, Some(120));
     assert!(router.can_consume(&before, &capabilities), "payload types do not decide");
+}
+
+/// A producer with this CNAME.
+fn named(cname: &str) -> ProducerOptions {
+    let mut options = producer_options();
+    cname.clone_into(&mut options.rtp_parameters.rtcp.cname);
+    options
 }
 
 /// Consumes, and what the worker was told: parameters, consumable SSRCs and type.

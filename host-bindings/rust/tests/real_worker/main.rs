@@ -3,6 +3,7 @@
 //! `cargo test -p tidegate --test real_worker [filter]`. Its own main, because a worker must not begin with a test
 //! harness; every test has a runtime of its own.
 
+mod endpoints;
 mod helper;
 mod life;
 mod media;
@@ -20,7 +21,8 @@ fn main() -> ExitCode {
         return code;
     }
     let arguments = Arguments::from_args();
-    let tests = life::tests().into_iter().chain(media::tests()).chain(negotiation::tests());
+    let media = media::tests().into_iter().chain(negotiation::tests()).chain(endpoints::tests());
+    let tests = life::tests().into_iter().chain(media);
     libtest_mimic::run(&arguments, tests.collect()).exit_code()
 }
 

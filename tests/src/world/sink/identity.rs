@@ -6,8 +6,11 @@
 //!
 //! Knows a source's records. Used by [`Sink`](super::Sink) alone. Invariant: at most two shifts are in use.
 
+use std::time::Duration;
+
 use tidegate_worker::base::time::Time;
 
+use crate::world::actors::Post;
 use crate::world::payload;
 use crate::world::rtp::RtpView;
 use crate::world::source::{Record, Source};
@@ -22,6 +25,7 @@ pub(super) struct Identity {
     pub(super) resyncs: u32,
     /// Packets whose record the source had no more: of these only the payload's own check was made.
     pub(super) unrecorded: u64,
+    pub(super) checks: u64,
 }
 
 /// Packets with one shift.
@@ -47,6 +51,7 @@ impl Identity {
         joined_at: Time,
         source: &'a Source,
     ) -> Option<&'a Record> {
+        self.checks += 1;
         let tag = payload::tag_of(payload);
         let tag = tag.unwrap_or_else(|| panic!("the payload is of no packet of any source: {packet:?}"));
         let Some(record) = source.record(tag.number) else {
@@ -62,6 +67,21 @@ impl Identity {
         let timestamp_shift = packet.timestamp.wrapping_sub(record.timestamp);
         self.place(number, record, timestamp_shift);
         Some(record)
+    }
+
+    /// Checks that a sender report ties the media clock to the wall's as its source does, up to what the way to the worker
+    /// may take. (Of a source that began anew the old beginning may be meant; nothing is checked then.)
+    pub(super) fn check_report(&mut self, ntp: u64, timestamp: u32, post: &Post<'_>, source: &Source) {
+        let Some(segment) = self.current.filter(|_| !source.has_restarted()) else { return };
+        self.checks += 1;
+        let back = Duration::from_nanos(
+            u64::try_from((u128::from(post.wall - ntp) * 1_000_000_000) >> 32).unwrap_or(0),
+        );
+        let shown = source.clock_at(post.now - back).wrapping_add(segment.timestamp_shift);
+        let behind = shown.wrapping_sub(timestamp).cast_signed();
+        let rate = i64::from(source.options().stream.clock_rate);
+        let behind_ms = i64::from(behind) * 1_000 / rate;
+        assert!((-REPORT_AHEAD_MS..=REPORT_BEHIND_MS).contains(&behind_ms), "a report is {behind_ms} ms off");
     }
 
     fn place(&mut self, number: i64, record: &Record, timestamp_shift: u32) {
@@ -92,3 +112,8 @@ impl Identity {
         }
     }
 }
+
+/// Rounding, and a source's report that overtook its packets.
+const REPORT_AHEAD_MS: i64 = 50;
+/// The way to the worker, and what a clock estimate may be off before the first report.
+const REPORT_BEHIND_MS: i64 = 1_000;

@@ -1,8 +1,8 @@
 //! An autonomous receiver of one stream: asks for what is missing, reports, asks for key frames when it cannot go on.
 //!
 //! Knows what a real receiver does, written without the worker's code, and what was really sent: every packet is
-//! compared with its source's. Driven by the world's run loop. Parts: [`reception`] counts numbers, [`frames`] plays the
-//! decoder, [`identity`] compares.
+//! compared with its source's. Driven by the world's run loop. Parts: `reception` counts numbers, `frames` plays the
+//! decoder, `identity` compares.
 //! Invariant: what a [`Sink`] does not complain about is what its source sent, each packet once, under numbers that tell
 //! what is missing, and nothing of it from before it joined.
 
@@ -194,6 +194,15 @@ impl Sink {
         );
     }
 
+    pub(super) fn has_vanished(&self) -> bool {
+        self.is_deaf
+    }
+
+    /// How often a packet or report was compared with what its source did.
+    pub(super) fn checks(&self) -> u64 {
+        self.identity.checks
+    }
+
     pub(super) fn is_for(&self, ssrc: u32) -> bool {
         self.options.stream.ssrc == ssrc || self.options.stream.rtx_ssrc == Some(ssrc)
     }
@@ -226,7 +235,7 @@ impl Sink {
         packet: &RtpView<'_>,
         parcel: &Parcel,
         sources: &[Source],
-        post: &mut Post<'_>,
+        post: &Post<'_>,
     ) {
         if self.is_deaf {
             return;
@@ -250,22 +259,23 @@ impl Sink {
         }
     }
 
-    pub(super) fn on_rtcp(&mut self, packets: &[Rtcp], post: &mut Post<'_>) {
+    pub(super) fn on_rtcp(&mut self, packets: &[Rtcp], sources: &[Source], post: &Post<'_>) {
+        let own = self.options.stream.ssrc;
         for packet in packets {
-            match packet {
-                Rtcp::SenderReport { ssrc, ntp, .. }
-                    if *ssrc == self.options.stream.ssrc && !self.is_deaf =>
+            if let Rtcp::SenderReport { ssrc, ntp, timestamp, .. } = packet
+                && *ssrc == own
+                && !self.is_deaf
+            {
+                assert!(*ntp <= post.wall, "a report from the future: {packet:?}");
+                self.stats.sender_reports += 1;
+                let source = &sources[self.source.0 as usize];
+                self.identity.check_report(*ntp, *timestamp, post, source);
+                if *ntp > self.last_ntp
+                    && let Some(reception) = &mut self.reception
                 {
-                    assert!(*ntp <= post.wall, "a report from the future: {packet:?}");
-                    self.stats.sender_reports += 1;
-                    if *ntp > self.last_ntp
-                        && let Some(reception) = &mut self.reception
-                    {
-                        self.last_ntp = *ntp;
-                        reception.on_sender_report(compact(*ntp), post.now);
-                    }
+                    self.last_ntp = *ntp;
+                    reception.on_sender_report(compact(*ntp), post.now);
                 }
-                _ => {}
             }
         }
     }

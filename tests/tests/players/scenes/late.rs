@@ -7,38 +7,44 @@ use plain_relay::ffmpeg::Output;
 use plain_relay::relay::{Relay, Sender, Viewer};
 use tidegate::{Worker, WorkerSettings};
 
-use super::{LOOPBACK, ended, free_pair, relay, send};
+use super::{LOOPBACK, ended, free_pair, relay, send, stopped};
 use crate::codec::{Codec, Codecs};
 use crate::judge::{self, ensure};
 use crate::player::{Player, Tool, interrupt};
-use crate::recording::{self, recording};
+use crate::recording::{self, recording, recording_of};
 use crate::watch::{no_panics, sent_to, settled, until};
 use crate::{ffmpeg, gstreamer, process};
 
 /// A sender whose key frames come when they come: what late viewers show begins at the next one, and nothing before it
 /// reaches their decoders.
 pub(crate) async fn next_key_frame() -> Result<(), Failed> {
-    let recording = recording(H264)?;
+    // Longer than players take to start; it is stopped when they have shown enough.
+    let recording = recording_of(H264, 12)?;
     let mut relay = relay(LOOPBACK, Sender::Anywhere, H264, 1).await?;
     let early = Player::start(Tool::Ffmpeg, "before-late", H264, &relay.viewers()[0]).await?;
     let sender = send(Tool::Ffmpeg, &recording, &relay)?;
     until(async || Ok(!early.decoded().pictures.is_empty())).await?;
-    let late = [
-        join(&mut relay, H264, Tool::Ffmpeg, "late-ffmpeg").await?,
-        join(&mut relay, H264, Tool::Gstreamer, "late-gstreamer").await?,
-    ];
+    for _ in 0..2 {
+        relay.add_paused_viewer(LOOPBACK, [free_pair(LOOPBACK)?, free_pair(LOOPBACK)?]).await?;
+    }
+    let [_, first, second] = relay.viewers() else { return Err("not three viewers".into()) };
+    let late = tokio::try_join!(
+        Player::start(Tool::Ffmpeg, "late-ffmpeg", H264, first),
+        Player::start(Tool::Gstreamer, "late-gstreamer", H264, second),
+    )?;
+    let late = <[Player; 2]>::from(late);
     // Not right behind the first key frame.
     until(async || Ok(early.decoded().pictures.len() > 10)).await?;
     let joined_at = early.decoded().pictures.len();
-    for viewer in &relay.viewers()[1..] {
-        resume(viewer).await?;
-    }
-    ended(sender, &relay).await?;
+    resume(first).await?;
+    resume(second).await?;
+    until(async || Ok(late.iter().all(|player| player.decoded().pictures.len() > 10))).await?;
+    stopped(sender).await?;
     settled(&relay).await?;
+    let sent = recording.until_picture(early.finish().await?.pictures.len());
     for player in late {
         let log = player.log();
-        let decoded = player.finish().await?;
-        let shown = judge::begins_at_a_key_frame(&recording, &decoded, joined_at);
+        let shown = judge::begins_at_a_key_frame(&sent, &player.finish().await?, joined_at);
         shown.map_err(|failed| format!("{:?}; {log}", failed.message()))?;
         // ffmpeg says so of each picture whose parameter sets it has not seen.
         ensure(!log.contains("non-existing PPS"), || format!("its decoder got pictures before: {log}"))?;
@@ -64,9 +70,11 @@ pub(crate) async fn requested_key_frame(codecs: Codecs) -> Result<(), Failed> {
     let mut late = Vec::new();
     for tool in [Tool::Ffmpeg, Tool::Gstreamer] {
         until(async || Ok(early.decoded().pictures.len() > 10)).await?;
-        let player = join(&mut relay, codecs, tool, &name(&format!("late-{tool:?}"))).await?;
+        relay.add_paused_viewer(LOOPBACK, [free_pair(LOOPBACK)?, free_pair(LOOPBACK)?]).await?;
+        let viewer = relay.viewers().last().ok_or("no viewer")?;
+        let player = Player::start(tool, &name(&format!("late-{tool:?}")), codecs, viewer).await?;
         let joined_at = early.decoded().pictures.len();
-        resume(relay.viewers().last().ok_or("no viewer")?).await?;
+        resume(viewer).await?;
         until(async || Ok(player.decoded().pictures.len() > 10)).await?;
         late.push((player, joined_at));
     }
@@ -111,13 +119,6 @@ async fn live_relay(codecs: Codecs, [video_port, audio_port]: [u16; 2]) -> Resul
     let [video, audio] = codecs;
     let parameters = [video.parameters_with_pli(), audio.parameters()];
     Ok(Relay::start_with(worker, LOOPBACK, None, sender, parameters).await?)
-}
-
-/// Adds a viewer whose player listens; nothing is sent to it yet.
-async fn join(relay: &mut Relay, codecs: Codecs, tool: Tool, name: &str) -> Result<Player, Failed> {
-    relay.add_paused_viewer(LOOPBACK, [free_pair(LOOPBACK)?, free_pair(LOOPBACK)?]).await?;
-    let viewer = relay.viewers().last().ok_or("no viewer")?;
-    Player::start(tool, name, codecs, viewer).await
 }
 
 async fn resume(viewer: &Viewer) -> Result<(), Failed> {

@@ -9,7 +9,7 @@ use super::{LOOPBACK, ended, free_pair, relay, send, send_from};
 use crate::codec::{Codec, Codecs};
 use crate::judge::{self, ensure, places};
 use crate::player::{Player, Tool};
-use crate::recording::recording;
+use crate::recording::{recording, recording_of};
 use crate::watch::{no_panics, packets_received, reports_went_out, sender_reports_arrived, settled, until};
 
 /// A sender at known addresses, two viewers; RTCP flows both ways.
@@ -53,7 +53,8 @@ pub(crate) async fn learnt_sender_over_ipv6() -> Result<(), Failed> {
 
 /// What a viewer misses while it is paused is whole groups of pictures, and nothing that it shows is broken.
 pub(crate) async fn pause_and_resume() -> Result<(), Failed> {
-    let recording = recording(CODECS)?;
+    // Longer than the others, lest a slow machine resumes after the last key frame.
+    let recording = recording_of(CODECS, 6)?;
     let relay = relay(LOOPBACK, Sender::Anywhere, CODECS, 1).await?;
     let player = Player::start(Tool::Ffmpeg, "pause", CODECS, &relay.viewers()[0]).await?;
     let sender = send(Tool::Ffmpeg, &recording, &relay)?;
@@ -77,7 +78,7 @@ pub(crate) async fn pause_and_resume() -> Result<(), Failed> {
 /// A sender that was started again counts and times its packets anew. Viewers see both plays; of the second they may
 /// miss the first group of pictures, for the first packet with other numbers is not believed (RFC 3550 A.1).
 pub(crate) async fn restarted_sender() -> Result<(), Failed> {
-    let recording = recording(CODECS)?;
+    let recording = recording_of(CODECS, 3)?;
     let relay = relay(LOOPBACK, Sender::Anywhere, CODECS, 1).await?;
     let player = Player::start(Tool::Ffmpeg, "restart", CODECS, &relay.viewers()[0]).await?;
     let own_ports = [free_pair(LOOPBACK)?, free_pair(LOOPBACK)?];

@@ -18,7 +18,7 @@ use tokio::process::Child;
 
 use crate::codec::Codecs;
 use crate::judge::ensure;
-use crate::player::Tool;
+use crate::player::{Tool, interrupt};
 use crate::recording::Recording;
 use crate::watch::{packets_received, until};
 use crate::{gstreamer, process};
@@ -90,6 +90,14 @@ async fn ended(mut sending: Sending, relay: &Relay) -> Result<(), Failed> {
             Err(format!("{received:?} packets of video and audio arrived of {packets:?}").into())
         }
     }
+}
+
+/// Stops an ffmpeg between two packets of its file, and so between two pictures.
+async fn stopped(mut sending: Sending) -> Result<(), Failed> {
+    interrupt(&sending.process)?;
+    // What status it ends with when interrupted does not matter.
+    sending.process.wait().await?;
+    Ok(())
 }
 
 fn free_pair(ip: IpAddr) -> Result<u16, Failed> {

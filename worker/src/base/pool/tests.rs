@@ -39,6 +39,7 @@ fn small_copies_hold_small_slots() {
     let mut pool = Pool::new(LIMIT);
     let copy = pool.copy_small(&[7; SMALL_BYTES]).expect("fits").freeze();
     assert_eq!(&*copy, [7; SMALL_BYTES]);
+    assert_eq!(copy.class(), Class::Small);
     assert!(pool.copy_small(&[7; SMALL_BYTES + 1]).is_none());
     let stats = pool.stats();
     assert_eq!((stats.small.in_use, stats.large.chunks, stats.refused), (1, 0, 0));

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use tidegate::{
     Consumer, ConsumerOptions, ListenInfo, MediaKind, PlainConnectOptions, PlainTransport,
-    PlainTransportOptions, Producer, ProducerOptions, RequestError, Router, RouterOptions, RtpCapabilities,
+    PlainTransportOptions, Producer, ProducerOptions, RequestError, Router, RouterOptions,
     RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters, RtpParameters, Worker,
 };
 
@@ -87,8 +87,8 @@ impl Relay {
         sender: Sender,
         [video, audio]: [RtpCodecParameters; 2],
     ) -> Result<Self, RequestError> {
-        let media_codecs = vec![capability(MediaKind::Video, &video), capability(MediaKind::Audio, &audio)];
-        let router = worker.create_router(RouterOptions::new(media_codecs)).await?;
+        let media_codecs = vec![media_codec(MediaKind::Video, &video), media_codec(MediaKind::Audio, &audio)];
+        let router = worker.create_router(RouterOptions { media_codecs }).await?;
         let audio_port = first_port.and_then(|port| port.checked_add(2));
         let video = Ingest::open(&router, (MediaKind::Video, video), ip, first_port, sender).await?;
         let audio = Ingest::open(&router, (MediaKind::Audio, audio), ip, audio_port, sender).await?;
@@ -101,7 +101,7 @@ impl Relay {
     /// # Errors
     /// When the worker refuses the address or is gone.
     pub async fn add_viewer(&mut self, ip: IpAddr, rtp_ports: [u16; 2]) -> Result<(), RequestError> {
-        self.add(ip, rtp_ports, ConsumerOptions::new).await
+        self.add(ip, rtp_ports, false).await
     }
 
     /// The same for a player that has yet to start: nothing is sent to it until its consumers are resumed.
@@ -109,27 +109,19 @@ impl Relay {
     /// # Errors
     /// As `add_viewer`.
     pub async fn add_paused_viewer(&mut self, ip: IpAddr, rtp_ports: [u16; 2]) -> Result<(), RequestError> {
-        let paused = |producer: &Producer, capabilities| ConsumerOptions {
-            paused: true,
-            ..ConsumerOptions::new(producer, capabilities)
-        };
-        self.add(ip, rtp_ports, paused).await
+        self.add(ip, rtp_ports, true).await
     }
 
-    async fn add(
-        &mut self,
-        ip: IpAddr,
-        rtp_ports: [u16; 2],
-        options: impl Fn(&Producer, RtpCapabilities) -> ConsumerOptions,
-    ) -> Result<(), RequestError> {
+    async fn add(&mut self, ip: IpAddr, rtp_ports: [u16; 2], paused: bool) -> Result<(), RequestError> {
         let (mut streams, mut transports, mut consumers) = (Vec::new(), Vec::new(), Vec::new());
         for (producer, rtp_port) in self.producers().into_iter().zip(rtp_ports) {
             let transport = self.router.create_plain_transport(two_ports(self.ip, None)).await?;
             let peer = PlainConnectOptions::new(ip, rtp_port).with_rtcp_port(rtcp_port(rtp_port));
             transport.connect(peer).await?;
-            // Players learn from the session description what comes; RTP/AVP, as it says, has no feedback.
+            // Players learn from the session description what comes. RTP/AVP, as it says, has no feedback.
             let capabilities = self.router.rtp_capabilities().plain();
-            let consumer = transport.consume(options(producer, capabilities)).await?;
+            let options = ConsumerOptions { paused, ..ConsumerOptions::new(producer, capabilities) };
+            let consumer = transport.consume(options).await?;
             streams.extend(stream_of(&consumer, rtp_port));
             transports.push(transport);
             consumers.push(consumer);
@@ -237,9 +229,10 @@ impl Sender {
     }
 }
 
-/// What the router has to know of a codec that comes. It chooses the payload type that viewers get (100 for VP8, 102
-/// for Opus: 101 is kept for VP8's retransmissions); a `preferred_payload_type` would keep the sender's.
-fn capability(kind: MediaKind, codec: &RtpCodecParameters) -> RtpCodecCapability {
+/// What the router must know of a sender's codec. It chooses the payload types that viewers get, unless the codec has a
+/// static one (RFC 3551 6): the first gets 100, and VP8's retransmissions 101. `with_payload_type(codec.payload_type)`
+/// would keep the sender's.
+fn media_codec(kind: MediaKind, codec: &RtpCodecParameters) -> RtpCodecCapability {
     RtpCodecCapability {
         channels: codec.channels,
         parameters: codec.parameters.clone(),
@@ -271,7 +264,9 @@ fn two_ports(ip: IpAddr, port: Option<u16>) -> PlainTransportOptions {
 fn stream_of(consumer: &Consumer, port: u16) -> Option<Stream> {
     let codec = consumer.rtp_parameters().codecs.first()?;
     let (_, name) = codec.mime_type.split_once('/')?;
-    let channels = codec.channels.map(|channels| format!("/{channels}")).unwrap_or_default();
+    // RFC 8866 6.6: one channel goes without saying.
+    let channels = codec.channels.filter(|channels| *channels > 1);
+    let channels = channels.map(|channels| format!("/{channels}")).unwrap_or_default();
     let encoding = format!("{name}/{}{channels}", codec.clock_rate);
     Some(Stream { kind: consumer.kind(), port, payload_type: codec.payload_type, encoding })
 }
