@@ -26,6 +26,7 @@ pub mod message;
 pub mod metrics;
 pub mod observer;
 pub mod ortc;
+pub mod red;
 pub mod request;
 pub mod response;
 pub mod rtp;

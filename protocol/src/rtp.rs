@@ -1,8 +1,11 @@
 //! RTP parameters, capabilities and mappings: the dictionaries of ORTC as mediasoup's public API names them.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{List, Text};
+use crate::red::{self, NotAList};
 
 /// Audio or video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -114,6 +117,8 @@ pub struct RtpEncodingParameters {
     pub scalability_mode: Option<Text<32>>,
     /// Bits per second at most, for information.
     pub max_bitrate: Option<u64>,
+    /// SSRC of its forward error correction (FlexFEC-03), which the worker counts and does not forward.
+    pub fec_ssrc: Option<u32>,
 }
 
 /// RTCP settings.
@@ -171,8 +176,44 @@ impl RtpCodecParameters {
         self.mime_type.len() > 4 && self.mime_type.to_ascii_lowercase().ends_with("/rtx")
     }
 
+    /// Whether this is redundant audio (RFC 2198).
+    pub fn is_red(&self) -> bool {
+        is_red(&self.mime_type)
+    }
+
+    /// Whether this is forward error correction on a stream of its own (FlexFEC-03).
+    pub fn is_fec(&self) -> bool {
+        is_fec(&self.mime_type)
+    }
+
+    /// Whether it is sent for its own sake, not to repair another.
+    pub fn is_media(&self) -> bool {
+        !self.is_rtx() && !self.is_fec()
+    }
+
+    /// Of RED: the payload types that its blocks may have, or `None` where it does not say.
+    ///
+    /// # Errors
+    /// [`NotAList`] as of [`red::payload_types`].
+    pub fn red_payload_types(&self) -> Result<Option<Vec<u8>>, NotAList> {
+        let text = |value: &'_ ParameterValue| match value {
+            ParameterValue::Number(number) => number.to_string(),
+            ParameterValue::Text(text) => text.to_string(),
+        };
+        let given = self.parameters.iter().map(|given| (&*given.name, Cow::Owned(text(&given.value))));
+        red::payload_types(given)
+    }
+
     /// Whether the receiver may send this feedback; an empty `parameter` is the plain one.
     pub fn has_feedback(&self, kind: &str, parameter: &str) -> bool {
         self.rtcp_feedback.iter().any(|feedback| &*feedback.kind == kind && &*feedback.parameter == parameter)
     }
+}
+
+pub(crate) fn is_red(mime_type: &str) -> bool {
+    mime_type.eq_ignore_ascii_case("audio/red")
+}
+
+pub(crate) fn is_fec(mime_type: &str) -> bool {
+    mime_type.eq_ignore_ascii_case("video/flexfec-03")
 }

@@ -26,6 +26,8 @@ pub struct TransportStats {
     pub rtx_received: Traffic,
     /// Retransmissions, with a stream of their own or without.
     pub rtx_sent: Traffic,
+    /// Forward error correction (FlexFEC-03): taken in and not forwarded.
+    pub fec_received: Traffic,
     /// What was thrown away, by reason.
     pub dropped: DroppedPackets,
     /// The setting, bits per second; 0 is none.

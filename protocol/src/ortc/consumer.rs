@@ -12,6 +12,7 @@ use super::dictionary::{
 };
 use super::error::OrtcError;
 use super::matching::Format;
+use super::red;
 use super::scalability_mode::ScalabilityMode;
 use super::supported::{
     ABS_SEND_TIME_URI, DEPENDENCY_DESCRIPTOR_ID, DEPENDENCY_DESCRIPTOR_URI, MID_URI, TRANSPORT_CC_URI,
@@ -56,7 +57,8 @@ pub struct PipeConsumerOptions {
     pub enable_rtx: bool,
 }
 
-/// Whether an endpoint can decode any of a producer's codecs.
+/// Whether an endpoint can decode any of a producer's codecs. RED alone is none: it needs the codec of its blocks, and
+/// an endpoint with that codec and without RED gets those packets only that the producer sends without RED.
 ///
 /// # Errors
 /// What [`validate_rtp_capabilities`] refuses; `InvalidArgument` also where `consumable` exceeds the limits of
@@ -64,13 +66,14 @@ pub struct PipeConsumerOptions {
 pub fn can_consume(consumable: &RtpParameters, capabilities: &RtpCapabilities) -> Result<bool, OrtcError> {
     validate_rtp_capabilities(capabilities)?;
     consumable_at(CONSUMABLE, consumable)?;
-    let mut media = consumable.codecs.iter().filter(|codec| !codec.is_rtx());
+    let mut media = consumable.codecs.iter().filter(|codec| codec.is_media() && !codec.is_red());
     Ok(media.any(|codec| endpoint_codec(codec, capabilities).is_some()))
 }
 
 /// What a consumer of this producer sends to an endpoint with these capabilities.
 ///
-/// Codecs that both have, in the producer's order, with the endpoint's feedback; RTX where its codec stayed; header
+/// Codecs that both have, in the producer's order, with the endpoint's feedback; RTX where its codec stayed, RED where
+/// those of its blocks did (a consumer without it gets no RED packet: its worker counts them as discarded); header
 /// extensions that have the same URI and id. Of bandwidth feedback transport-cc stays where its extension did, or else
 /// REMB where the absolute send time did, or else none. One encoding by default: layers of all encodings together
 /// (`LnTm`), the largest `maxBitrate`.
@@ -127,8 +130,8 @@ pub fn pipe_consumer_rtp_parameters(
         ("nack", "") => options.enable_rtx,
         _ => false,
     };
-    let mut codecs: Vec<RtpCodecParameters> =
-        consumable.codecs.iter().filter(|codec| options.enable_rtx || !codec.is_rtx()).cloned().collect();
+    let sent = |codec: &&RtpCodecParameters| !codec.is_fec() && (options.enable_rtx || !codec.is_rtx());
+    let mut codecs: Vec<RtpCodecParameters> = consumable.codecs.iter().filter(sent).cloned().collect();
     for codec in &mut codecs {
         codec.rtcp_feedback.retain(stays);
     }
@@ -148,13 +151,14 @@ fn check_mid(mid: Option<&str>) -> Result<(), OrtcError> {
     optional_text::<32>(mid, || field.to_owned()).map(drop)
 }
 
-/// Codecs that the endpoint has too; RTX only with its media codec.
+/// Codecs that the endpoint has too; RTX and RED only with their media codecs.
 fn shared_codecs(
     consumable: &RtpParameters,
     capabilities: &RtpCapabilities,
     enable_rtx: bool,
 ) -> Vec<RtpCodecParameters> {
-    let shared = consumable.codecs.iter().filter(|codec| enable_rtx || !codec.is_rtx()).filter_map(|codec| {
+    let wanted = |codec: &&RtpCodecParameters| !codec.is_fec() && (enable_rtx || !codec.is_rtx());
+    let shared = consumable.codecs.iter().filter(wanted).filter_map(|codec| {
         let known = endpoint_codec(codec, capabilities)?;
         let mut codec = codec.clone();
         codec.rtcp_feedback.clone_from(&known.rtcp_feedback);
@@ -165,8 +169,12 @@ fn shared_codecs(
     });
     let mut codecs: Vec<RtpCodecParameters> = shared.collect();
     let media: BTreeSet<i64> =
-        codecs.iter().filter(|codec| !codec.is_rtx()).map(|codec| codec.payload_type.into()).collect();
+        codecs.iter().filter(|codec| codec.is_media()).map(|codec| codec.payload_type.into()).collect();
     codecs.retain(|codec| {
+        if codec.is_red() {
+            let blocks = red::block_payload_types(codec, &consumable.codecs);
+            return blocks.is_ok_and(|blocks| blocks.iter().all(|&block| media.contains(&block.into())));
+        }
         let apt = codec.parameters.get("apt").and_then(ParameterValue::number);
         !codec.is_rtx() || apt.is_some_and(|apt| media.contains(&apt))
     });
@@ -230,6 +238,7 @@ fn all_encodings(
         encodings.push(RtpEncodingParameters {
             ssrc: Some(ssrc.wrapping_add(index)),
             rtx,
+            fec: None,
             ..encoding.clone()
         });
     }

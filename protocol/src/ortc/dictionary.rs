@@ -164,6 +164,9 @@ pub struct RtpEncodingParameters {
     /// Its retransmissions (RFC 4588).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtx: Option<Rtx>,
+    /// Its forward error correction (FlexFEC-03). Received and counted, never forwarded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fec: Option<Fec>,
     /// Whether the sender pauses in silence.
     #[serde(default)]
     pub dtx: bool,
@@ -179,6 +182,13 @@ pub struct RtpEncodingParameters {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rtx {
     /// Their SSRC.
+    pub ssrc: u32,
+}
+
+/// Forward error correction of one stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fec {
+    /// Its SSRC.
     pub ssrc: u32,
 }
 
@@ -271,6 +281,16 @@ impl RtpCodecCapability {
     pub fn is_rtx(&self) -> bool {
         is_rtx(&self.mime_type)
     }
+
+    /// Whether this is redundant audio (RFC 2198).
+    pub fn is_red(&self) -> bool {
+        crate::rtp::is_red(&self.mime_type)
+    }
+
+    /// Whether this is forward error correction on a stream of its own (FlexFEC-03).
+    pub fn is_fec(&self) -> bool {
+        crate::rtp::is_fec(&self.mime_type)
+    }
 }
 
 impl RtpCodecParameters {
@@ -314,6 +334,21 @@ impl RtpCodecParameters {
     /// Whether this is a retransmission format (RFC 4588).
     pub fn is_rtx(&self) -> bool {
         is_rtx(&self.mime_type)
+    }
+
+    /// Whether this is redundant audio (RFC 2198).
+    pub fn is_red(&self) -> bool {
+        crate::rtp::is_red(&self.mime_type)
+    }
+
+    /// Whether this is forward error correction on a stream of its own (FlexFEC-03).
+    pub fn is_fec(&self) -> bool {
+        crate::rtp::is_fec(&self.mime_type)
+    }
+
+    /// Whether it is sent for its own sake, not to repair another.
+    pub fn is_media(&self) -> bool {
+        !self.is_rtx() && !self.is_fec()
     }
 }
 

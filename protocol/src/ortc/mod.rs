@@ -20,6 +20,7 @@ mod error;
 mod h264;
 mod matching;
 mod producer;
+mod red;
 mod router;
 mod scalability_mode;
 mod supported;

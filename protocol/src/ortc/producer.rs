@@ -3,7 +3,7 @@
 //! Knows payload types, encodings and directions of header extensions. Does not know endpoints that consume. Called
 //! by hosts when they produce. Invariant: a consumable names only payload types and extension ids of the router.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::dictionary::{
     MediaKind, ParameterValue, RtcpParameters, RtpCapabilities, RtpCodecCapability, RtpCodecParameters,
@@ -12,6 +12,7 @@ use super::dictionary::{
 };
 use super::error::OrtcError;
 use super::matching::{Format, channels};
+use super::red;
 use super::supported::ABS_CAPTURE_TIME_URI;
 use super::validate::{capabilities_at, validate_rtp_parameters};
 use super::wire::optional_text;
@@ -71,7 +72,11 @@ pub fn producer_mapping(
 /// router's header extensions for what it sends, its encodings by their mapped SSRCs.
 ///
 /// Where two codecs of the producer are one of the router's, the first one's parameters count. The capture time is
-/// offered only if the producer sends it.
+/// offered only if the producer sends it. RED's blocks have the router's payload types.
+///
+/// FlexFEC is not in it. It protects packets bit for bit: payload types, timestamps and header extensions too, and it
+/// names them by the sender's sequence numbers. A consumer gets all of these rewritten, so that what it would recover is
+/// no packet of its stream. The worker takes FlexFEC in and counts it; NACK and RTX repair on either side.
 ///
 /// # Errors
 /// What [`validate_rtp_parameters`] refuses; `InvalidArgument` names a part of `mapping` that does not belong to these
@@ -103,7 +108,7 @@ fn consumable_codecs(
 ) -> Result<Vec<RtpCodecParameters>, OrtcError> {
     let mut codecs = Vec::new();
     let mut seen = BTreeSet::new();
-    for (index, codec) in parameters.codecs.iter().enumerate().filter(|(_, codec)| !codec.is_rtx()) {
+    for (index, codec) in parameters.codecs.iter().enumerate().filter(|(_, codec)| codec.is_media()) {
         let entry = mapping.codecs.iter().find(|entry| entry.payload_type == codec.payload_type);
         let known = entry.and_then(|entry| {
             router.codecs.iter().find(|known| {
@@ -121,12 +126,38 @@ fn consumable_codecs(
         if !seen.insert(entry.mapped_payload_type) {
             continue;
         }
-        let agreed = Format::from(codec).agreed_parameters(&Format::from(known));
+        let agreed = match codec.is_red() {
+            true => red_parameters(index, parameters, mapping)?,
+            false => Format::from(codec).agreed_parameters(&Format::from(known)),
+        };
         codecs.push(RtpCodecParameters { parameters: agreed, ..with(known, entry.mapped_payload_type) });
         let rtx = router_rtx(entry.mapped_payload_type, router);
         codecs.extend(rtx.map(|(rtx, payload_type)| with(rtx, payload_type)));
     }
     Ok(codecs)
+}
+
+/// The parameters of the RED codec with this index: its blocks' payload types, as the worker writes them.
+fn red_parameters(
+    index: usize,
+    parameters: &RtpParameters,
+    mapping: &RtpMapping,
+) -> Result<BTreeMap<String, ParameterValue>, OrtcError> {
+    let blocks = parameters
+        .codecs
+        .get(index)
+        .and_then(|red| red::block_payload_types(red, &parameters.codecs).ok())
+        .unwrap_or_default();
+    let mapped = |payload_type: u8| {
+        let entry = mapping.codecs.iter().find(|entry| entry.payload_type == payload_type);
+        entry.map(|entry| entry.mapped_payload_type).ok_or_else(|| {
+            let message =
+                format!("payload type {payload_type} of RED's blocks has no entry; map these parameters");
+            OrtcError::invalid("rtpMapping.codecs", message)
+        })
+    };
+    let mapped: Vec<u8> = blocks.into_iter().map(mapped).collect::<Result<_, _>>()?;
+    Ok(red::parameters(&mapped))
 }
 
 /// A router's codec, in use.
@@ -180,6 +211,7 @@ fn consumable_encodings(
             rid: None,
             codec_payload_type: None,
             rtx: None,
+            fec: None,
             ..encoding.clone()
         })
         .collect())
@@ -199,6 +231,6 @@ fn router_rtx(of: u8, router: &RtpCapabilities) -> Option<(&RtpCodecCapability, 
     Some((rtx, rtx.preferred_payload_type?))
 }
 
-fn apt(parameters: &std::collections::BTreeMap<String, ParameterValue>) -> Option<i64> {
+fn apt(parameters: &BTreeMap<String, ParameterValue>) -> Option<i64> {
     parameters.get("apt").and_then(ParameterValue::number)
 }

@@ -1,12 +1,13 @@
 //! A router's capabilities, made of the codecs that an application wants.
 //!
 //! Knows how payload types are handed out. Does not know endpoints. Called by hosts when a router is created.
-//! Invariant: no payload type is given twice, and every video codec has its RTX.
+//! Invariant: no payload type is given twice, and every video codec but FEC has its RTX.
 
 use super::dictionary::{MediaKind, RtpCapabilities, RtpCodecCapability};
 use super::error::OrtcError;
 use super::matching::Format;
-use super::supported::supported_rtp_capabilities;
+use super::red;
+use super::supported::{advice, supported_rtp_capabilities};
 use super::validate::codec_capability;
 use super::wire::check_length;
 
@@ -14,11 +15,12 @@ use super::wire::check_length;
 ///
 /// Each codec is the supported one of that name, clock rate and channels, with the given parameters on top. Payload
 /// types, in the order of the codecs: the preferred one, or the codec's static one, or the next of 100 to 127 and then
-/// 96 to 99; RTX of each video codec takes the next one too.
+/// 96 to 99; RTX of each video codec takes the next one too. RED (`audio/red`) carries the router's first Opus: its
+/// parameter is the router's, whatever was given.
 ///
 /// # Errors
 /// `Unsupported` names a codec that is not in [`supported_rtp_capabilities`]; `InvalidArgument` names a field that is
-/// wrong in itself, a payload type that an earlier codec has got, or the codec for which none was left.
+/// wrong in itself, a payload type that an earlier codec has got, the codec for which none was left, or RED without Opus.
 pub fn router_rtp_capabilities(media_codecs: &[RtpCodecCapability]) -> Result<RtpCapabilities, OrtcError> {
     check_length(media_codecs.len(), MEDIA_CODECS_MAX, "mediaCodecs")?;
     let supported = supported_rtp_capabilities();
@@ -35,12 +37,13 @@ pub fn router_rtp_capabilities(media_codecs: &[RtpCodecCapability]) -> Result<Rt
         let mut codec = known.clone();
         codec.preferred_payload_type = Some(payload_type);
         codec.parameters.extend(wanted.parameters.clone());
-        let is_video = codec.kind == MediaKind::Video;
+        let has_rtx = codec.kind == MediaKind::Video && !codec.is_fec();
         codecs.push(codec);
-        if is_video {
+        if has_rtx {
             codecs.push(rtx(payload_types.take(None, &field)?, payload_type, known.clock_rate));
         }
     }
+    red::carry_opus(&mut codecs, media_codecs)?;
     Ok(RtpCapabilities { codecs, header_extensions: supported.header_extensions })
 }
 
@@ -98,6 +101,8 @@ fn not_supported(field: &str, wanted: &RtpCodecCapability) -> OrtcError {
     let mime_type = &wanted.mime_type;
     let message = if wanted.is_rtx() {
         format!("{mime_type} comes with every video codec by itself; leave it out")
+    } else if let Some(advice) = advice(mime_type) {
+        format!("{mime_type} {advice}")
     } else {
         let (clock_rate, channels) = (wanted.clock_rate, wanted.channels.unwrap_or(1));
         format!(

@@ -1,7 +1,7 @@
 //! What this project can forward: codecs and header extensions, as routers offer them.
 //!
-//! One table of each. H265 (RFC 7798) is ours on top of mediasoup 3.27's list; ids of extensions are its. Knows names,
-//! rates, feedback and directions. Does not know what a router was asked for. Called by hosts and by
+//! One table of each. H265 (RFC 7798), RED (RFC 2198) and FlexFEC-03 are ours on top of mediasoup 3.27's list; ids of
+//! extensions are its. Knows names, rates, feedback and directions. Does not know what a router was asked for. Called by hosts and by
 //! [`router_rtp_capabilities`](super::router_rtp_capabilities).
 //! Invariant: the order is part of the interface; it decides what a router's capabilities look like.
 
@@ -46,6 +46,18 @@ pub(super) fn is_known(mime_type: &str) -> bool {
     CODECS.iter().any(|codec| codec.mime_type.eq_ignore_ascii_case(mime_type))
 }
 
+/// What to do about a codec that is not in the list, where there is more to say than that.
+pub(super) fn advice(mime_type: &str) -> Option<&'static str> {
+    let is = |name: &str| name.eq_ignore_ascii_case(mime_type);
+    if is("video/ulpfec") || is("video/red") {
+        return Some(
+            "repairs by the numbers of the sender's own packets (RFC 5109), which no consumer gets; leave it out and \
+             negotiate NACK with RTX",
+        );
+    }
+    is("video/flexfec").then_some("is not in use as RFC 8627 has it; name video/flexfec-03, or leave it out")
+}
+
 /// One row of the table.
 struct Codec {
     mime_type: &'static str,
@@ -84,6 +96,7 @@ impl Codec {
 
 const OPUS_FEEDBACK: &[(&str, &str)] = &[("nack", ""), ("transport-cc", "")];
 const AUDIO_FEEDBACK: &[(&str, &str)] = &[("transport-cc", "")];
+const FEC_FEEDBACK: &[(&str, &str)] = &[("goog-remb", ""), ("transport-cc", "")];
 const VIDEO_FEEDBACK: &[(&str, &str)] =
     &[("nack", ""), ("nack", "pli"), ("ccm", "fir"), ("goog-remb", ""), ("transport-cc", "")];
 
@@ -113,6 +126,8 @@ const fn video(mime_type: &'static str, parameters: &'static [(&'static str, Val
 
 const CODECS: &[Codec] = &[
     opus("audio/opus", 2, &[]),
+    // The same stream with earlier packets repeated (RFC 2198). Only for who asks: its parameter is the router's.
+    opus("audio/red", 2, &[]),
     // Quadraphonic, 5.1 and 7.1 in libopus' multistream layouts.
     opus(
         "audio/multiopus",
@@ -164,6 +179,11 @@ const CODECS: &[Codec] = &[
     video("video/H264", &[("level-asymmetry-allowed", Value::Number(1))]),
     video("video/AV1", &[]),
     video("video/H265", &[]),
+    // Received only; see `consumable_rtp_parameters`. The window (microseconds) as browsers offer it.
+    Codec {
+        feedback: FEC_FEEDBACK,
+        ..video("video/flexfec-03", &[("repair-window", Value::Number(10_000_000))])
+    },
 ];
 
 const EXTENSIONS: &[(u8, MediaKind, &str, RtpHeaderExtensionDirection)] = &[

@@ -15,6 +15,7 @@ use super::dictionary::{
     RtpEncodingParameters, RtpHeaderExtension, RtpHeaderExtensionParameters, RtpParameters,
 };
 use super::error::OrtcError;
+use super::red;
 use super::scalability_mode::ScalabilityMode;
 use super::supported;
 use super::wire::{check_length, to_wire};
@@ -154,8 +155,13 @@ fn codecs(kind: MediaKind, codecs: &[RtpCodecParameters]) -> Result<(), OrtcErro
     if media.is_empty() {
         return Err(OrtcError::invalid(
             "rtpParameters.codecs",
-            "there is no media codec; give at least one besides RTX",
+            "there is no media codec; give at least one besides RTX and FEC",
         ));
+    }
+    for (index, codec) in codecs.iter().enumerate().filter(|(_, codec)| codec.is_red()) {
+        red::block_payload_types(codec, codecs).map_err(|message| {
+            OrtcError::invalid(format!("rtpParameters.codecs[{index}].parameters"), message)
+        })?;
     }
     for (index, codec) in codecs.iter().enumerate().filter(|(_, codec)| codec.is_rtx()) {
         let apt = codec.parameters.get("apt").and_then(ParameterValue::number);
@@ -186,7 +192,10 @@ fn codec_of_kind(kind: MediaKind, field: &str, codec: &RtpCodecParameters) -> Re
     format_parameters(&format!("{field}.parameters"), &codec.parameters)?;
     feedback(&format!("{field}.rtcpFeedback"), &codec.rtcp_feedback)?;
     if !codec.is_rtx() && !supported::is_known(mime_type) {
-        let message = format!("{mime_type} is not known here; leave it out");
+        let message = match supported::advice(mime_type) {
+            Some(advice) => format!("{mime_type} {advice}"),
+            None => format!("{mime_type} is not known here; leave it out"),
+        };
         return Err(OrtcError::unsupported(mime_field(), message));
     }
     Ok(())
@@ -230,7 +239,11 @@ fn encodings(parameters: &RtpParameters) -> Result<(), OrtcError> {
     for (index, encoding) in encodings.iter().enumerate() {
         let field = format!("rtpParameters.encodings[{index}]");
         encoding_names(&field, encoding, encodings.len() == 1 && parameters.mid.is_some())?;
-        let named = [("ssrc", encoding.ssrc), ("rtx.ssrc", encoding.rtx.map(|rtx| rtx.ssrc))];
+        let named = [
+            ("ssrc", encoding.ssrc),
+            ("rtx.ssrc", encoding.rtx.map(|rtx| rtx.ssrc)),
+            ("fec.ssrc", encoding.fec.map(|fec| fec.ssrc)),
+        ];
         for (name, ssrc) in named {
             if let Some(ssrc) = ssrc.filter(|&ssrc| !ssrcs.insert(ssrc)) {
                 return Err(OrtcError::invalid(
@@ -238,6 +251,12 @@ fn encodings(parameters: &RtpParameters) -> Result<(), OrtcError> {
                     format!("SSRC {ssrc} is used twice; give each stream its own"),
                 ));
             }
+        }
+        if encoding.fec.is_some() && !parameters.codecs.iter().any(RtpCodecParameters::is_fec) {
+            return Err(OrtcError::invalid(
+                format!("{field}.fec"),
+                "there is no FEC codec; give video/flexfec-03 with its payload type, or leave this out",
+            ));
         }
         if encoding.rid.as_ref().is_some_and(|rid| !rids.insert(rid)) {
             return Err(OrtcError::invalid(
@@ -280,7 +299,7 @@ fn spatial_layers(encoding: &RtpEncodingParameters) -> u8 {
 }
 
 fn media_payload_types(codecs: &[RtpCodecParameters]) -> BTreeSet<u8> {
-    codecs.iter().filter(|codec| !codec.is_rtx()).map(|codec| codec.payload_type).collect()
+    codecs.iter().filter(|codec| codec.is_media()).map(|codec| codec.payload_type).collect()
 }
 
 /// What a MIME type begins with.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::dictionary::{
-    ParameterValue, RtcpFeedback, RtcpParameters, RtpCodecParameters, RtpEncodingParameters,
+    Fec, ParameterValue, RtcpFeedback, RtcpParameters, RtpCodecParameters, RtpEncodingParameters,
     RtpHeaderExtensionParameters, RtpParameters, Rtx,
 };
 use super::error::OrtcError;
@@ -97,6 +97,7 @@ fn encoding(given: &RtpEncodingParameters, field: &str) -> Result<wire::RtpEncod
         rid: optional_text(given.rid.as_deref(), || format!("{field}.rid"))?,
         codec_payload_type: given.codec_payload_type,
         rtx_ssrc: given.rtx.map(|rtx| rtx.ssrc),
+        fec_ssrc: given.fec.map(|fec| fec.ssrc),
         dtx: given.dtx,
         scalability_mode: optional_text(scalability_mode, || format!("{field}.scalabilityMode"))?,
         max_bitrate: given.max_bitrate,
@@ -130,6 +131,7 @@ fn encoding_from_wire(wire: &wire::RtpEncodingParameters) -> RtpEncodingParamete
         rid: wire.rid.as_ref().map(ToString::to_string),
         codec_payload_type: wire.codec_payload_type,
         rtx: wire.rtx_ssrc.map(|ssrc| Rtx { ssrc }),
+        fec: wire.fec_ssrc.map(|ssrc| Fec { ssrc }),
         dtx: wire.dtx,
         scalability_mode: wire.scalability_mode.as_ref().map(ToString::to_string),
         max_bitrate: wire.max_bitrate,

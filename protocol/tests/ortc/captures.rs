@@ -15,7 +15,8 @@ mod tests {
     };
 
     use crate::vectors::build::{
-        TRANSPORT_CC, all_codecs, audio, device, h264, in_use, produce, produced, router, simulcast, video,
+        TRANSPORT_CC, all_codecs, audio, device, h264, in_use, produce, produced, produced_red, router,
+        simulcast, video,
     };
 
     const ROUTER: &str = include_str!("captures/router-rtp-capabilities-used.json");
@@ -217,16 +218,15 @@ mod tests {
     }
 
     #[test]
-    fn chromium_produces_what_it_lists_but_red_and_fec() {
+    fn chromium_produces_what_it_lists_but_red_and_fec_for_video() {
         let chromium = chromium(&["sv", "sa"]);
         let all: Vec<RtpCodecCapability> =
             chromium.codecs.iter().filter(|codec| !codec.is_rtx()).cloned().collect();
-        let refused = |codec: &RtpCodecCapability| {
-            ["video/red", "video/ulpfec", "audio/red"].contains(&codec.mime_type.as_str())
-        };
+        let refused =
+            |codec: &RtpCodecCapability| ["video/red", "video/ulpfec"].contains(&codec.mime_type.as_str());
         let room = router(&all.iter().filter(|codec| !refused(codec)).cloned().collect::<Vec<_>>());
         for codec in &all {
-            let parameters = produced(codec);
+            let parameters = if codec.is_red() { produced_red() } else { produced(codec) };
             if refused(codec) {
                 let error = producer_mapping(codec.kind, &parameters, &room, 1).unwrap_err();
                 assert_eq!(error.kind, ErrorKind::Unsupported, "{}", codec.mime_type);
@@ -235,7 +235,8 @@ mod tests {
             let consumable = produce(codec.kind, &parameters, &room);
             let consumer = consumer(&consumable, &chromium, codec.kind);
             assert_eq!(consumer.codecs[0].mime_type, codec.mime_type);
-            assert_eq!(consumer.codecs.len(), if codec.kind == MediaKind::Video { 2 } else { 1 });
+            let with_repair = codec.kind == MediaKind::Video || codec.is_red();
+            assert_eq!(consumer.codecs.len(), if with_repair { 2 } else { 1 }, "{}", codec.mime_type);
         }
     }
 

@@ -4,7 +4,7 @@
 mod tests {
     use serde_json::{Value, json};
     use tidegate_protocol::ortc::dictionary::{
-        ParameterValue, RtpCapabilities, RtpCodecParameters, RtpEncodingParameters,
+        Fec, ParameterValue, RtpCapabilities, RtpCodecParameters, RtpEncodingParameters,
         RtpHeaderExtensionDirection, RtpParameters, Rtx,
     };
     use tidegate_protocol::ortc::{from_wire, supported_rtp_capabilities, to_wire};
@@ -40,6 +40,7 @@ mod tests {
             ssrc: Some(1),
             codec_payload_type: Some(96),
             rtx: Some(Rtx { ssrc: 2 }),
+            fec: Some(Fec { ssrc: 3 }),
             ..parameters.encodings[0].clone()
         };
         parameters.codecs.truncate(1);
@@ -61,6 +62,7 @@ mod tests {
                 "rid": "r0",
                 "codecPayloadType": 96,
                 "rtx": { "ssrc": 2 },
+                "fec": { "ssrc": 3 },
                 "dtx": false,
                 "scalabilityMode": "L1T3",
                 "maxBitrate": 100_000,
@@ -76,7 +78,7 @@ mod tests {
                     "preferredEncrypt": false, "direction": "recvonly" })
         );
         assert_eq!(
-            capabilities["codecs"][4],
+            capabilities["codecs"][5],
             json!({ "kind": "audio", "mimeType": "audio/PCMU", "preferredPayloadType": 0, "clockRate": 8000,
                     "channels": 1, "parameters": {}, "rtcpFeedback": [{ "type": "transport-cc", "parameter": "" }] })
         );

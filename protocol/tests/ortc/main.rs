@@ -8,6 +8,7 @@ mod consumer;
 mod json;
 mod producer;
 mod properties;
+mod repair;
 mod router;
 mod vectors;
 mod vectors_file;

@@ -11,7 +11,7 @@ mod tests {
     use proptest::test_runner::{Config, RngSeed};
     use tidegate_protocol::error::ErrorKind;
     use tidegate_protocol::ortc::dictionary::{
-        MediaKind, ParameterValue, RtcpFeedback, RtcpParameters, RtpCapabilities, RtpCodecCapability,
+        Fec, MediaKind, ParameterValue, RtcpFeedback, RtcpParameters, RtpCapabilities, RtpCodecCapability,
         RtpCodecParameters, RtpEncodingParameters, RtpHeaderExtension, RtpHeaderExtensionDirection,
         RtpHeaderExtensionParameters, RtpParameters, Rtx,
     };
@@ -23,8 +23,26 @@ mod tests {
     };
 
     use crate::vectors::build::{
-        ABS_CAPTURE_TIME, ABS_SEND_TIME, MID, TRANSPORT_CC, all_codecs, extension, in_use, router,
+        ABS_CAPTURE_TIME, ABS_SEND_TIME, MID, TRANSPORT_CC, all_codecs, extension, flexfec, in_use, red,
+        router,
     };
+
+    /// Whatever they carry or protect: RED of the first codec of its clock rate, or FEC of the first encoding.
+    fn add_repair(kind: MediaKind, codecs: &mut Vec<RtpCodecCapability>, parameters: &mut RtpParameters) {
+        let (repair, at) = match kind {
+            MediaKind::Audio if codecs.iter().any(|codec| codec.mime_type == "audio/opus") => (red(), 0),
+            MediaKind::Audio => return,
+            MediaKind::Video => (flexfec(), parameters.codecs.len()),
+        };
+        codecs.push(repair.clone());
+        let carried = parameters.codecs.iter().any(|codec| codec.clock_rate == repair.clock_rate);
+        if carried {
+            parameters.codecs.insert(at, in_use(&repair, 20));
+        }
+        if kind == MediaKind::Video {
+            parameters.encodings[0].fec = Some(Fec { ssrc: 1_000_000 });
+        }
+    }
 
     const VIDEO: &[&str] = &["video/VP8", "video/VP9", "video/H264", "video/AV1", "video/H265"];
 
@@ -58,6 +76,7 @@ mod tests {
                     scalability_mode,
                     max_bitrate,
                     codec_payload_type: None,
+                    fec: None,
                 };
             (0..).zip(drawn).map(make).collect()
         })
@@ -67,10 +86,10 @@ mod tests {
     fn produced() -> impl Strategy<Value = (MediaKind, RtpCapabilities, RtpParameters)> {
         let drawn = kind().prop_flat_map(|kind| {
             let uris = subsequence(vec![MID, ABS_SEND_TIME, TRANSPORT_CC, ABS_CAPTURE_TIME], 0..=4);
-            (Just(kind), some_codecs(kind, 8), any::<Index>(), any::<bool>(), uris, encodings())
+            let repairs = (any::<bool>(), any::<bool>());
+            (Just(kind), some_codecs(kind, 8), any::<Index>(), repairs, uris, encodings())
         });
-        drawn.prop_map(|(kind, codecs, from, has_rtx, uris, encodings)| {
-            let router = router(&codecs);
+        drawn.prop_map(|(kind, mut codecs, from, (has_rtx, has_repair), uris, encodings)| {
             let skip = from.index(codecs.len());
             let mut list = Vec::new();
             for (codec, payload_type) in codecs.iter().skip(skip).zip((40..).step_by(2)) {
@@ -81,9 +100,12 @@ mod tests {
             }
             let header_extensions = uris.into_iter().zip(1..).map(|(uri, id)| extension(uri, id)).collect();
             let rtcp = RtcpParameters { cname: "c".to_owned(), reduced_size: true };
-            let parameters =
+            let mut parameters =
                 RtpParameters { mid: None, msid: None, codecs: list, header_extensions, encodings, rtcp };
-            (kind, router, parameters)
+            if has_repair {
+                add_repair(kind, &mut codecs, &mut parameters);
+            }
+            (kind, router(&codecs), parameters)
         })
     }
 
@@ -148,6 +170,8 @@ mod tests {
                     let has_rtx = consumer.codecs.iter().any(RtpCodecParameters::is_rtx);
                     prop_assert!(consumer.encodings.iter().all(|encoding| encoding.rtx.is_some() == has_rtx));
                     prop_assert!(options.enable_rtx || !has_rtx);
+                    prop_assert!(!consumer.codecs.iter().any(RtpCodecParameters::is_fec));
+                    prop_assert!(consumer.encodings.iter().all(|encoding| encoding.fec.is_none()));
                 }
                 Err(error) => prop_assert_eq!(error.kind, ErrorKind::Unsupported),
             }
@@ -311,6 +335,8 @@ mod tests {
             "audio/PCMU",
             "audio/CN",
             "video/red",
+            "audio/red",
+            "video/flexfec-03",
             "",
             "/",
             "video/",
@@ -321,6 +347,8 @@ mod tests {
 
     fn any_values() -> impl Strategy<Value = BTreeMap<String, ParameterValue>> {
         let name = select(vec![
+            "",
+            "40/40",
             "apt",
             "profile-level-id",
             "packetization-mode",
@@ -376,6 +404,7 @@ mod tests {
                     rid,
                     codec_payload_type,
                     rtx,
+                    fec: max_bitrate.filter(|max| max % 5 == 0).map(|_| Fec { ssrc: 40 }),
                     dtx,
                     scalability_mode,
                     max_bitrate,

@@ -43,6 +43,7 @@ mod tests {
             "audio/multiopus/48000/6",
             "audio/multiopus/48000/8",
             "audio/opus/48000/2",
+            "audio/red/48000/2",
             "audio/telephone-event/16000/1",
             "audio/telephone-event/32000/1",
             "audio/telephone-event/48000/1",
@@ -52,6 +53,7 @@ mod tests {
             "video/H265/90000",
             "video/VP8/90000",
             "video/VP9/90000",
+            "video/flexfec-03/90000",
         ];
         expected.sort_unstable();
         assert_eq!(codecs, expected);
@@ -64,8 +66,9 @@ mod tests {
             let feedback: Vec<String> =
                 codec.rtcp_feedback.iter().map(|one| format!("{} {}", one.kind, one.parameter)).collect();
             let expected: &[&str] = match codec.mime_type.as_str() {
-                "audio/opus" | "audio/multiopus" => &["nack ", "transport-cc "],
+                "audio/opus" | "audio/multiopus" | "audio/red" => &["nack ", "transport-cc "],
                 "audio/CN" | "audio/telephone-event" => &[],
+                "video/flexfec-03" => &["goog-remb ", "transport-cc "],
                 _ if codec.kind == MediaKind::Audio => &["transport-cc "],
                 _ => &["nack ", "nack pli", "ccm fir", "goog-remb ", "transport-cc "],
             };

@@ -34,6 +34,8 @@ pub(crate) enum Role {
     Media,
     /// Retransmissions (RFC 4588).
     Rtx,
+    /// Forward error correction (FlexFEC-03): counted, for it protects numbers that no consumer gets.
+    Fec,
 }
 
 impl Demux {
@@ -54,7 +56,7 @@ impl Demux {
             )));
         }
         for encoding in encodings {
-            for ssrc in [encoding.ssrc, encoding.rtx_ssrc].into_iter().flatten() {
+            for ssrc in [encoding.ssrc, encoding.rtx_ssrc, encoding.fec_ssrc].into_iter().flatten() {
                 if self.ssrcs.contains_key(&ssrc) {
                     return Err(Refused::duplicate(format!(
                         "SSRC {ssrc} is another producer's on this transport; use a new one"
@@ -84,6 +86,9 @@ impl Demux {
             }
             if let Some(ssrc) = encoding.rtx_ssrc {
                 self.ssrcs.insert(ssrc, place(Role::Rtx));
+            }
+            if let Some(ssrc) = encoding.fec_ssrc {
+                self.ssrcs.insert(ssrc, place(Role::Fec));
             }
             if let Some(rid) = &encoding.rid {
                 self.rids.insert(rid.clone(), (producer, index));
@@ -121,13 +126,14 @@ impl Demux {
     }
 
     /// Whose a packet is. `encoding_of` says which encoding of a producer has a RID (first argument), or is its only
-    /// one (`None`).
+    /// one (`None`); `is_fec`, whether a packet of a producer is its FEC by the payload type.
     pub(crate) fn find(
         &mut self,
         header: &Header,
         packet: &[u8],
         ids: &ExtensionIds,
         encoding_of: impl Fn(ProducerKey, Option<&str>) -> Option<u8>,
+        is_fec: impl Fn(ProducerKey) -> bool,
     ) -> Option<Place> {
         if let Some(place) = self.ssrcs.get(&header.ssrc) {
             return Some(*place);
@@ -147,6 +153,7 @@ impl Demux {
             }
             None => *self.rids.get(rid?)?,
         };
+        let role = if is_fec(producer) { Role::Fec } else { role };
         self.learn(header.ssrc, Place { producer, encoding, role })
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct Codec {
     pub(crate) clock_rate: u32,
     pub(crate) format: Format,
     pub(crate) feedback: Feedback,
+    /// RED's blocks may have it.
+    pub(crate) in_red: bool,
 }
 
 /// What RTCP feedback was agreed for a codec.
@@ -45,6 +47,8 @@ pub(crate) enum Format {
     Opus,
     /// Opus with more than two channels; its packets begin as those of [`Opus`](Self::Opus) do.
     MultiOpus,
+    /// Several packets in one (RFC 2198), of codecs that are [`in_red`](Codec::in_red).
+    Red,
     /// Forwarded without looking inside: index into [`OPAQUE`].
     Opaque(u8),
 }
@@ -82,6 +86,7 @@ impl Format {
 pub(crate) struct Encoding {
     pub(crate) ssrc: Option<u32>,
     pub(crate) rtx_ssrc: Option<u32>,
+    pub(crate) fec_ssrc: Option<u32>,
     pub(crate) rid: Option<Box<str>>,
     /// Names it inside the router.
     pub(crate) mapped_ssrc: u32,
@@ -165,6 +170,8 @@ impl ExtensionIds {
 #[derive(Clone, Debug)]
 pub(crate) struct Checked {
     pub(crate) codecs: SmallVec<[Codec; 1]>,
+    /// Of forward error correction (FlexFEC-03), where there is any.
+    pub(crate) fec_payload_type: Option<u8>,
     pub(crate) extensions: ExtensionIds,
     pub(crate) mid: Option<Box<str>>,
     pub(crate) cname: Box<str>,
@@ -184,6 +191,7 @@ pub(crate) fn check(
     }
     Ok(Checked {
         codecs: check_codecs(kind, &parameters.codecs, mapped)?,
+        fec_payload_type: parameters.codecs.iter().find(|codec| codec.is_fec()).map(|fec| fec.payload_type),
         extensions: ExtensionIds::new(&parameters.header_extensions)?,
         mid: parameters.mid.as_ref().map(|mid| mid.as_str().into()),
         cname: parameters.rtcp.cname.as_str().into(),
@@ -211,21 +219,45 @@ fn check_codecs(
         }
         if codec.is_rtx() {
             check_apt(codec, all)?;
-        } else {
+        } else if codec.is_media() {
             codecs.push(media_codec(kind, codec, all, &mapped)?);
         }
     }
     if codecs.is_empty() {
         return Err(Refused::invalid(
-            "rtpParameters.codecs has no media codec; give at least one besides RTX",
+            "rtpParameters.codecs has no media codec; give at least one besides RTX and FEC",
         ));
+    }
+    for red in all.iter().filter(|codec| codec.is_red()) {
+        admit_to_red(&mut codecs, red)?;
     }
     Ok(codecs)
 }
 
+/// Marks the codecs that the blocks of `red` may have: those that it lists, or all of its clock rate. There is one, for a
+/// consumer could not read its packets otherwise.
+fn admit_to_red(codecs: &mut [Codec], red: &RtpCodecParameters) -> Result<(), Refused> {
+    let listed = red.red_payload_types().map_err(|error| Refused::invalid(format!("audio/red: {error}")))?;
+    let fits = |codec: &&mut Codec| codec.format != Format::Red && codec.clock_rate == red.clock_rate;
+    let is_listed =
+        |codec: &&mut Codec| listed.as_ref().is_none_or(|listed| listed.contains(&codec.payload_type));
+    let mut admitted = SmallVec::<[u8; 4]>::new();
+    for codec in codecs.iter_mut().filter(fits).filter(is_listed) {
+        codec.in_red = true;
+        admitted.push(codec.payload_type);
+    }
+    let is_known = listed.iter().flatten().all(|listed| admitted.contains(listed));
+    (is_known && !admitted.is_empty()).then_some(()).ok_or_else(|| {
+        Refused::invalid(format!(
+            "audio/red with payload type {} needs the codecs of its blocks, at its clock rate; list them too",
+            red.payload_type
+        ))
+    })
+}
+
 fn check_apt(rtx: &RtpCodecParameters, all: &[RtpCodecParameters]) -> Result<(), Refused> {
     let apt = rtx.number("apt");
-    let known = all.iter().any(|codec| !codec.is_rtx() && Some(i64::from(codec.payload_type)) == apt);
+    let known = all.iter().any(|codec| codec.is_media() && Some(i64::from(codec.payload_type)) == apt);
     let payload_type = rtx.payload_type;
     known.then_some(()).ok_or_else(|| {
         Refused::invalid(format!(
@@ -271,6 +303,7 @@ fn media_codec(
             pli: codec.has_feedback("nack", "pli"),
             fir: codec.has_feedback("ccm", "fir"),
         },
+        in_red: false,
     })
 }
 
@@ -294,11 +327,11 @@ pub(crate) fn check_encodings(
         ));
     }
     let mut ssrcs: Vec<u32> =
-        encodings.iter().flat_map(|encoding| [encoding.ssrc, encoding.rtx_ssrc]).flatten().collect();
+        encodings.iter().flat_map(|each| [each.ssrc, each.rtx_ssrc, each.fec_ssrc]).flatten().collect();
     ssrcs.sort_unstable();
     if ssrcs.windows(2).any(|pair| pair.first() == pair.last()) {
         return Err(Refused::duplicate(
-            "two encodings have the same ssrc; each needs its own, and its own for RTX",
+            "two encodings have the same ssrc; each needs its own, and its own for RTX and FEC",
         ));
     }
     let each = encodings.iter().zip(mapped).map(|(encoding, mapped)| {
@@ -307,6 +340,7 @@ pub(crate) fn check_encodings(
         Ok(Encoding {
             ssrc: encoding.ssrc,
             rtx_ssrc: encoding.rtx_ssrc,
+            fec_ssrc: encoding.fec_ssrc,
             rid: encoding.rid.as_ref().map(|rid| rid.as_str().into()),
             mapped_ssrc: mapped.mapped_ssrc,
             dtx: encoding.dtx,
@@ -336,7 +370,7 @@ pub(crate) fn codec_of(encoding: &RtpEncodingParameters, codecs: &[Codec]) -> Re
 }
 
 /// Those whose payload we read.
-const READ: [(Format, &str); 7] = [
+const READ: [(Format, &str); 8] = [
     (Format::Vp8, "video/VP8"),
     (Format::Vp9, "video/VP9"),
     (Format::H264, "video/H264"),
@@ -344,9 +378,10 @@ const READ: [(Format, &str); 7] = [
     (Format::Av1, "video/AV1"),
     (Format::Opus, "audio/opus"),
     (Format::MultiOpus, "audio/multiopus"),
+    (Format::Red, "audio/red"),
 ];
 /// Known to the field and forwarded as they are.
-const OPAQUE: [&str; 9] = [
+const OPAQUE: [&str; 8] = [
     "audio/PCMU",
     "audio/PCMA",
     "audio/G722",
@@ -355,5 +390,4 @@ const OPAQUE: [&str; 9] = [
     "audio/SILK",
     "audio/CN",
     "audio/telephone-event",
-    "audio/red",
 ];

@@ -71,10 +71,13 @@ fn on_rtp(tables: &mut Tables, owner: Owner, source: Source, datagram: Datagram,
         transport.counters.dropped.bad_header += 1;
         return;
     };
-    let place =
-        transport.demux.find(&header, &datagram.buffer, &transport.received_extensions, |producer, rid| {
-            producers.get(producer)?.encoding_with_rid(rid)
-        });
+    let place = transport.demux.find(
+        &header,
+        &datagram.buffer,
+        &transport.received_extensions,
+        |producer, rid| producers.get(producer)?.encoding_with_rid(rid),
+        |producer| producers.get(producer).is_some_and(|producer| producer.is_fec(header.payload_type)),
+    );
     // A transport that expects streams is not taken over by a packet of none of them.
     if place.is_none() && !(source == Source::Unheard && transport.demux.is_empty()) {
         transport.counters.dropped.unknown_ssrc += 1;
@@ -138,6 +141,7 @@ fn to_producer(
     match place.role {
         Role::Media => transport.counters.rtp_received.add(turn.now, 1, bytes),
         Role::Rtx => transport.counters.rtx_received.add(turn.now, 1, bytes),
+        Role::Fec => return transport.counters.fec_received().add(turn.now, 1, bytes),
     }
     let received =
         Received { header, buffer: small(datagram.buffer, turn), received_at: datagram.received_at };

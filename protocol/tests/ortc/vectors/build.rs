@@ -4,7 +4,7 @@
 //! Invariant: everything made here is right in itself; whoever wants it wrong makes it so.
 
 use tidegate_protocol::ortc::dictionary::{
-    MediaKind, RtcpParameters, RtpCapabilities, RtpCodecCapability, RtpCodecParameters,
+    Fec, MediaKind, RtcpParameters, RtpCapabilities, RtpCodecCapability, RtpCodecParameters,
     RtpEncodingParameters, RtpHeaderExtension, RtpHeaderExtensionParameters, RtpParameters, Rtx,
 };
 use tidegate_protocol::ortc::{
@@ -45,13 +45,47 @@ pub(crate) fn h265(profile_id: i64, tier_flag: i64, level_id: i64) -> RtpCodecCa
         .with_parameter("tx-mode", "SRST")
 }
 
-/// Every codec that can be asked for, then the profiles that differ, each with a name.
+/// RED, which a router has beside Opus only.
+pub(crate) fn red() -> RtpCodecCapability {
+    audio("red", 48_000, 2)
+}
+
+/// FlexFEC-03 as browsers offer it.
+pub(crate) fn flexfec() -> RtpCodecCapability {
+    video("flexfec-03").with_parameter("repair-window", 10_000_000)
+}
+
+/// RED in use, with the payload types of its blocks.
+pub(crate) fn red_in_use(payload_type: u8, blocks: &str) -> RtpCodecParameters {
+    in_use(&red(), payload_type).with_parameter("", blocks)
+}
+
+/// A producer of Opus (111) and RED (63), RED first.
+pub(crate) fn produced_red() -> RtpParameters {
+    let mut parameters = produced(&audio("opus", 48_000, 2));
+    parameters.codecs = vec![red_in_use(63, "111/111"), in_use(&audio("opus", 48_000, 2), 111)];
+    parameters
+}
+
+/// A producer of VP8 with FlexFEC beside it.
+pub(crate) fn produced_fec() -> RtpParameters {
+    let mut parameters = produced(&video("VP8"));
+    let fec = RtpCodecParameters::new("video/flexfec-03", 98, 90_000);
+    parameters.codecs.push(fec.with_parameter("repair-window", 10_000_000));
+    parameters.encodings[0].fec = Some(Fec { ssrc: 11_111_113 });
+    parameters
+}
+
+/// Every codec that can be asked for by itself, then the profiles that differ, each with a name. RED and FEC are none:
+/// they come with another.
 pub(crate) fn all_codecs() -> Vec<(String, RtpCodecCapability)> {
     let named = |codec: RtpCodecCapability| {
         let channels = codec.channels.map_or_else(String::new, |channels| format!("/{channels}"));
         (format!("{}/{}{channels}", codec.mime_type, codec.clock_rate), codec)
     };
-    let mut codecs: Vec<_> = supported_rtp_capabilities().codecs.into_iter().map(named).collect();
+    let supported = supported_rtp_capabilities().codecs.into_iter();
+    let mut codecs: Vec<_> =
+        supported.filter(|codec| !codec.is_red() && !codec.is_fec()).map(named).collect();
     let variant = |name: &str, codec| (name.to_owned(), codec);
     codecs.extend([
         variant("H264 constrained baseline, mode 1", h264(1, "42e01f")),

@@ -10,6 +10,7 @@ mod call;
 mod consumer;
 pub(crate) mod parameters;
 pub(crate) mod producer;
+mod repair;
 mod router;
 mod scalability_mode;
 pub(crate) mod wrong;
@@ -65,6 +66,7 @@ pub(crate) fn calls() -> Vec<Call> {
     calls.extend(parameters::calls());
     calls.extend(producer::calls());
     calls.extend(consumer::calls());
+    calls.extend(repair::calls());
     calls.extend(scalability_mode::calls());
     calls
 }

@@ -5,7 +5,7 @@ use tidegate_protocol::ortc::dictionary::{RtpCapabilities, RtpCodecCapability};
 use tidegate_protocol::ortc::supported_rtp_capabilities;
 
 use super::Call;
-use super::build::{all_codecs, audio, h264, h265, router, video};
+use super::build::{all_codecs, audio, h264, h265, red, router, video};
 
 pub(crate) fn calls() -> Vec<Call> {
     let alone = all_codecs().into_iter().map(|(name, codec)| call(&format!("{name} alone"), vec![codec]));
@@ -114,7 +114,11 @@ fn refused() -> Vec<Call> {
         call("unknown codec", vec![opus(), video("VP7")]),
         call("unknown audio codec", vec![audio("AAC", 48_000, 2)]),
         call("RTX is ours to add", vec![video("VP8"), video("rtx").with_parameter("apt", 100)]),
-        call("red is not supported", vec![video("red")]),
+        call("red for video is not supported", vec![video("red")]),
+        call("ulpfec is not supported", vec![video("VP8"), video("ulpfec")]),
+        call("FlexFEC of the RFC is not supported", vec![video("VP8"), video("flexfec")]),
+        call("RED without Opus", vec![audio("PCMU", 8_000, 1), red()]),
+        call("RED at another rate", vec![opus(), audio("red", 8_000, 1)]),
         call("wrong clock rate", vec![audio("opus", 44_100, 2)]),
         call("wrong channels", vec![audio("opus", 48_000, 1)]),
         call("channels of opus left out", vec![RtpCodecCapability { channels: None, ..opus() }]),
@@ -144,7 +148,8 @@ fn valid_capabilities() -> Vec<Call> {
     };
     let rtx = video("rtx");
     let fec = video("flexfec-03").with_parameter("repair-window", 10_000_000);
-    let foreign = RtpCapabilities { codecs: vec![rtx, fec, video("red")], header_extensions: vec![] };
+    let foreign =
+        RtpCapabilities { codecs: vec![rtx, fec, video("red"), video("ulpfec")], header_extensions: vec![] };
     vec![
         valid("nothing", &RtpCapabilities::default()),
         valid("everything supported", &supported_rtp_capabilities()),

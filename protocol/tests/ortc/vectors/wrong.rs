@@ -5,12 +5,12 @@
 use serde_json::json;
 use tidegate_protocol::error::ErrorKind::{self, InvalidArgument, Unsupported};
 use tidegate_protocol::ortc::dictionary::{
-    MediaKind, RtpCapabilities, RtpCodecParameters, RtpEncodingParameters, RtpHeaderExtension, RtpParameters,
-    Rtx,
+    Fec, MediaKind, RtpCapabilities, RtpCodecParameters, RtpEncodingParameters, RtpHeaderExtension,
+    RtpParameters, Rtx,
 };
 
 use super::Call;
-use super::build::{MID, extension, produced, router, simulcast, video};
+use super::build::{MID, extension, produced, produced_fec, router, simulcast, video};
 
 /// One mistake: what it is, what it makes of right parameters, which field is named.
 pub(crate) struct Mistake<T> {
@@ -155,6 +155,28 @@ pub(crate) const PARAMETERS: &[Mistake<RtpParameters>] = &[
     }),
     unsupported("FEC", "rtpParameters.codecs[2].mimeType", |all| {
         all.codecs.push(RtpCodecParameters::new("video/ulpfec", 98, 90_000));
+    }),
+    unsupported("RED for video", "rtpParameters.codecs[2].mimeType", |all| {
+        all.codecs.push(RtpCodecParameters::new("video/red", 98, 90_000));
+    }),
+    wrong("FEC alone", "rtpParameters.codecs", |all| {
+        *all = produced_fec();
+        all.codecs.drain(..2);
+    }),
+    wrong("RTX of FEC", "rtpParameters.codecs[1].parameters.apt", |all| {
+        *all = produced_fec();
+        all.codecs[1].parameters.insert("apt".to_owned(), 98.into());
+    }),
+    wrong("FEC by SSRC without its codec", "rtpParameters.encodings[0].fec", |all| {
+        all.encodings[0].fec = Some(Fec { ssrc: 1 });
+    }),
+    wrong("FEC with the SSRC of RTX", "rtpParameters.encodings[0].fec.ssrc", |all| {
+        *all = produced_fec();
+        all.encodings[0].fec = Some(Fec { ssrc: 11_111_112 });
+    }),
+    wrong("encoding of the codec FEC", "rtpParameters.encodings[0].codecPayloadType", |all| {
+        *all = produced_fec();
+        all.encodings[0].codec_payload_type = Some(98);
     }),
     wrong("clock rate 0", "rtpParameters.codecs[0].clockRate", |all| all.codecs[0].clock_rate = 0),
     wrong("0 channels", "rtpParameters.codecs[0].channels", |all| all.codecs[0].channels = Some(0)),

@@ -164,6 +164,11 @@ fn check_options(
         )));
     }
     let checked = check(kind, &options.rtp_parameters, Some)?;
+    if checked.fec_payload_type.is_some() {
+        return Err(Refused::unsupported(
+            "video/flexfec-03 protects packets as the producer numbered them, and consumers get others; leave it out",
+        ));
+    }
     check_type(options.consumer_type, &checked.codecs)?;
     Ok(checked)
 }

@@ -89,6 +89,10 @@ fn plan(
     }
     if !passes(consumer, stored) {
         consumer.stream.continuity.drop_input(stored.seq);
+        if !has_codec(consumer, stored) {
+            // RED to who has Opus alone, for example: to be seen in its statistics.
+            consumer.stream.course(turn.now).counters.discarded += 1;
+        }
         return Plan::Drop;
     }
     let Some(seq) = consumer.stream.continuity.forward(stored.seq) else {
@@ -127,7 +131,11 @@ fn passes(consumer: &Consumer, stored: &Stored) -> bool {
     let silent = consumer.gate.ignore_dtx && stored.is_silence;
     // Padding alone probes the path to us; it is nothing to anybody behind us.
     let empty = stored.header.payload_len() == 0;
-    !silent && !empty && consumer.codecs.iter().any(|codec| codec.payload_type == stored.mapped_payload_type)
+    !silent && !empty && has_codec(consumer, stored)
+}
+
+fn has_codec(consumer: &Consumer, stored: &Stored) -> bool {
+    consumer.codecs.iter().any(|codec| codec.payload_type == stored.mapped_payload_type)
 }
 
 /// Makes packets of nearly one size equal with RTP padding (RFC 3550 5.1), so that they leave as one message. The

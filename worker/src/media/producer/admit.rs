@@ -7,10 +7,11 @@ use crate::base::pool::Buffer;
 use crate::base::sequence::{Seq, Serial16};
 use crate::base::time::Time;
 use crate::media::demux::Role;
-use crate::media::parameters::Codec;
+use crate::media::parameters::{Codec, Format};
 use crate::media::producer::Producer;
 use crate::media::producer::stream::{ReceivedStream, Stored, StreamOptions};
 use crate::rtp::header::Header;
+use crate::rtp::payload::red;
 use crate::rtp::rtx;
 use crate::stream::nack::Arrival;
 use crate::stream::receive::Verdict;
@@ -49,13 +50,17 @@ impl Producer {
         received: Received,
         turn: &mut Turn<'_>,
     ) -> Admitted {
-        let Some(received) = (match role {
+        let Some(mut received) = (match role {
             Role::Media => Some(received),
             Role::Rtx => self.restore(encoding, received),
+            // Counted by whoever got it; nobody's numbers fit what it would recover.
+            Role::Fec => None,
         }) else {
             return Admitted::default();
         };
-        let Some(codec) = self.codec_of(received.header.payload_type) else {
+        let codec = self.codec_of(received.header.payload_type);
+        let Some(codec) = codec.filter(|codec| codec.format != Format::Red || self.map_blocks(&mut received))
+        else {
             if let Some(stream) = self.stream_mut(usize::from(encoding)) {
                 stream.counters.discarded += 1;
             }
@@ -70,6 +75,20 @@ impl Producer {
 
     fn codec_of(&self, payload_type: u8) -> Option<Codec> {
         self.codecs.iter().find(|codec| codec.payload_type == payload_type).copied()
+    }
+
+    /// Gives the blocks of a RED packet the router's payload types. False for a packet that no consumer could read:
+    /// malformed, or with a block of a codec that RED was not negotiated for.
+    fn map_blocks(&self, received: &mut Received) -> bool {
+        let (start, bytes) = (received.header.payload_offset(), received.header.payload_len());
+        let Some(payload) = received.buffer.get_mut(start..start + bytes) else { return false };
+        let mapped = |payload_type| {
+            let codec = self.codec_of(payload_type).filter(|codec| codec.in_red)?;
+            Some(codec.mapped_payload_type)
+        };
+        // Padding alone has a number to account for.
+        payload.is_empty()
+            || red::Descriptor::parse(payload).is_some_and(|found| red::rewrite(payload, &found, mapped))
     }
 
     /// Takes the original packet out of a retransmission (RFC 4588).
@@ -152,7 +171,7 @@ impl ReceivedStream {
     fn judge(&mut self, wire: Serial16, role: Role, admitted: &mut Admitted) -> Option<Seq> {
         let verdict = match role {
             Role::Media => self.tracker.on_packet(wire),
-            Role::Rtx => self.tracker.on_repair(wire),
+            Role::Rtx | Role::Fec => self.tracker.on_repair(wire),
         };
         match verdict {
             Verdict::New { seq, .. } | Verdict::Late(seq) => return Some(seq),
@@ -209,7 +228,7 @@ impl ReceivedStream {
         }
         let arrival = match role {
             Role::Media => self.losses.on_arrival(seq, now),
-            Role::Rtx => self.losses.on_retransmission(seq, now),
+            Role::Rtx | Role::Fec => self.losses.on_retransmission(seq, now),
         };
         match arrival {
             Arrival::Newest { missing } => admitted.lost = missing > 0,

@@ -37,6 +37,7 @@ pub(crate) struct Producer {
     /// One place an encoding; filled by its first packet.
     streams: SmallVec<[Option<Box<ReceivedStream>>; 1]>,
     pub(crate) consumers: Vec<ConsumerKey>,
+    fec_payload_type: Option<u8>,
     paused: bool,
     rings_armed: bool,
     key_frame_request_delay: Duration,
@@ -63,6 +64,11 @@ impl Producer {
     /// Whether it believes that the timer for consumers' own histories is set.
     pub(crate) fn rings_armed(&self) -> bool {
         self.rings_armed
+    }
+
+    /// Whether packets with this payload type are its forward error correction.
+    pub(crate) fn is_fec(&self, payload_type: u8) -> bool {
+        self.fec_payload_type == Some(payload_type)
     }
 
     pub(crate) fn rtp_type(&self) -> RtpType {
@@ -144,6 +150,13 @@ pub(crate) fn create(
         Some(entry.mapped_payload_type)
     };
     let checked = check(options.kind, &options.rtp_parameters, mapped)?;
+    if checked.fec_payload_type.is_none()
+        && options.rtp_parameters.encodings.iter().any(|each| each.fec_ssrc.is_some())
+    {
+        return Err(Refused::invalid(
+            "an encoding has FEC and there is no codec for it; give video/flexfec-03",
+        ));
+    }
     let encodings = check_encodings(&checked.codecs, &options.rtp_parameters, &options.rtp_mapping)?;
     let Some(target) = tables.transports.get_mut(transport) else {
         return Err(Refused::not_found("the transport is not there any more"));
@@ -180,6 +193,7 @@ fn new(
         streams: encodings.iter().map(|_| None).collect(),
         encodings,
         consumers: Vec::new(),
+        fec_payload_type: checked.fec_payload_type,
         paused: options.paused,
         rings_armed: false,
         key_frame_request_delay: options.key_frame_request_delay,

@@ -14,7 +14,7 @@ use crate::media::parameters::{Codec, ExtensionIds, Format};
 use crate::media::producer::key_frames::KeyFrameRequests;
 use crate::rtcp::ReportBlock;
 use crate::rtp::header::Header;
-use crate::rtp::payload::{av1, h264, h265, opus, vp8, vp9};
+use crate::rtp::payload::{av1, h264, h265, opus, red, vp8, vp9};
 use crate::rtp::{ExtensionKind, dependency_descriptor};
 use crate::stream::Kind;
 use crate::stream::bitrate::{self, Bitrate};
@@ -266,6 +266,7 @@ impl ReceivedStream {
         match format {
             Format::Vp8 => (vp8::Descriptor::parse(payload).is_some_and(|d| d.key_frame), false),
             Format::Opus | Format::MultiOpus => (false, opus::is_dtx(payload)),
+            Format::Red => (false, is_silent_red(payload)),
             Format::Opaque(_) => (false, false),
             Format::Vp9 => (vp9::Descriptor::parse(payload).is_some_and(|d| d.key_frame), false),
             Format::H264 => {
@@ -354,6 +355,13 @@ impl ReceivedStream {
     fn stream_kind(&self) -> Kind {
         if self.is_video() { Kind::Video } else { Kind::Audio }
     }
+}
+
+/// Whether the newest block is silence, whatever the older ones repeat. Of the codecs with RED's clock rate only Opus has
+/// packets as short as that: a telephone event has four bytes.
+fn is_silent_red(payload: &[u8]) -> bool {
+    let primary = red::Descriptor::parse(payload).and_then(|found| payload.get(found.primary_offset..));
+    primary.is_some_and(opus::is_dtx)
 }
 
 /// A timer of a producer went off; a stream whose own is set for later waits for that one. (If it set another, timers

@@ -58,6 +58,8 @@ pub(crate) struct Counters {
     pub(crate) rtp_sent: TrafficCounter,
     pub(crate) rtx_received: TrafficCounter,
     pub(crate) rtx_sent: TrafficCounter,
+    /// Made when there is some.
+    fec_received: Option<Box<TrafficCounter>>,
     pub(crate) dropped: DroppedPackets,
 }
 
@@ -80,8 +82,13 @@ impl Transport {
 }
 
 impl Counters {
+    /// Forward error correction, counted from now on if there was none before.
+    pub(crate) fn fec_received(&mut self) -> &mut TrafficCounter {
+        self.fec_received.get_or_insert_with(|| Box::new(TrafficCounter::new(WINDOW)))
+    }
+
     fn new() -> Self {
-        let counter = || TrafficCounter::new(Duration::from_secs(1));
+        let counter = || TrafficCounter::new(WINDOW);
         Self {
             received: counter(),
             sent: counter(),
@@ -89,10 +96,14 @@ impl Counters {
             rtp_sent: counter(),
             rtx_received: counter(),
             rtx_sent: counter(),
+            fec_received: None,
             dropped: DroppedPackets::default(),
         }
     }
 }
+
+/// Rates are those of the last second.
+const WINDOW: Duration = Duration::from_secs(1);
 
 /// Closes a transport: its consumers, its producers and their consumers elsewhere, its sockets.
 pub(crate) fn close(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
@@ -168,6 +179,7 @@ pub(crate) fn stats(tables: &Tables, key: TransportKey, turn: &Turn<'_>) -> Opti
         rtp_sent: counters.rtp_sent.stats(now),
         rtx_received: counters.rtx_received.stats(now),
         rtx_sent: counters.rtx_sent.stats(now),
+        fec_received: counters.fec_received.as_ref().map(|fec| fec.stats(now)).unwrap_or_default(),
         dropped,
         max_incoming_bitrate: 0,
         plain: Some(PlainStats {

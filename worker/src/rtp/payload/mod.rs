@@ -10,6 +10,7 @@ pub mod h264;
 pub mod h265;
 pub mod opus;
 mod reader;
+pub mod red;
 pub mod vp8;
 pub mod vp9;
 
