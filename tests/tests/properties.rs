@@ -11,7 +11,7 @@ use tidegate_tests::properties::inputs::{Inputs, corpus, corpus_path};
 use tidegate_tests::properties::{ALL, Property};
 use tidegate_worker::rtcp::{Packet, XrBlock, packets};
 use tidegate_worker::rtp::dependency_descriptor::{Descriptor, Structure};
-use tidegate_worker::rtp::payload::{av1, h264, h265, opus, vp8, vp9};
+use tidegate_worker::rtp::payload::{av1, h264, h265, opus, red, vp8, vp9};
 use tidegate_worker::rtp::{ExtensionId, Header};
 
 #[test]
@@ -61,6 +61,7 @@ fn drawn_and_mutated_inputs_for_rtp_hold() {
 fn drawn_and_mutated_inputs_for_payloads_hold() {
     hold("vp8", 20_000);
     hold("opus", 20_000);
+    hold("red", 20_000);
     for codec in ["vp9", "h264", "h265", "av1"] {
         hold(codec, 10_000);
     }
@@ -96,6 +97,7 @@ fn every_property_is_among_those_tried_above() {
         "rtx",
         "vp8",
         "opus",
+        "red",
         "vp9",
         "h264",
         "h265",
@@ -158,6 +160,7 @@ fn walked(bytes: &[u8]) -> usize {
 fn walked_payload(payload: &[u8]) -> usize {
     let mut items =
         usize::from(opus::is_dtx(payload)) + usize::from(vp8::Descriptor::parse(payload).is_some());
+    items += red::Descriptor::parse(payload).map_or(0, |found| found.blocks(payload).count());
     items += usize::from(h264::Descriptor::parse(payload).is_some_and(|descriptor| descriptor.key_frame));
     items += usize::from(h265::Descriptor::parse(payload).is_some_and(|descriptor| descriptor.key_frame));
     items += usize::from(av1::Descriptor::parse(payload).is_some_and(|descriptor| descriptor.key_frame));

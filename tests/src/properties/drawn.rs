@@ -116,6 +116,25 @@ pub(super) fn opus(dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
+/// Two bytes of choices, block headers that nearly fit, and blocks.
+pub(super) fn red(dice: &mut Dice) -> Vec<u8> {
+    let mut bytes = dice.bytes(2);
+    let most = if dice.chance(95) { 4 } else { 40 };
+    let mut needed = 0;
+    for _ in 0..dice.below(most) {
+        let length = if dice.chance(90) { dice.below(6) } else { dice.below(1_024) };
+        needed += length;
+        let [high, low] = u16::try_from(length).unwrap_or(0).to_be_bytes();
+        bytes.extend([0x80 | dice.byte(), dice.byte(), dice.byte() & 0xFC | high, low]);
+    }
+    if dice.chance(95) {
+        bytes.push(dice.byte() & 0x7F);
+    }
+    let count = (needed + dice.below(4)).saturating_sub(dice.below(3));
+    bytes.extend(dice.bytes(count));
+    bytes
+}
+
 /// Three bytes of choices, a descriptor and the start of a frame.
 pub(super) fn vp9(dice: &mut Dice) -> Vec<u8> {
     let mut bytes = dice.bytes(4);

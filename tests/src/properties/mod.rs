@@ -4,7 +4,7 @@
 //! corpora and on a bounded number of drawn and mutated inputs (`tests/properties.rs`), by `cargo parser-fuzz` on as
 //! many as one likes, and by the coverage-guided targets in `tests/fuzz`.
 //!
-//! * [`rtp`], [`rtcp`], [`mod@rtcp_write`], [`payload`], [`codecs`], [`mod@dependency_descriptor`], [`numbers`]: the wire, against readers of our own
+//! * [`rtp`], [`rtcp`], [`mod@rtcp_write`], [`payload`], [`mod@red`], [`codecs`], [`mod@dependency_descriptor`], [`numbers`]: the wire, against readers of our own
 //!   (`rtp_expected`, `rtcp_expected`, and the strict ones of [`crate::world`])
 //! * [`protocol`]: frames and messages of the pipe
 //! * [`mod@worker`]: the whole worker in a [`crate::world::World`], bytes read as a script
@@ -19,6 +19,7 @@ pub mod inputs;
 pub mod numbers;
 pub mod payload;
 pub mod protocol;
+pub mod red;
 pub mod rtcp;
 pub mod rtcp_write;
 pub mod rtp;
@@ -33,6 +34,7 @@ pub use dependency_descriptor::dependency_descriptor;
 pub use numbers::serials;
 pub use payload::{opus, vp8};
 pub use protocol::{frames, messages, requests};
+pub use red::red;
 pub use rtcp::{rtcp_bye, rtcp_compound, rtcp_feedback, rtcp_report, rtcp_sdes, rtcp_xr};
 pub use rtcp_write::rtcp_write;
 pub use rtp::{rtp_extensions, rtp_header, rtp_write, rtx};
@@ -61,6 +63,7 @@ pub const ALL: &[Property] = &[
     property("rtx", rtx, drawn::rtx, 1),
     property("vp8", vp8, drawn::vp8, 1),
     property("opus", opus, drawn::opus, 1),
+    property("red", red, drawn::red, 1),
     property("vp9", vp9, drawn::vp9, 1),
     property("h264", h264, drawn::h264, 1),
     property("h265", h265, drawn::h265, 1),

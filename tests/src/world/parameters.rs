@@ -32,6 +32,10 @@ pub struct Stream {
     pub ssrc: u32,
     /// Its retransmissions.
     pub rtx_ssrc: Option<u32>,
+    /// Payload type of RED (RFC 2198), at this end, beside its codec.
+    pub red: Option<u8>,
+    /// Payload type and SSRC of forward error correction (FlexFEC-03).
+    pub fec: Option<(u8, u32)>,
     /// RFC 8852.
     pub rid: Option<&'static str>,
     /// RFC 8843.
@@ -62,6 +66,8 @@ impl Stream {
             announced: true,
             ssrc,
             rtx_ssrc: None,
+            red: None,
+            fec: None,
             rid: None,
             mid: None,
             dtx: false,
@@ -99,6 +105,8 @@ impl Stream {
             announced: true,
             ssrc,
             rtx_ssrc: None,
+            red: self.red.map(|_| ROUTER_RED),
+            fec: None,
             rid: None,
             mid: None,
             extensions: Vec::new(),
@@ -111,6 +119,18 @@ impl Stream {
     #[must_use]
     pub fn with_rtx(self, rtx_ssrc: u32) -> Self {
         Self { rtx_ssrc: Some(rtx_ssrc), ..self }
+    }
+
+    /// With RED of its codec.
+    #[must_use]
+    pub fn with_red(self, payload_type: u8) -> Self {
+        Self { red: Some(payload_type), ..self }
+    }
+
+    /// With forward error correction.
+    #[must_use]
+    pub fn with_fec(self, payload_type: u8, ssrc: u32) -> Self {
+        Self { fec: Some((payload_type, ssrc)), ..self }
     }
 
     /// Nothing is asked for again.
@@ -137,6 +157,8 @@ impl Stream {
         if self.rtx_ssrc.is_some() {
             codecs.push(self.rtx_codec());
         }
+        codecs.extend(self.red.map(|payload_type| self.red_codec(payload_type)));
+        codecs.extend(self.fec.map(|(payload_type, _)| fec_codec(payload_type)));
         let extensions = self.extensions.iter().map(|(uri, id)| RtpHeaderExtensionParameters {
             uri: Text::clipped(uri),
             id: *id,
@@ -147,6 +169,7 @@ impl Stream {
             rid: self.rid.map(Text::clipped),
             rtx_ssrc: self.rtx_ssrc,
             dtx: self.dtx,
+            fec_ssrc: self.fec.map(|(_, ssrc)| ssrc).filter(|_| self.announced),
             ..RtpEncodingParameters::default()
         };
         RtpParameters {
@@ -161,10 +184,13 @@ impl Stream {
     /// Its numbers in the router.
     pub fn rtp_mapping(&self) -> RtpMapping {
         let media = self.consumed_as(0);
-        let codecs = vec![
+        let mut codecs = vec![
             CodecMapping { payload_type: self.payload_type, mapped_payload_type: media.payload_type },
             CodecMapping { payload_type: self.rtx_payload_type, mapped_payload_type: media.rtx_payload_type },
         ];
+        let mapped = |payload_type, mapped_payload_type| CodecMapping { payload_type, mapped_payload_type };
+        codecs.extend(self.red.map(|red| mapped(red, ROUTER_RED)));
+        codecs.extend(self.fec.map(|(fec, _)| mapped(fec, ROUTER_FEC)));
         let encoding = EncodingMapping {
             ssrc: Some(self.ssrc),
             rid: self.rid.map(Text::clipped),
@@ -224,6 +250,14 @@ impl Stream {
         }
     }
 
+    fn red_codec(&self, payload_type: u8) -> RtpCodecParameters {
+        let blocks = format!("{0}/{0}", self.payload_type);
+        let blocks =
+            CodecParameter { name: Text::clipped(""), value: ParameterValue::Text(Text::clipped(&blocks)) };
+        let mime_type = Text::clipped("audio/red");
+        RtpCodecParameters { mime_type, payload_type, parameters: list(vec![blocks]), ..self.codec() }
+    }
+
     fn rtx_codec(&self) -> RtpCodecParameters {
         let apt = ParameterValue::Number(self.payload_type.into());
         RtpCodecParameters {
@@ -234,6 +268,18 @@ impl Stream {
             parameters: list(vec![CodecParameter { name: Text::clipped("apt"), value: apt }]),
             rtcp_feedback: List::new(),
         }
+    }
+}
+
+fn fec_codec(payload_type: u8) -> RtpCodecParameters {
+    let window = ParameterValue::Number(10_000_000);
+    RtpCodecParameters {
+        mime_type: Text::clipped("video/flexfec-03"),
+        payload_type,
+        clock_rate: 90_000,
+        channels: None,
+        parameters: list(vec![CodecParameter { name: Text::clipped("repair-window"), value: window }]),
+        rtcp_feedback: List::new(),
     }
 }
 
@@ -261,6 +307,10 @@ pub const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 /// urn of the extension.
 pub const VIDEO_ORIENTATION: &str = "urn:3gpp:video-orientation";
 
-const ROUTER_AUDIO: u8 = 100;
+/// Opus's, likewise.
+pub const ROUTER_AUDIO: u8 = 100;
 const ROUTER_VIDEO: u8 = 101;
 const ROUTER_RTX: u8 = 102;
+/// RED's, in the router of [`Stream::rtp_mapping`].
+pub const ROUTER_RED: u8 = 103;
+const ROUTER_FEC: u8 = 104;
