@@ -329,7 +329,7 @@ pub fn ssrc_of(id: u64) -> u32 {
     u32::try_from(id % u64::from(MAPPED)).unwrap_or(0)
 }
 
-/// One stream of VP8 with RTX or of Opus.
+/// One stream of VP8 with RTX, or of Opus with RED.
 pub fn parameters(ssrc: u32, is_video: bool) -> RtpParameters {
     let extensions = [
         ("urn:ietf:params:rtp-hdrext:sdes:mid", 1),
@@ -348,7 +348,7 @@ pub fn parameters(ssrc: u32, is_video: bool) -> RtpParameters {
     };
     RtpParameters {
         mid: None,
-        codecs: List::first_of(if is_video { video_codecs() } else { vec![opus()] }),
+        codecs: List::first_of(if is_video { video_codecs() } else { vec![opus(), red()] }),
         header_extensions: List::first_of(extensions),
         encodings: List::first_of([encoding]),
         rtcp: RtcpParameters { cname: Text::clipped("fuzz"), reduced_size: true },
@@ -391,10 +391,22 @@ fn opus() -> RtpCodecParameters {
     }
 }
 
+fn red() -> RtpCodecParameters {
+    let blocks = ParameterValue::Text(Text::clipped("111/111"));
+    RtpCodecParameters {
+        mime_type: Text::clipped("audio/red"),
+        payload_type: RED_PAYLOAD_TYPE,
+        parameters: List::first_of([CodecParameter { name: Text::clipped(""), value: blocks }]),
+        ..opus()
+    }
+}
+
 /// The payload type of VP8; its RTX has the next one.
 pub const VIDEO_PAYLOAD_TYPE: u8 = 96;
 /// The payload type of Opus.
 pub const AUDIO_PAYLOAD_TYPE: u8 = 111;
+/// The payload type of RED, whose blocks are Opus.
+pub const RED_PAYLOAD_TYPE: u8 = 63;
 /// Marks the SSRCs by which the router names encodings.
 const MAPPED: u32 = 1 << 31;
 const COMMANDS_PER_ENTITY: usize = 7;

@@ -4,7 +4,9 @@
 //! Invariant: the property panics only where the worker is wrong, whatever the bytes are.
 
 use tidegate_protocol::red::BLOCKS_MAX;
-use tidegate_worker::rtp::payload::red::{Descriptor, rewrite};
+use tidegate_worker::rtp::payload::red::{self, Descriptor, rewrite};
+
+const _: () = assert!(BLOCKS_MAX == red::BLOCKS_MAX, "what is negotiated is what is read");
 
 /// The first byte says how payload types are mapped, the second which one is not; the others are a payload.
 pub fn red(data: &[u8]) {

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use tidegate_protocol::rtp::MediaKind;
 
 use crate::fuzz::Dice;
-use crate::fuzz::commands::{AUDIO_PAYLOAD_TYPE, VIDEO_PAYLOAD_TYPE, ssrc_of};
+use crate::fuzz::commands::{AUDIO_PAYLOAD_TYPE, RED_PAYLOAD_TYPE, VIDEO_PAYLOAD_TYPE, ssrc_of};
 use crate::fuzz::model::{Model, Producer};
 use crate::world::peer::address;
 use crate::world::rtcp::{self, Block, Rtcp};
@@ -90,14 +90,20 @@ impl Traffic {
         let is_video = producer.kind == MediaKind::Video;
         *timestamp = timestamp.wrapping_add(if is_video { 3_000 } else { 960 });
         let (sequence, timestamp) = (*sequence, *timestamp);
+        let payload = self.payload(is_video, dice);
+        let (payload_type, payload) = match is_video {
+            true => (VIDEO_PAYLOAD_TYPE, payload),
+            false if dice.chance(30) => (RED_PAYLOAD_TYPE, red(&payload, dice)),
+            false => (AUDIO_PAYLOAD_TYPE, payload),
+        };
         RtpPacket {
             marker: dice.chance(40),
-            payload_type: if is_video { VIDEO_PAYLOAD_TYPE } else { AUDIO_PAYLOAD_TYPE },
+            payload_type,
             sequence,
             timestamp,
             ssrc,
             extensions: drawn_extensions(dice),
-            payload: self.payload(is_video, dice),
+            payload,
             padding: if dice.chance(5) { dice.byte() % 60 } else { 0 },
             ..RtpPacket::default()
         }
@@ -175,6 +181,18 @@ impl Traffic {
             }
         }
     }
+}
+
+/// The payload as the newest block behind an older one; now and then one that nobody could read.
+fn red(newest: &[u8], dice: &mut Dice) -> Vec<u8> {
+    let older = dice.below(12);
+    let payload_type = if dice.chance(90) { AUDIO_PAYLOAD_TYPE } else { dice.byte() & 0x7F };
+    let promised = if dice.chance(90) { older } else { dice.below(256) };
+    let mut payload = vec![0x80 | payload_type, 0x0F, 0x00, u8::try_from(promised).unwrap_or(0)];
+    payload.push(if dice.chance(95) { AUDIO_PAYLOAD_TYPE } else { dice.byte() });
+    payload.extend(dice.bytes(older));
+    payload.extend(newest);
+    payload
 }
 
 /// Ids and values, some of which a worker knows.

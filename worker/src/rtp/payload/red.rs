@@ -5,7 +5,8 @@
 //! them get the same bytes, when they are sent again too.
 //! Invariant: only the 7 bits of a payload type are ever changed, in all blocks or in none.
 
-use tidegate_protocol::red::BLOCKS_MAX;
+/// Most blocks of a packet, as many as can be negotiated. RFC 2198 sets no limit; receivers in the field take this many.
+pub const BLOCKS_MAX: usize = 32;
 
 /// Where the blocks of a RED payload are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
