@@ -11,7 +11,7 @@ use tidegate_protocol::request::Command;
 use tidegate_protocol::rtp::{CodecParameter, ParameterValue};
 use tidegate_tests::world::World;
 use tidegate_tests::world::parameters::{ROUTER_AUDIO, ROUTER_RED, Stream, list};
-use tidegate_tests::world::peer::{CONSUMED, Call, Sender};
+use tidegate_tests::world::peer::{CONSUMED, Call, Sender, address};
 use tidegate_tests::world::rtp::RtpPacket;
 
 const MICROPHONE: u32 = 0x1111;
@@ -116,6 +116,27 @@ fn repaired_red_has_the_routers_payload_types_too() {
     let [repaired] = &call.receiver.gets(&mut world)[..] else { panic!("the lost one") };
     let expected = red_payload(&[(ROUTER_AUDIO, 960, b"before")], (ROUTER_AUDIO, &sound));
     assert_eq!(repaired.payload, expected);
+}
+
+#[test]
+fn losses_between_red_packets_are_asked_for_where_those_of_its_codec_are() {
+    let mut world = World::new();
+    let router = world.router();
+    let plain = world.comedia(router);
+    let source = Stream { nack: true, ..source() };
+    let mut produce = source.produce(plain.id, ProducerId(world.new_id()));
+    if let Command::Produce { rtp_parameters, .. } = &mut produce {
+        let mut codecs = rtp_parameters.codecs.clone().into_vec();
+        codecs[1].rtcp_feedback = list(vec![]);
+        codecs.reverse();
+        rtp_parameters.codecs = list(codecs);
+    }
+    world.request(produce).unwrap();
+    let mut sender = Sender::new(address(1, 4_000), plain.rtp, source);
+    let sent: Vec<_> = (0..4).map(|_| repeating(&mut sender, b"before").0).collect();
+    sender.sends(&mut world, &[sent[0].clone(), sent[1].clone(), sent[3].clone()]);
+    world.run_for(50);
+    assert_eq!(sender.nacked(&mut world), [sent[2].sequence]);
 }
 
 #[test]

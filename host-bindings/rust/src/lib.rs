@@ -123,7 +123,7 @@ pub use tidegate_protocol::error::{CommandError, ErrorKind};
 pub use tidegate_protocol::event::{ConsumerScore, StreamScore};
 pub use tidegate_protocol::message::{LogLevel, LogTag};
 pub use tidegate_protocol::ortc::dictionary::{
-    MediaKind, ParameterValue, RtcpFeedback, RtcpParameters, RtpCapabilities, RtpCodecCapability,
+    Fec, MediaKind, ParameterValue, RtcpFeedback, RtcpParameters, RtpCapabilities, RtpCodecCapability,
     RtpCodecParameters, RtpEncodingParameters, RtpHeaderExtension, RtpHeaderExtensionDirection,
     RtpHeaderExtensionParameters, RtpParameters, Rtx,
 };

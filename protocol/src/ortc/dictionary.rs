@@ -254,6 +254,11 @@ impl RtpCodecCapability {
         Self { channels: Some(2), ..Self::new(MediaKind::Audio, "audio/opus", 48_000) }
     }
 
+    /// RED (RFC 2198), as a router's media codec beside Opus, which it carries.
+    pub fn red() -> Self {
+        Self { channels: Some(2), ..Self::new(MediaKind::Audio, "audio/red", 48_000) }
+    }
+
     /// With a payload type of one's own choice, 0 to 127. A router's consumers get it too. Routers hand payload types
     /// out in the order of their codecs, and RTX of a video codec takes the first free one from 100 on: what a later
     /// codec wants must not be that.
@@ -305,6 +310,13 @@ impl RtpCodecParameters {
     /// Opus in stereo (RFC 7587).
     pub fn opus(payload_type: u8) -> Self {
         Self { channels: Some(2), ..Self::new("audio/opus", payload_type, 48_000) }
+    }
+
+    /// RED (RFC 2198) of the codec with payload type `of`: new, and once again.
+    pub fn red(payload_type: u8, of: u8) -> Self {
+        let blocks = crate::red::list(&[of, of]);
+        Self { channels: Some(2), ..Self::new("audio/red", payload_type, 48_000) }
+            .with_parameter(crate::red::PARAMETER, blocks.as_str())
     }
 
     /// Retransmission (RFC 4588) of the video codec with payload type `of`.

@@ -9,6 +9,15 @@
 //! 4. [`can_consume`] and [`consumer_rtp_parameters`]: consumable × what one endpoint can receive → what its consumer
 //!    sends. [`pipe_consumer_rtp_parameters`] is the same between routers, where everything passes.
 //!
+//! Two codecs come with others only, and only in routers that are asked for them:
+//!
+//! * `audio/red` (RFC 2198) passes as it is. Its parameter, which SDP writes without a name (`a=fmtp:63 111/111`), is
+//!   here the one whose name is empty: `{ "": "111/111" }`. It is mapped like payload types, and the worker writes the
+//!   mapped ones into the packets' blocks. A consumer whose endpoint lacks RED gets what the producer sends without it,
+//!   and no RED packet: those count as discarded in its statistics.
+//! * `video/flexfec-03` is taken from producers (an encoding's `fec.ssrc`, or by MID and payload type), counted in the
+//!   transport's statistics, and offered to no consumer: [`consumable_rtp_parameters`] says why.
+//!
 //! The [`dictionary`] is what applications read and write, in the shape of mediasoup's public types; [`to_wire`] makes
 //! the wire's bounded types of it. Knows codecs, parameters and limits. Does not know entities, transports or random
 //! numbers: SSRCs are arguments. Called by hosts; `vectors/ortc.json` holds twins in other languages equal.

@@ -4,7 +4,7 @@
 mod tests {
     use tidegate_protocol::error::ErrorKind;
     use tidegate_protocol::ortc::dictionary::{
-        MediaKind, ParameterValue, RtpCapabilities, RtpCodecParameters, RtpParameters,
+        MediaKind, ParameterValue, RtpCapabilities, RtpCodecCapability, RtpCodecParameters, RtpParameters,
     };
     use tidegate_protocol::ortc::{
         ConsumerOptions, PipeConsumerOptions, can_consume, consumer_rtp_parameters,
@@ -65,6 +65,14 @@ mod tests {
         assert_eq!(consumer.codecs[0].parameters[""], "100/100".into());
         let wire = to_wire(&consumer).unwrap();
         assert_eq!(wire.codecs[0].red_payload_types(), Ok(Some(vec![100, 100])));
+    }
+
+    #[test]
+    fn red_is_written_in_one_word() {
+        assert_eq!(RtpCodecCapability::red(), red());
+        let short = RtpCodecParameters::red(63, 111);
+        let long = produced_red().codecs[0].clone();
+        assert_eq!(short, RtpCodecParameters { rtcp_feedback: vec![], ..long });
     }
 
     #[test]

@@ -234,8 +234,8 @@ fn check_codecs(
     Ok(codecs)
 }
 
-/// Marks the codecs that the blocks of `red` may have: those that it lists, or all of its clock rate. There is one, for a
-/// consumer could not read its packets otherwise.
+/// Marks the codecs that the blocks of `red` may have: those that it lists, or all of its clock rate. There must be one,
+/// for nobody could read its packets otherwise.
 fn admit_to_red(codecs: &mut [Codec], red: &RtpCodecParameters) -> Result<(), Refused> {
     let listed = red.red_payload_types().map_err(|error| Refused::invalid(format!("audio/red: {error}")))?;
     let fits = |codec: &&mut Codec| codec.format != Format::Red && codec.clock_rate == red.clock_rate;
@@ -245,6 +245,12 @@ fn admit_to_red(codecs: &mut [Codec], red: &RtpCodecParameters) -> Result<(), Re
     for codec in codecs.iter_mut().filter(fits).filter(is_listed) {
         codec.in_red = true;
         admitted.push(codec.payload_type);
+    }
+    // One stream with one row of numbers, whichever of them a packet has: what is asked for by one is by all.
+    let is_of_it = |codec: &Codec| codec.in_red || codec.payload_type == red.payload_type;
+    let nack = codecs.iter().any(|codec| is_of_it(codec) && codec.feedback.nack);
+    for codec in codecs.iter_mut().filter(|codec| is_of_it(codec)) {
+        codec.feedback.nack = nack;
     }
     let is_known = listed.iter().flatten().all(|listed| admitted.contains(listed));
     (is_known && !admitted.is_empty()).then_some(()).ok_or_else(|| {
