@@ -49,7 +49,7 @@ pub(crate) struct Observer {
     is_paused: bool,
 }
 
-const _: () = assert!(size_of::<Observer>() <= 104);
+const _: () = assert!(size_of::<Observer>() <= 88);
 
 /// What an observer looks for.
 #[derive(Clone, Copy, Debug)]
