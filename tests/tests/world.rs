@@ -101,14 +101,14 @@ fn is_media(datagram: &[u8]) -> bool {
 const TAMPERS: [Tamper; 9] =
     [payload, marker, number, timestamp, twice, from_the_past, nack, last_sr, sender_report];
 
-fn payload(n: u64, datagram: &mut Vec<u8>) -> usize {
+fn payload(n: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) && n.is_multiple_of(50) {
         *datagram.last_mut().expect("a payload") ^= 1;
     }
     1
 }
 
-fn marker(n: u64, datagram: &mut Vec<u8>) -> usize {
+fn marker(n: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) && n.is_multiple_of(50) {
         datagram[1] ^= 0x80;
     }
@@ -116,26 +116,26 @@ fn marker(n: u64, datagram: &mut Vec<u8>) -> usize {
 }
 
 /// A hole that nobody made: every number is one more.
-fn number(_: u64, datagram: &mut Vec<u8>) -> usize {
+fn number(_: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) {
         datagram[3] = datagram[3].wrapping_add(1);
     }
     1
 }
 
-fn timestamp(_: u64, datagram: &mut Vec<u8>) -> usize {
+fn timestamp(_: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) {
         datagram[6] ^= 1;
     }
     1
 }
 
-fn twice(n: u64, datagram: &mut Vec<u8>) -> usize {
+fn twice(n: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) && n.is_multiple_of(50) { 2 } else { 1 }
 }
 
 /// The number of a packet that was lost long ago, or of none.
-fn from_the_past(n: u64, datagram: &mut Vec<u8>) -> usize {
+fn from_the_past(n: u64, datagram: &mut [u8]) -> usize {
     if is_media(datagram) && n.is_multiple_of(50) {
         datagram[2] = datagram[2].wrapping_sub(1);
     }
@@ -143,7 +143,7 @@ fn from_the_past(n: u64, datagram: &mut Vec<u8>) -> usize {
 }
 
 /// Asks for a packet that has long been there.
-fn nack(_: u64, datagram: &mut Vec<u8>) -> usize {
+fn nack(_: u64, datagram: &mut [u8]) -> usize {
     if datagram[1] == 205 {
         let asked = u16::from_be_bytes([datagram[12], datagram[13]]).wrapping_sub(40);
         datagram[12..14].copy_from_slice(&asked.to_be_bytes());
@@ -151,7 +151,7 @@ fn nack(_: u64, datagram: &mut Vec<u8>) -> usize {
     1
 }
 
-fn last_sr(_: u64, datagram: &mut Vec<u8>) -> usize {
+fn last_sr(_: u64, datagram: &mut [u8]) -> usize {
     if datagram[1] == 201 {
         datagram[24] ^= 1;
     }
@@ -159,7 +159,7 @@ fn last_sr(_: u64, datagram: &mut Vec<u8>) -> usize {
 }
 
 /// Three seconds off on the media clock.
-fn sender_report(_: u64, datagram: &mut Vec<u8>) -> usize {
+fn sender_report(_: u64, datagram: &mut [u8]) -> usize {
     if datagram[1] == 200 {
         let timestamp = u32::from_be_bytes([datagram[16], datagram[17], datagram[18], datagram[19]]);
         datagram[16..20].copy_from_slice(&timestamp.wrapping_sub(270_000).to_be_bytes());
@@ -267,4 +267,30 @@ fn pauses_and_restarts_are_followed_without_a_wrong_number() {
     let stats = world.sink(watch.sink).stats();
     assert_eq!((stats.resyncs, stats.given_up, stats.missing), (2, 0, 0), "{stats:?}");
     assert!(stats.frames_shown > 75, "{stats:?}");
+}
+
+#[test]
+fn a_player_notices_what_is_older_than_its_joining() {
+    let too_early = Scenario {
+        name: "too_early",
+        proves: "what a player notices",
+        run: |seed| {
+            let mut world = World::from(Beginning::of(seed));
+            let slow = Impairment { delay: Duration::from_millis(50), ..Impairment::default() };
+            world.network.impair_all(Direction::ToPeer, slow);
+            let source = Stream::vp8(CAMERA);
+            let received = source.consumed_as(PLAYER);
+            let (origin, watch) = call(&mut world, source, received.clone());
+            world.run_for(1_000);
+            // Its packets of the last 50 ms are on their way: to one who joined only now they are too old.
+            world.sink_mut(watch.sink).vanish();
+            let options = SinkOptions::new(received, address(2, 5_000));
+            world.add_sink(options, watch.transport, origin.source);
+            world.run_for(100);
+            world.finish()
+        },
+    };
+    let failure = runner::run(&too_early, 1).expect_err("a player notices");
+    assert!(failure.message.contains("came before the consumer joined"), "{failure}");
+    assert!(failure.step.is_some_and(|(_, at_ms)| (1_000..1_050).contains(&at_ms)), "{failure}");
 }

@@ -48,10 +48,10 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let seeds =
-        arguments.seed.map_or(arguments.from..arguments.from.saturating_add(arguments.seeds), |seed| {
-            seed..seed.saturating_add(1)
-        });
+    let seeds = match arguments.seed {
+        Some(seed) => seed..seed.saturating_add(1),
+        None => arguments.from..arguments.from.saturating_add(arguments.seeds),
+    };
     let threads =
         arguments.threads.or_else(|| Some(thread::available_parallelism().ok()?.get())).unwrap_or(1);
     println!(

@@ -75,20 +75,23 @@ impl Vp9 {
             layers = Some((byte >> 5, byte & 16 != 0, byte / 2 % 8, byte % 2 == 1));
             index = if f { None } else { Some(bytes.next()?) };
         }
-        let mut references = Vec::new();
-        while f && p {
-            let byte = bytes.next()?;
-            references.push(byte / 2);
-            if byte % 2 == 0 {
-                break;
-            }
-            if references.len() == 3 {
-                return None;
-            }
-        }
+        let references = if f && p { Self::references(&mut bytes)? } else { Vec::new() };
         let structure = if v { Some(Self::structure(&mut bytes)?) } else { None };
         let flags = [p, f, b, e, z];
         Some(Self { flags, picture, layers, index, references, structure, bytes: bytes.at })
+    }
+
+    /// Three at most: the last bit of each says whether another follows.
+    fn references(bytes: &mut Bytes<'_>) -> Option<Vec<u8>> {
+        let mut found = Vec::new();
+        while found.len() < 3 {
+            let byte = bytes.next()?;
+            found.push(byte / 2);
+            if byte % 2 == 0 {
+                return Some(found);
+            }
+        }
+        None
     }
 
     fn structure(bytes: &mut Bytes<'_>) -> Option<Structure> {
@@ -173,7 +176,7 @@ pub fn h264(data: &[u8]) {
     let parsed = parsed.expect("whole headers were refused");
     let types: Vec<u8> =
         expected.units.iter().map(|unit| unit.first().map_or(0, |header| header % 32)).collect();
-    let first = types.iter().copied().find(|kind| *kind != 0).unwrap_or(0);
+    let first = types.first().copied().unwrap_or(0);
     assert_eq!((parsed.packing, parsed.nal_type), (expected.packing, first));
     assert_eq!(parsed.reference, data[0] / 32 % 4);
     assert_eq!((parsed.start, parsed.end), (expected.start, expected.end));
@@ -215,7 +218,7 @@ fn fragment_of_h264(payload: &[u8]) -> Option<NalUnits> {
     let bytes = if payload[0] % 32 == 29 { 4 } else { 2 };
     let rest = payload.get(bytes..)?;
     let header = payload[1];
-    let unit = [&[payload[0] & 0xE0 | header % 32][..], rest].concat();
+    let unit = [&[payload[0] & 0xE0 | header & 0x1F][..], rest].concat();
     let (start, end) = (header & 0x80 != 0, header & 0x40 != 0);
     Some(NalUnits { packing: Packing::Fragment, units: vec![unit], start, end, bytes })
 }

@@ -192,25 +192,93 @@ pub(super) fn av1(dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-/// Five bytes of choices, a value with a structure, and a value that may mean it. The bits of most structures are
-/// drawn; whole ones of senders are in the corpus.
+/// Five bytes of choices, a value with a structure, and one that mostly means it.
 pub(super) fn dependency_descriptor(dice: &mut Dice) -> Vec<u8> {
-    let count = 8 + dice.below(70);
-    let (head, more) = (dice.bytes(4), dice.below(12));
-    let mut bytes = vec![u8::try_from(count).unwrap_or(0)];
-    bytes.extend(head);
-    let start = bytes.len();
-    bytes.extend(dice.bytes(count));
-    bytes[start + 3] |= 0x80;
-    if dice.chance(60) {
-        // One decode target, and a template or two: else most values end inside the tables.
-        bytes[start + 4] = dice.byte() & 0x03;
-        bytes[start + 5] = dice.byte() & 0x1F | 0xC0;
-    }
-    let template = bytes[start + 3] & 7;
+    let offset = dice.below(64);
+    let mut bits = Bits::default();
+    bits.put(8, 0xC0 | offset);
+    bits.put(16, dice.below(0x1_0000));
+    bits.put(5, 0x10 | if dice.chance(30) { dice.below(16) } else { 0 });
+    bits.put(6, offset);
+    structure(dice, &mut bits);
+    let room = dice.below(6);
+    bits.bytes.extend(dice.bytes(room));
+    let first = bits.bytes;
+    let mut bytes = vec![u8::try_from(first.len()).unwrap_or(u8::MAX)];
+    bytes.extend(dice.bytes(4));
+    bytes.extend(first);
+    let template = u8::try_from((offset + dice.below(5)) % 64).unwrap_or(0);
+    let more = dice.below(12);
     bytes.extend([0xC0 | template, 1, 2]);
     bytes.extend(dice.bytes(more));
     bytes
+}
+
+/// A template dependency structure behind its offset (RTP Payload Format for AV1, A.8.2), mostly a sound one.
+fn structure(dice: &mut Dice, bits: &mut Bits) {
+    let targets = 1 + if dice.chance(80) { dice.below(4) } else { dice.below(32) };
+    bits.put(5, targets - 1);
+    let steps = if dice.chance(70) { dice.below(4) } else { dice.below(70) };
+    let usual = dice.below(3);
+    let mut spatial = 0;
+    for _ in 0..steps {
+        let step = if dice.chance(70) { usual } else { dice.below(3) };
+        spatial += usize::from(step == 2);
+        bits.put(2, step);
+    }
+    bits.put(2, 3);
+    for _ in 0..(steps + 1) * targets {
+        bits.put(2, dice.below(4));
+    }
+    for _ in 0..=steps {
+        for _ in 0..dice.below(3) {
+            bits.put(5, 0x10 | dice.below(16));
+        }
+        bits.put(1, 0);
+    }
+    let chains = dice.below(targets + 1).min(dice.below(4));
+    bits.put_non_symmetric(targets + 1, chains);
+    if chains > 0 {
+        for _ in 0..targets {
+            bits.put_non_symmetric(chains, dice.below(chains));
+        }
+        for _ in 0..(steps + 1) * chains {
+            bits.put(4, dice.below(16));
+        }
+    }
+    bits.put(1, usize::from(dice.chance(40)));
+    for _ in 0..=spatial {
+        bits.put(32, dice.below(0x1_0000));
+    }
+}
+
+/// Bits in the order of the wire.
+#[derive(Default)]
+struct Bits {
+    bytes: Vec<u8>,
+    filled: usize,
+}
+
+impl Bits {
+    fn put(&mut self, count: usize, number: usize) {
+        for bit in (0..count).rev() {
+            if self.filled.is_multiple_of(8) {
+                self.bytes.push(0);
+            }
+            if let Some(last) = self.bytes.last_mut() {
+                *last |= u8::from(number >> bit & 1 == 1) << (7 - self.filled % 8);
+            }
+            self.filled += 1;
+        }
+    }
+
+    /// ns(values) of the specification, for a number below `values`.
+    fn put_non_symmetric(&mut self, values: usize, number: usize) {
+        let bits = usize::BITS - values.leading_zeros();
+        let short = (1 << bits) - values;
+        let width = usize::try_from(bits).unwrap_or(0);
+        if number < short { self.put(width - 1, number) } else { self.put(width, number + short) }
+    }
 }
 
 /// A compound as our writer makes it.

@@ -4,10 +4,10 @@
 //! corpora and on a bounded number of drawn and mutated inputs (`tests/properties.rs`), by `cargo parser-fuzz` on as
 //! many as one likes, and by the coverage-guided targets in `tests/fuzz`.
 //!
-//! * [`rtp`], [`audio_level`], [`rtcp`], [`rtcp_write`], [`payload`], [`codecs`], [`dependency_descriptor`], [`numbers`]: the wire, against readers of our own
+//! * [`rtp`], [`mod@audio_level`], [`rtcp`], [`mod@rtcp_write`], [`payload`], [`codecs`], [`mod@dependency_descriptor`], [`numbers`]: the wire, against readers of our own
 //!   (`rtp_expected`, `rtcp_expected`, and the strict ones of [`crate::world`])
 //! * [`protocol`]: frames and messages of the pipe
-//! * [`worker`]: the whole worker in a [`crate::world::World`], bytes read as a script
+//! * [`mod@worker`]: the whole worker in a [`crate::world::World`], bytes read as a script
 //! * [`inputs`], `drawn`: where inputs come from; [`campaign`]: many of them on all cores
 //!
 //! Knows public faces only. Invariant: a property is a function of its bytes, and its work is bounded by their number.

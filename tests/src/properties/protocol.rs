@@ -25,8 +25,9 @@ pub fn frames(data: &[u8]) {
         reader.push(&stream[pushed..pushed + piece]);
         pushed += piece;
         most_waiting = most_waiting.max(pushed - consumed);
-        // Not every push is followed by reading.
-        for _ in 0..dice.below(4) {
+        // Not every push is followed by reading, as long as there are choices.
+        let reads = if dice.is_used_up() { 4 } else { dice.below(4) };
+        for _ in 0..reads {
             let ends: usize = expected.iter().take(seen + 1).map(|frame| frame.len() + 4).sum();
             let is_whole = seen < expected.len() && ends <= pushed;
             let is_broken = broken.is_some() && seen == expected.len() && ends + 4 <= pushed;
@@ -83,8 +84,10 @@ fn sliced(stream: &[u8]) -> (Vec<&[u8]>, Option<BrokenFraming>) {
 
 fn drawn_stream(dice: &mut Dice) -> Vec<u8> {
     let mut stream = Vec::new();
+    // At times so much that a reader which kept what was read would be found out.
+    let least = if dice.below(32) == 31 { 60_000 } else { 0 };
     for _ in 0..dice.below(12) {
-        let size = drawn_size(dice);
+        let size = least + drawn_size(dice);
         let announced = u32::try_from(size).expect("below a megabyte");
         match dice.below(16) {
             0 => stream.extend(dice.bytes(size.min(16))),

@@ -28,27 +28,27 @@ pub fn rtcp_compound(data: &[u8]) {
     }
 }
 
-/// Sender and receiver reports; see [`of_kind`].
+/// Sender and receiver reports; see `of_kind`.
 pub fn rtcp_report(data: &[u8]) {
     of_kind(&[200, 201], data);
 }
 
-/// Source descriptions; see [`of_kind`].
+/// Source descriptions; see `of_kind`.
 pub fn rtcp_sdes(data: &[u8]) {
     of_kind(&[202], data);
 }
 
-/// Goodbyes; see [`of_kind`].
+/// Goodbyes; see `of_kind`.
 pub fn rtcp_bye(data: &[u8]) {
     of_kind(&[203], data);
 }
 
-/// Feedback: NACK, PLI, FIR and what is none of them; see [`of_kind`].
+/// Feedback: NACK, PLI, FIR and what is none of them; see `of_kind`.
 pub fn rtcp_feedback(data: &[u8]) {
     of_kind(&[205, 206], data);
 }
 
-/// Extended reports; see [`of_kind`].
+/// Extended reports; see `of_kind`.
 pub fn rtcp_xr(data: &[u8]) {
     of_kind(&[207], data);
 }

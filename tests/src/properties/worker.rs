@@ -2,10 +2,10 @@
 //!
 //! Beside the world's own invariants (no contained panic, bounded memory, all that is sent can be read, nothing held at
 //! the end): requests are answered as the model of [`crate::fuzz`] says; no event names an entity that nobody made;
-//! RTP leaves under SSRCs of living consumers only, a number of a stream always stands for the same payload, and no
-//! payload leaves that did not come; the same script gives the same bytes out.
+//! RTP leaves under SSRCs of living consumers only, a number of a stream always stands for the same payload, also when it
+//! is sent again, and no payload leaves that did not come; the same script gives the same bytes out.
 //! Knows the protocol and the bed. Called through [`super::ALL`].
-//! Invariant: work is bounded by [`STEPS_MAX`] and by what one step may do, however long the script.
+//! Invariant: work is bounded by `STEPS_MAX` and by what one step may do, however long the script.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -67,6 +67,8 @@ struct Play {
     left: BTreeMap<(SocketAddr, u32, u16), u64>,
     /// SSRCs that consumers may send with in this step.
     allowed: BTreeSet<u32>,
+    /// SSRCs of media that consumers have had; the others are of retransmissions.
+    media: BTreeSet<u32>,
     /// A request that somebody spoiled was done: entities are no more as the model makes them.
     is_strange: bool,
     transcript: DefaultHasher,
@@ -91,6 +93,7 @@ impl Play {
             came: BTreeSet::new(),
             left: BTreeMap::new(),
             allowed: BTreeSet::new(),
+            media: BTreeSet::new(),
             is_strange: false,
             transcript: DefaultHasher::new(),
         }
@@ -204,6 +207,7 @@ impl Play {
         }
         let living: BTreeSet<u32> = self.living().collect();
         self.allowed.extend(&living);
+        self.media.extend(self.model.consumers.iter().map(|consumer| ssrc_of(consumer.id)));
         for peer in datagrams::peers(self.around.peer) {
             for sent in self.world.network.take_sent_to(peer) {
                 self.transcript.write(&sent.bytes);
@@ -218,20 +222,26 @@ impl Play {
 
     fn check_media(&mut self, sent: &Sent) {
         let packet = RtpPacket::read(&sent.bytes).expect("the network has read it");
-        let digests = tails(&packet.payload);
+        let [digest, original] = tails(&packet.payload);
         assert!(
             packet.payload.len() <= REWRITTEN_BYTES_MAX
-                || digests.iter().any(|tail| self.came.contains(tail)),
+                || self.came.contains(&digest)
+                || self.came.contains(&original),
             "a payload left that never came: {packet:?}"
         );
         if self.is_strange {
             return;
         }
         assert!(self.allowed.contains(&packet.ssrc), "no consumer that lives sends as {:#x}", packet.ssrc);
+        self.traffic.heard(packet.ssrc, packet.sequence);
         let key = (sent.from, packet.ssrc, packet.sequence);
-        let digest = digests[0];
         let known = *self.left.entry(key).or_insert(digest);
         assert_eq!(known, digest, "number {} of {:#x} stands for two payloads", packet.sequence, packet.ssrc);
+        // SSRCs of retransmissions are those of their media and one (`commands::parameters`).
+        if let (false, [high, low, ..]) = (self.media.contains(&packet.ssrc), &packet.payload[..]) {
+            let key = (sent.from, packet.ssrc - 1, u16::from_be_bytes([*high, *low]));
+            assert_eq!(self.left.get(&key), Some(&original), "{key:?} was something else at first");
+        }
     }
 
     fn living(&self) -> impl Iterator<Item = u32> {

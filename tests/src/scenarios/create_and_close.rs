@@ -22,10 +22,10 @@ fn run(seed: u64) -> Tally {
     let mut story = Story::begins(seed);
     for operation in 0..OPERATIONS {
         story.does_anything();
-        if operation % 20 == 0 {
+        if operation.is_multiple_of(20) {
             story.media_flows();
         }
-        if operation % 500 == 0 {
+        if operation.is_multiple_of(500) {
             story.compares_everything();
         }
     }

@@ -131,7 +131,7 @@ impl Storm {
 
     fn asks(&mut self, index: usize) {
         let asker = &mut self.askers[index];
-        asker.waits_since.get_or_insert(self.world.elapsed_ms());
+        asker.waits_since.get_or_insert_with(|| self.world.elapsed_ms());
         match self.draw.between(0, 2) {
             0 => {
                 asker.plis += 1;

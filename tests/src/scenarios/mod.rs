@@ -10,6 +10,8 @@
 //! 2. name its module below and put its `SCENARIO` into [`ALL`];
 //! 3. `cargo sim --scenario <name> --seeds 1000`.
 //!
+//! What stories share: `draw` draws from the seed, `ear` says what came and when, `flow` knows what must come.
+//!
 //! Every choice must follow from the seed ([`Beginning::of`](crate::world::Beginning::of) for the worker,
 //! [`Random`](tidegate_worker::random::Random) for the story's own). A seed that once failed is kept in `tests/seeds.txt`,
 //! with a line that says what it was; `tests/tests/scenarios.rs` runs it for ever.

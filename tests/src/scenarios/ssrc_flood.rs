@@ -55,6 +55,7 @@ fn run(seed: u64) -> Tally {
         thrown += story.throws(100);
         story.media_flows();
     }
+    story.everybody_spoke();
     story.tables_are_bounded(timers_before);
     story.another_takes_the_place_of_closed_ones();
     story.all_goes_back();
@@ -106,6 +107,16 @@ impl Story {
         }
         self.world.request(produce).expect("a good request");
         self.microphones.insert(number, producer);
+    }
+
+    /// Whom chance left out speaks now.
+    fn everybody_spoke(&mut self) {
+        let silent = self.microphones.keys().copied().filter(|number| !self.learnt.contains_key(number));
+        for number in silent.collect::<Vec<_>>() {
+            self.last_ssrc += 1;
+            self.throws_packet(self.last_ssrc, Some(number));
+        }
+        self.world.receive();
     }
 
     /// So many datagrams under new SSRCs, all in one turn; how many.

@@ -101,7 +101,7 @@ impl Story {
             self.world.run_for(30);
             self.everybody_listens();
             self.frames += 1;
-            if self.frames % 30 == 0 {
+            if self.frames.is_multiple_of(30) {
                 self.everybody_reports();
             }
         }

@@ -102,8 +102,8 @@ impl Actors {
 
     /// Somebody changed something from outside: looks at everybody's next time again.
     pub(super) fn arm_all(&mut self) {
-        (0..self.sources.len()).for_each(|index| self.arm(Actor::Source(index as u32)));
-        (0..self.sinks.len()).for_each(|index| self.arm(Actor::Sink(index as u32)));
+        (0..).take(self.sources.len()).for_each(|index| self.arm(Actor::Source(index)));
+        (0..).take(self.sinks.len()).for_each(|index| self.arm(Actor::Sink(index)));
     }
 
     /// Calls whoever is due.
@@ -158,7 +158,7 @@ impl Actors {
         };
         let Self { sinks, sources, .. } = self;
         let sink = &mut sinks[index as usize];
-        sink.on_rtp(&packet, parcel, sources, &mut Post { now, wall, network, peer });
+        sink.on_rtp(&packet, parcel, sources, &Post { now, wall, network, peer });
         self.arm(Actor::Sink(index));
     }
 

@@ -6,7 +6,7 @@
 //! cannot hide itself.
 //!
 //! Invariants, checked after every turn: no panic was contained, packet memory stays below its limit, nothing is left
-//! unsent or undone, everything sent can be read. Every [`AUDIT_EVERY`] turns and at the end: all that the worker's
+//! unsent or undone, everything sent can be read. Every `AUDIT_EVERY` turns and at the end: all that the worker's
 //! tables say of one another is true and every packet is accounted for ([`World::audit`]). When a world ends: after all
 //! is closed no packet, no byte and no socket is held.
 

@@ -41,7 +41,7 @@ pub struct SimulatedNetwork {
 
 /// Does something to the datagram that the worker sent as the `n`th; answers how often it is delivered, as if the worker
 /// had sent it so often.
-pub type Tamper = fn(n: u64, datagram: &mut Vec<u8>) -> usize;
+pub type Tamper = fn(n: u64, datagram: &mut [u8]) -> usize;
 
 /// Which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,7 +28,7 @@ pub(super) fn tag_of(payload: &[u8]) -> Option<Tag> {
     (*fields == identity(tag, payload.len())).then_some(tag)
 }
 
-/// Whether these are the bytes that [`write`] would write for this packet.
+/// Whether these are the bytes that [`write()`] would write for this packet.
 pub(super) fn is_of(payload: &[u8], tag: Tag, prefix: Prefix, payload_bytes: usize) -> bool {
     payload.len() == payload_bytes
         && payload[..2] == prefix

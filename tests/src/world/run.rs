@@ -2,7 +2,7 @@
 //!
 //! Knows four kinds of things that happen: a datagram reaches a peer, a peer's timer goes off, datagrams wait for the
 //! worker, the worker has something due. Those of one instant happen in this order.
-//! Invariant: the worker is called as by its event loop, at most [`DATAGRAMS_PER_TURN`] datagrams at a time.
+//! Invariant: the worker is called as by its event loop, at most `DATAGRAMS_PER_TURN` datagrams at a time.
 
 use std::time::Duration;
 

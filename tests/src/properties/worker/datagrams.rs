@@ -22,6 +22,8 @@ pub(super) struct Traffic {
     streams: BTreeMap<u32, (u16, u32)>,
     payloads: u32,
     last: Vec<u8>,
+    /// SSRCs and numbers that the worker sent lately, to be asked for again.
+    heard: Vec<(u32, u16)>,
 }
 
 /// Everybody who may be sent to.
@@ -30,6 +32,14 @@ pub(super) fn peers(main: SocketAddr) -> [SocketAddr; 3] {
 }
 
 impl Traffic {
+    /// A packet came from the worker.
+    pub(super) fn heard(&mut self, ssrc: u32, sequence: u16) {
+        if self.heard.len() == HEARD_MAX {
+            self.heard.remove(0);
+        }
+        self.heard.push((ssrc, sequence));
+    }
+
     /// From whom, to where, what; `None` while there is no transport.
     pub(super) fn draw(
         &mut self,
@@ -47,8 +57,8 @@ impl Traffic {
         let bytes = match (kind, producer) {
             (0..6 | 13, Some(producer)) => self.media(producer, dice).write(),
             (6 | 7, Some(producer)) => self.again(producer, dice).write(),
-            (8, Some(producer)) => rtcp::write(&from_sender(ssrc_of(producer.id), dice)),
-            (9..12, _) => rtcp::write(&from_receiver(model, dice)),
+            (8, Some(producer)) => rtcp::write(&senders_words(ssrc_of(producer.id), dice)),
+            (9..12, _) => rtcp::write(&self.receivers_words(model, dice)),
             (12, _) => damaged(self.last.clone(), dice),
             _ => {
                 let count = dice.below(120);
@@ -129,9 +139,41 @@ impl Traffic {
         payload.push(u8::from(dice.chance(70)));
         payload.resize(REWRITTEN_BYTES + 2, 0);
         payload.extend(self.payloads.to_be_bytes());
-        let more = if dice.chance(80) { dice.below(30) } else { dice.below(1_300) };
+        let more = if dice.chance(80) { dice.below(30) } else { dice.below(1_800) };
         payload.resize(payload.len() + more, dice.byte());
         payload
+    }
+
+    /// What a receiver says of what it got: mostly about what it was sent.
+    fn receivers_words(&self, model: &Model, dice: &mut Dice) -> Vec<Rtcp> {
+        let living = dice.pick(&model.consumers).map_or(7, |consumer| ssrc_of(consumer.id));
+        let (media, sequence) = dice.pick(&self.heard).copied().unwrap_or((living, 1));
+        let (media, sequence) = match dice.below(10) {
+            0 => (living, u16::from_be_bytes([dice.byte(), dice.byte()])),
+            1 => (media.wrapping_add(u32::from(dice.byte())), sequence),
+            _ => (media, sequence),
+        };
+        let block = Block {
+            ssrc: media,
+            fraction_lost: dice.byte(),
+            cumulative_lost: i32::from(dice.byte()) - 8,
+            extended_highest: u32::from(dice.byte() % 3) << 16 | u32::from(sequence),
+            jitter: dice.byte().into(),
+            last_sr: u32::from(dice.byte()) << 16,
+            delay: u32::from(dice.byte()) << 8,
+        };
+        let report = Rtcp::ReceiverReport { ssrc: 1, blocks: vec![block] };
+        match dice.below(6) {
+            0 => vec![report],
+            1 => vec![report, Rtcp::Pli { sender: 1, media }],
+            2 => vec![report, Rtcp::Fir { sender: 1, media, sequence: dice.byte() }],
+            3 => vec![report, Rtcp::ReferenceTime { ssrc: 1, ntp: u64::from(dice.byte()) << 40 }],
+            _ => {
+                let (count, step) = (1 + dice.below(20), u16::from(dice.byte() % 3));
+                let asked = (0..count).zip(0u16..).map(|(_, at)| sequence.wrapping_add(step * at));
+                vec![Rtcp::Nack { sender: 1, media, sequences: asked.collect() }]
+            }
+        }
     }
 }
 
@@ -143,7 +185,7 @@ fn drawn_extensions(dice: &mut Dice) -> Vec<(u8, Vec<u8>)> {
 }
 
 /// What a sender says of its stream.
-fn from_sender(ssrc: u32, dice: &mut Dice) -> Vec<Rtcp> {
+fn senders_words(ssrc: u32, dice: &mut Dice) -> Vec<Rtcp> {
     let report = Rtcp::SenderReport {
         ssrc,
         ntp: 3_900_000_000 << 32 | u64::from(dice.byte()) << 24,
@@ -157,39 +199,6 @@ fn from_sender(ssrc: u32, dice: &mut Dice) -> Vec<Rtcp> {
         1 => vec![Rtcp::ReferenceTime { ssrc, ntp: dice.any() }],
         2 => vec![Rtcp::Dlrr { ssrc, to: ssrc, last_rr: dice.byte().into(), delay: dice.byte().into() }],
         _ => vec![report, Rtcp::Cname { ssrc, cname: "camera".into() }],
-    }
-}
-
-/// What a receiver says of what it got: mostly about a consumer that lives.
-fn from_receiver(model: &Model, dice: &mut Dice) -> Vec<Rtcp> {
-    let media = dice.pick(&model.consumers).map_or(7, |consumer| ssrc_of(consumer.id));
-    let media = if dice.chance(90) { media } else { media.wrapping_add(u32::from(dice.byte())) };
-    let highest = u32::from(dice.byte()) << 12 | u32::from(dice.byte());
-    let block = Block {
-        ssrc: media,
-        fraction_lost: dice.byte(),
-        cumulative_lost: i32::from(dice.byte()) - 8,
-        extended_highest: highest,
-        jitter: dice.byte().into(),
-        last_sr: u32::from(dice.byte()) << 16,
-        delay: u32::from(dice.byte()) << 8,
-    };
-    let report = Rtcp::ReceiverReport { ssrc: 1, blocks: vec![block] };
-    let mut base = u16::from_be_bytes([dice.byte(), dice.byte()]);
-    match dice.below(6) {
-        0 => vec![report],
-        1 => vec![report, Rtcp::Pli { sender: 1, media }],
-        2 => vec![report, Rtcp::Fir { sender: 1, media, sequence: dice.byte() }],
-        3 => vec![report, Rtcp::ReferenceTime { ssrc: 1, ntp: u64::from(dice.byte()) << 40 }],
-        _ => {
-            let count = 1 + dice.below(60);
-            let step = u16::from(dice.byte() % 4);
-            let next = |_| {
-                base = base.wrapping_add(step);
-                base
-            };
-            vec![Rtcp::Nack { sender: 1, media, sequences: (0..count).map(next).collect() }]
-        }
     }
 }
 
@@ -217,3 +226,5 @@ fn damaged(mut bytes: Vec<u8>, dice: &mut Dice) -> Vec<u8> {
 
 /// What a worker may rewrite in front of a payload.
 const REWRITTEN_BYTES: usize = 6;
+/// How many packets may be asked for again.
+const HEARD_MAX: usize = 64;

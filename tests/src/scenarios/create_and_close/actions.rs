@@ -143,7 +143,7 @@ impl Story {
         }
         let id = self.any_id(&good);
         let transport = self.model.transports.get(&id).cloned();
-        let peer = transport.as_ref().map_or(address(1, 1), |transport| transport.peer);
+        let peer = transport.as_ref().map_or_else(|| address(1, 1), |transport| transport.peer);
         let mux = transport.as_ref().is_some_and(|transport| transport.plain.rtp == transport.plain.rtcp);
         let wrong_rtcp = self.draw.chance(50);
         let refusal = match &transport {

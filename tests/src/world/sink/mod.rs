@@ -1,8 +1,8 @@
 //! An autonomous receiver of one stream: asks for what is missing, reports, asks for key frames when it cannot go on.
 //!
 //! Knows what a real receiver does, written without the worker's code, and what was really sent: every packet is
-//! compared with its source's. Driven by the world's run loop. Parts: [`reception`] counts numbers, [`frames`] plays the
-//! decoder, [`identity`] compares.
+//! compared with its source's. Driven by the world's run loop. Parts: `reception` counts numbers, `frames` plays the
+//! decoder, `identity` compares.
 //! Invariant: what a [`Sink`] does not complain about is what its source sent, each packet once, under numbers that tell
 //! what is missing, and nothing of it from before it joined.
 
@@ -235,7 +235,7 @@ impl Sink {
         packet: &RtpView<'_>,
         parcel: &Parcel,
         sources: &[Source],
-        post: &mut Post<'_>,
+        post: &Post<'_>,
     ) {
         if self.is_deaf {
             return;

@@ -88,7 +88,7 @@ impl Reception {
     pub(super) fn new(first: u16) -> Self {
         let first = i64::from(first);
         Self {
-            window: vec![Slot { number: i64::MIN, media: 0, rtx: 0, requests: 0 }; WINDOW],
+            window: vec![Slot { number: i64::MIN, media: 0, rtx: 0, requests: 0 }; SLOTS],
             base: first,
             highest: first - 1,
             missing: VecDeque::new(),
@@ -119,6 +119,8 @@ impl Reception {
         self.received += u64::from(way == Way::Media);
         if number > self.highest {
             self.advance(number, ask_after, now);
+        } else if number < self.base {
+            self.begin_earlier(number, ask_after, now);
         }
         let Some(slot) = self.slot(number).filter(|_| !is_copy) else { return Came::Again };
         let is_first = slot.media + slot.rtx == 0;
@@ -213,7 +215,7 @@ impl Reception {
     }
 
     fn advance(&mut self, number: i64, ask_after: Option<Duration>, now: Time) {
-        let first = (self.highest + 1).max(number - WINDOW as i64 + 1);
+        let first = (self.highest + 1).max(number - WINDOW + 1);
         for passed in first..=number {
             self.window[place(passed)] = Slot { number: passed, media: 0, rtx: 0, requests: 0 };
         }
@@ -223,6 +225,17 @@ impl Reception {
             self.missing.extend((first..number).map(|number| Missing { number, since: now, ask_at }));
         }
         self.highest = number;
+    }
+
+    /// The stream began before the first packet that came: so it was overtaken, and maybe others between the two.
+    fn begin_earlier(&mut self, number: i64, ask_after: Option<Duration>, now: Time) {
+        let overtaken = std::mem::replace(&mut self.base, number);
+        if let Some(ask_after) = ask_after.filter(|_| overtaken - number < OVERTAKEN_MAX) {
+            let ask_at = now + ask_after;
+            for number in (number + 1..overtaken).rev() {
+                self.missing.push_front(Missing { number, since: now, ask_at });
+            }
+        }
     }
 
     fn slot(&mut self, number: i64) -> Option<&mut Slot> {
@@ -236,7 +249,7 @@ impl Reception {
 }
 
 fn place(number: i64) -> usize {
-    usize::try_from(number.rem_euclid(WINDOW as i64)).unwrap_or(0)
+    usize::try_from(number.rem_euclid(WINDOW)).unwrap_or(0)
 }
 
 /// The low 16 bits: what is on the wire.
@@ -245,7 +258,78 @@ pub(super) fn low16(number: i64) -> u16 {
 }
 
 /// More than a worker remembers.
-const WINDOW: usize = 8_192;
+const WINDOW: i64 = 8_192;
+const SLOTS: usize = 8_192;
+const _: () = assert!(SLOTS as i128 == WINDOW as i128);
 const MISSING_MAX: usize = 1_000;
+/// More than reordering explains.
+const OVERTAKEN_MAX: i64 = 100;
 /// Numbers in one request: a NACK item each, which fits a datagram.
 const REQUEST_MAX: usize = 250;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AFTER: Option<Duration> = Some(Duration::from_millis(10));
+
+    fn ms(millis: u64) -> Time {
+        Time::from_millis(millis)
+    }
+
+    fn due(reception: &mut Reception, at: u64) -> Vec<i64> {
+        let mut due = Vec::new();
+        reception.due(&Patience::default(), ms(at), &mut due);
+        due
+    }
+
+    /// A reception to which these numbers came at time 0.
+    fn after(numbers: &[u16]) -> Reception {
+        let mut reception = Reception::new(numbers[0]);
+        for number in numbers {
+            let number = reception.extend(*number);
+            assert_eq!(reception.on_packet(number, Way::Media, false, AFTER, ms(0)), Came::First);
+        }
+        reception
+    }
+
+    #[test]
+    fn gaps_are_asked_for_over_the_wrap_until_they_are_filled_or_given_up() {
+        let mut reception = after(&[65_533, 1]);
+        assert_eq!((due(&mut reception, 9), reception.next_due()), (vec![], Some(ms(10))));
+        assert_eq!(due(&mut reception, 10), [65_534, 65_535, 65_536]);
+        reception.on_asked(65_535, 1);
+        assert_eq!(reception.on_packet(65_535, Way::Rtx, false, AFTER, ms(20)), Came::Repaired);
+        assert_eq!(due(&mut reception, 70), [65_534, 65_536]);
+        assert_eq!((due(&mut reception, 900), reception.given_up, reception.missing()), (vec![], 2, 0));
+    }
+
+    #[test]
+    fn a_stream_whose_first_packets_were_overtaken_began_earlier() {
+        let mut reception = after(&[100, 101, 97]);
+        assert_eq!(due(&mut reception, 10), [98, 99]);
+        assert_eq!(reception.report(7, ms(20)).cumulative_lost, 2);
+    }
+
+    #[test]
+    fn reports_count_what_was_expected_and_came() {
+        let mut reception = after(&[10, 11, 13, 14]);
+        let block = reception.report(7, ms(20));
+        assert_eq!((block.cumulative_lost, block.fraction_lost, block.extended_highest), (1, 51, 14));
+        reception.on_sender_report(0x1234, ms(100));
+        let block = reception.report(7, ms(600));
+        assert_eq!((block.fraction_lost, block.last_sr, block.delay), (0, 0x1234, 32_768));
+    }
+
+    #[test]
+    #[should_panic(expected = "came 2 times")]
+    fn a_second_packet_that_nobody_asked_for_is_an_error() {
+        let mut reception = after(&[10, 11]);
+        assert_eq!(
+            reception.on_packet(10, Way::Media, true, AFTER, ms(1)),
+            Came::Again,
+            "the network's copy"
+        );
+        reception.on_packet(11, Way::Media, false, AFTER, ms(1));
+    }
+}

@@ -73,7 +73,7 @@ impl<'a> BitWriter<'a> {
         (0..count).rev().try_for_each(|bit| self.put_flag(number >> bit & 1 != 0))
     }
 
-    /// Copies the bits from `from` to before `to`.
+    /// Copies the bits from `from` to before `to`; none when `to` is not behind `from`.
     pub(super) fn copy(&mut self, bytes: &[u8], from: u16, to: u16) -> Option<()> {
         let mut reader = BitReader::at(bytes, from);
         (from..to).try_for_each(|_| self.put_flag(reader.flag()?))

@@ -203,6 +203,7 @@ fn assert_frame(model: &Model, own: &Own, value: &[u8], known: Option<&Structure
     assert_eq!(&chains, own.chains.as_ref().unwrap_or(&template.chains));
     let all = u32::MAX >> (32 - u32::from(model.decode_targets));
     assert_eq!(frame.active_decode_targets, own.active.or_else(|| read.has_structure.then_some(all)));
+    assert_eq!(usize::from(frame.custom.end.div_ceil(8)), value.len(), "the value is read to its end");
 }
 
 #[test]
@@ -261,6 +262,15 @@ fn key_frame_starts_with_the_packet_that_brings_a_structure() {
     let value = model.value(&Own { start: true, ..Own::default() }, true);
     assert!(!starts_key_frame(&value[..value.len() - 2]), "a structure that is cut off");
     assert!(!starts_key_frame(&[]));
+}
+
+#[test]
+fn bits_behind_the_flags_are_a_structure_only_if_the_flag_says_so() {
+    let own = Own { start: true, ..Own::default() };
+    let mut value = l1t3().value(&own, true);
+    assert!(Structure::attached(&value).is_some() && starts_key_frame(&value));
+    value[MANDATORY_BYTES] &= !HAS_STRUCTURE;
+    assert!(Structure::attached(&value).is_none() && !starts_key_frame(&value));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! written without a change has the same bits.
 
 use super::bits::BitWriter;
-use super::{Descriptor, HAS_ACTIVE, HAS_STRUCTURE, MANDATORY_BYTES, STRUCTURE_AT, Structure};
+use super::{Descriptor, HAS_ACTIVE, MANDATORY_BYTES, STRUCTURE_AT, Structure};
 use crate::base::sequence::Serial16;
 
 /// What is to be another.
@@ -32,9 +32,8 @@ pub fn write(value: &[u8], known: &Structure, change: Change, out: &mut [u8]) ->
     let flags = flags.unwrap_or(0);
     let added = if change.active_decode_targets.is_some() { HAS_ACTIVE } else { 0 };
     writer.put(5, u32::from((flags | added) >> 3))?;
-    if flags & HAS_STRUCTURE != 0 {
-        writer.copy(value, STRUCTURE_AT, frame.active_at)?;
-    }
+    // The structure: nothing stands there in a value without one.
+    writer.copy(value, STRUCTURE_AT, frame.active_at)?;
     let targets = u16::from(frame.decode_targets);
     let had = if flags & HAS_ACTIVE != 0 { targets } else { 0 };
     match change.active_decode_targets {

@@ -97,10 +97,9 @@ impl Descriptor {
         self.packing = Packing::Aggregate;
         self.header_len = u8::try_from(reader.at()).ok()?;
         self.nal_type = 0;
+        let mut first = None;
         while let Some([header, slice @ ..]) = next_unit(&mut reader, between) {
-            if self.nal_type == 0 {
-                self.nal_type = header & TYPE;
-            }
+            self.nal_type = *first.get_or_insert(header & TYPE);
             self = self.with_unit(header & TYPE, slice.first());
         }
         Some(self)
@@ -220,6 +219,12 @@ mod tests {
         let stap = parse(&aggregate(&[0x78], &[], &[&SPS_UNIT, &PPS_UNIT]));
         assert_eq!((stap.packing, stap.nal_type, stap.header_len), (Packing::Aggregate, SPS, 1));
         assert_eq!(parse(&aggregate(&[0x79, 0, 7], &[], &[&SLICE])).header_len, 3);
+    }
+
+    #[test]
+    fn an_aggregate_has_the_type_of_its_first_unit_even_where_that_is_0() {
+        assert_eq!(parse(&aggregate(&[0x78], &[], &[&[0x60, 0x00], &SPS_UNIT])).nal_type, 0);
+        assert_eq!(parse(&aggregate(&[0x78], &[], &[&SPS_UNIT, &[0x60, 0x00]])).nal_type, SPS);
     }
 
     #[test]

@@ -82,11 +82,10 @@ impl Descriptor {
     fn with_units(mut self, mut reader: Reader<'_>) -> Self {
         self.packing = Packing::Aggregate;
         self.reference = false;
+        let mut first = None;
         while let Some([header, _, slice @ ..]) = next_unit(&mut reader) {
             let nal_type = header >> 1 & 0x3F;
-            if self.nal_type == AGGREGATE {
-                self.nal_type = nal_type;
-            }
+            self.nal_type = *first.get_or_insert(nal_type);
             self.reference |= is_reference(nal_type);
             self = self.with_unit(nal_type, slice.first());
         }
@@ -229,6 +228,13 @@ mod tests {
         ] {
             assert_eq!(Descriptor::parse(payload), None, "{payload:x?}");
         }
+    }
+
+    #[test]
+    fn an_aggregate_has_the_type_of_its_first_unit_even_where_that_is_a_forbidden_one() {
+        let aggregate_inside = [0x60, 0x01, 0x00];
+        assert_eq!(parse(&aggregate(&[&aggregate_inside, &SPS_UNIT])).nal_type, AGGREGATE);
+        assert_eq!(parse(&aggregate(&[&SPS_UNIT, &aggregate_inside])).nal_type, SPS);
     }
 
     #[test]

@@ -156,6 +156,27 @@ mod tests {
     }
 
     #[test]
+    fn bits_that_are_clear_are_read_as_clear() {
+        let payload = [0x84, 0xF0, 0x12, 0xA9, 0b0101_1010, 0x01];
+        let descriptor = Descriptor::parse(&payload).unwrap();
+        assert_eq!(
+            descriptor,
+            Descriptor {
+                non_reference: false,
+                start: false,
+                partition: 4,
+                picture_id: Some(PictureId::Short(Serial7::new(0x12))),
+                tl0_picture_index: Some(Serial8::new(0xA9)),
+                temporal_layer: Some(1),
+                layer_sync: false,
+                key_index: Some(26),
+                key_frame: false,
+                header_len: 5,
+            }
+        );
+    }
+
+    #[test]
     fn bits_of_absent_fields_are_ignored() {
         let key_index_only = Descriptor::parse(&[0x90, 0x10, 0xFF, 0x01]).unwrap();
         assert_eq!(

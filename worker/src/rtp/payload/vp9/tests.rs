@@ -120,6 +120,8 @@ fn behind_a_bare_descriptor_the_frame_says_whether_it_is_a_key_frame() {
     assert!(!key(&[0x00, 0x82]), "not the frame's first packet");
     assert!(!key(&[0x08]), "no frame at all");
     assert!(key(&[0x88, 0x05, 0x86]), "with a picture id P is believed");
+    assert!(key(&[0x28, 0x00, 0x01, 0x86]), "with layers P is believed");
+    assert!(key(&[0x18, 0x86]), "in flexible mode P is believed");
 }
 
 #[test]
