@@ -9,10 +9,10 @@
 //! takes over who is ahead of the one who leads in all three ([`leader`]): the first two see that the one who leads has
 //! stopped and another talks, the third that this other one did so for longer: a cough in somebody's pause does not.
 //!
-//! What is loud all the time is noise: levels count only when they are [`BAND_DB`] above the quietest of the last 15 s.
+//! What is loud all the time is noise: levels count only when they are `BAND_DB` above the quietest of the last 15 s.
 //!
 //! Knows levels and `now`. Does not know who speaks, nor packets. Owned by what observes a producer.
-//! Invariant: the record is at most [`LEAD_MAX`] and a unit ahead of the last packet; nothing here allocates.
+//! Invariant: the record is at most `LEAD_MAX` and a unit ahead of the last packet; nothing here allocates.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ struct Floor {
 }
 
 /// How much like speech something was, over three spans. Natural logarithms of likelihood ratios, never below
-/// [`SCORE_MIN`].
+/// `SCORE_MIN`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scores {
     immediate: f64,
@@ -63,7 +63,7 @@ impl Speech {
     ///
     /// One packet is one unit; a packet that comes later than that fills the time since the last one, as long as it
     /// may hold so much. Packets that come early (a burst after a pause of the network) are taken in order, up to
-    /// [`LEAD_MAX`] ahead of time; more of them can only make the newest unit louder.
+    /// `LEAD_MAX` ahead of time; more of them can only make the newest unit louder.
     pub fn on_level(&mut self, below_full_db: u8, now: Time) {
         if now.since(self.heard_at) >= FORGOTTEN_AFTER {
             *self = Self::new(now);
@@ -79,7 +79,7 @@ impl Speech {
         self.push(loudness);
     }
 
-    /// The scores at `now`. A stream that has told nothing for [`IDLE_AFTER`] is silent since.
+    /// The scores at `now`. A stream that has told nothing for `IDLE_AFTER` is silent since.
     pub fn scores(&mut self, now: Time) -> Scores {
         let gap = now.since(self.until);
         if gap > IDLE_AFTER {
@@ -212,7 +212,7 @@ const PARTS: u8 = 10;
 /// Units of the record.
 const UNITS: usize = UNITS_OF_PART as usize * PARTS as usize;
 const LOUDNESS_MAX: u8 = 127;
-/// So that [`BANDS`] hold all of a level.
+/// So that `BANDS` hold all of a level.
 const BAND_DB: u8 = LOUDNESS_MAX.div_ceil(BANDS);
 /// A unit with more bands than this is active.
 const MEDIUM_THRESHOLD: u8 = 7;
