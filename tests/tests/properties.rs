@@ -55,6 +55,7 @@ fn every_property_has_a_coverage_guided_target() {
 fn drawn_and_mutated_inputs_for_rtp_hold() {
     hold("rtp_", 4_000);
     hold("rtx", 4_000);
+    hold("audio_level", 10_000);
 }
 
 #[test]
@@ -94,6 +95,7 @@ fn every_property_is_among_those_tried_above() {
     let tried = [
         "rtp_",
         "rtx",
+        "audio_level",
         "vp8",
         "opus",
         "vp9",

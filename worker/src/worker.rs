@@ -21,7 +21,7 @@ use crate::counters::ShellReport;
 use crate::media::audit;
 use crate::media::deadline::Deadline;
 use crate::media::transport::rtcp;
-use crate::media::{Tables, TransportKey, forward, memory, producer, receive, transport};
+use crate::media::{Tables, TransportKey, forward, memory, observer, producer, receive, transport};
 use crate::network::Datagram;
 use crate::random::Random;
 use crate::turn::Turn;
@@ -113,6 +113,7 @@ impl Worker {
                 Deadline::KeyFrame(producer) => producer::on_key_frame_deadline(tables, producer, turn),
                 Deadline::History(producer) => producer::on_history_deadline(tables, producer, turn),
                 Deadline::Rings(producer) => producer::on_rings_deadline(tables, producer, turn),
+                Deadline::Observer(observer) => observer::on_deadline(tables, observer, turn),
                 Deadline::Memory => memory::on_deadline(tables, turn),
             }));
             if done.is_err() {
@@ -201,7 +202,7 @@ impl Worker {
             | Deadline::Rings(producer) => {
                 self.tables.producers.get(producer).map(|producer| producer.transport)
             }
-            Deadline::Memory => None,
+            Deadline::Observer(_) | Deadline::Memory => None,
         }
     }
 }

@@ -95,6 +95,12 @@ pub(super) fn extensions(dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
+/// A byte of choices and a value, mostly as long as it has to be.
+pub(super) fn audio_level(dice: &mut Dice) -> Vec<u8> {
+    let count = if dice.chance(70) { 1 } else { dice.below(20) };
+    dice.bytes(1 + count)
+}
+
 /// Three bytes of choices, a descriptor and the start of a frame.
 pub(super) fn vp8(dice: &mut Dice) -> Vec<u8> {
     let mut bytes = dice.bytes(3);

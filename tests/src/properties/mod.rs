@@ -4,7 +4,7 @@
 //! corpora and on a bounded number of drawn and mutated inputs (`tests/properties.rs`), by `cargo parser-fuzz` on as
 //! many as one likes, and by the coverage-guided targets in `tests/fuzz`.
 //!
-//! * [`rtp`], [`rtcp`], [`mod@rtcp_write`], [`payload`], [`codecs`], [`mod@dependency_descriptor`], [`numbers`]: the wire, against readers of our own
+//! * [`rtp`], [`mod@audio_level`], [`rtcp`], [`mod@rtcp_write`], [`payload`], [`codecs`], [`mod@dependency_descriptor`], [`numbers`]: the wire, against readers of our own
 //!   (`rtp_expected`, `rtcp_expected`, and the strict ones of [`crate::world`])
 //! * [`protocol`]: frames and messages of the pipe
 //! * [`mod@worker`]: the whole worker in a [`crate::world::World`], bytes read as a script
@@ -12,6 +12,7 @@
 //!
 //! Knows public faces only. Invariant: a property is a function of its bytes, and its work is bounded by their number.
 
+pub mod audio_level;
 pub mod campaign;
 pub mod codecs;
 pub mod dependency_descriptor;
@@ -28,6 +29,7 @@ mod drawn;
 mod rtcp_expected;
 mod rtp_expected;
 
+pub use audio_level::audio_level;
 pub use codecs::{av1, h264, h265, vp9};
 pub use dependency_descriptor::dependency_descriptor;
 pub use numbers::serials;
@@ -57,6 +59,7 @@ pub struct Property {
 pub const ALL: &[Property] = &[
     property("rtp_header", rtp_header, drawn::rtp, 1),
     property("rtp_extensions", rtp_extensions, drawn::extensions, 1),
+    property("audio_level", audio_level, drawn::audio_level, 1),
     property("rtp_write", rtp_write, drawn::choices, 1),
     property("rtx", rtx, drawn::rtx, 1),
     property("vp8", vp8, drawn::vp8, 1),

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::media::observer::ObserverKey;
 use crate::media::{ProducerKey, Tables, TransportKey};
 
 /// Something to do at a time.
@@ -19,6 +20,8 @@ pub(crate) enum Deadline {
     History(ProducerKey),
     /// Consumers' memories of what they sent of a producer, to become smaller.
     Rings(ProducerKey),
+    /// The end of an observer's interval.
+    Observer(ObserverKey),
     /// Empty memory to give back.
     Memory,
 }
@@ -28,9 +31,12 @@ impl Deadline {
     pub(crate) fn grid(self) -> Duration {
         match self {
             Self::Nack(_) => Duration::from_millis(1),
-            Self::Rtcp(_) | Self::KeyFrame(_) | Self::History(_) | Self::Rings(_) | Self::Memory => {
-                Duration::from_millis(20)
-            }
+            Self::Rtcp(_)
+            | Self::KeyFrame(_)
+            | Self::History(_)
+            | Self::Rings(_)
+            | Self::Observer(_)
+            | Self::Memory => Duration::from_millis(20),
         }
     }
 }

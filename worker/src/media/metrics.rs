@@ -64,13 +64,14 @@ pub(crate) fn collect(
 
 type Named = (&'static str, u64);
 
-fn own(tables: &Tables) -> [Named; 11] {
+fn own(tables: &Tables) -> [Named; 12] {
     let metrics = &tables.metrics;
     [
         ("routers", tables.routers.len() as u64),
         ("transports", tables.transports.len() as u64),
         ("producers", tables.producers.len() as u64),
         ("consumers", tables.consumers.len() as u64),
+        ("observers", tables.observers.len() as u64),
         ("packets_forwarded", metrics.packets_forwarded),
         ("bytes_forwarded", metrics.bytes_forwarded),
         ("packets_resent", metrics.packets_resent),

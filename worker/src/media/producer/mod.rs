@@ -17,6 +17,7 @@ use tidegate_protocol::rtp::{MediaKind, RtpMapping, RtpParameters, RtpType};
 
 use crate::base::time::Time;
 use crate::media::deadline::Deadline;
+use crate::media::observer::{self, Observed};
 use crate::media::parameters::{Checked, Codec, Encoding, ExtensionIds, check, check_encodings};
 use crate::media::producer::stream::{ReceivedStream, went_off};
 use crate::media::refused::Refused;
@@ -37,6 +38,8 @@ pub(crate) struct Producer {
     /// One place an encoding; filled by its first packet.
     streams: SmallVec<[Option<Box<ReceivedStream>>; 1]>,
     pub(crate) consumers: Vec<ConsumerKey>,
+    /// While somebody observes it.
+    pub(crate) observed: Option<Box<Observed>>,
     paused: bool,
     rings_armed: bool,
     key_frame_request_delay: Duration,
@@ -180,6 +183,7 @@ fn new(
         streams: encodings.iter().map(|_| None).collect(),
         encodings,
         consumers: Vec::new(),
+        observed: None,
         paused: options.paused,
         rings_armed: false,
         key_frame_request_delay: options.key_frame_request_delay,
@@ -196,6 +200,7 @@ pub(crate) fn close(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) 
     for consumer in std::mem::take(&mut producer.consumers) {
         consumer::close_with_producer(tables, consumer, turn);
     }
+    observer::on_producer_closed(tables, key, producer.observed.take(), turn);
     let Tables { transports, producers, .. } = tables;
     if let Some(transport) = transports.get_mut(producer.transport) {
         transport.demux.remove(key);
