@@ -2,17 +2,17 @@
 
 use tidegate_protocol::bounded::List;
 use tidegate_protocol::dump::{
-    ConsumerDump, NamedProducer, ObserverDump, PlainDump, ProducerConsumers, ProducerDump, RecvRtpHeaderExtensions,
-    RouterDump, SsrcConsumer, SsrcProducer, StreamDump, TransportDump, WorkerDump,
+    ConsumerDump, NamedProducer, ObserverDump, PlainDump, ProducerConsumers, ProducerDump,
+    RecvRtpHeaderExtensions, RouterDump, SsrcConsumer, SsrcProducer, StreamDump, TransportDump, WorkerDump,
 };
 use tidegate_protocol::ids::{ConsumerId, ObserverId, ProducerId, RouterId, TransportId};
 use tidegate_protocol::observer::ObserverKind;
 use tidegate_protocol::rtp::{MediaKind, RtpType};
-use tidegate_protocol::trace::TraceType;
 use tidegate_protocol::stats::{
     ConsumerStats, Direction, DroppedPackets, PlainStats, ResourceUsage, RtpStreamStats, Traffic,
     TransportStats,
 };
+use tidegate_protocol::trace::TraceType;
 
 use super::{text, tuple};
 
@@ -112,6 +112,7 @@ pub(super) fn transport_stats() -> TransportStats {
             too_large: 5,
             no_memory: 6,
             send_failed: 7,
+            over_limit: 8,
         },
         max_incoming_bitrate: 1_500_000,
         plain: Some(PlainStats { rtcp_mux: false, comedia: true, tuple: tuple(), rtcp_tuple: Some(tuple()) }),

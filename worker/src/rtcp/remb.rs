@@ -92,8 +92,9 @@ mod tests {
     fn bytes_are_those_of_the_draft() {
         let bytes = written(1_000_000, &[2]);
         // 1,000,000 is 250,000 << 2.
-        let expected =
-            [0x8F, 206, 0, 5, 0, 0, 0, 7, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 1, 0x0B, 0xD0, 0x90, 0, 0, 0, 2];
+        let expected = [
+            0x8F, 206, 0, 5, 0, 0, 0, 7, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 1, 0x0B, 0xD0, 0x90, 0, 0, 0, 2,
+        ];
         assert_eq!(bytes, expected);
         assert_eq!(read(&bytes), (1_000_000, vec![2]));
     }

@@ -185,7 +185,8 @@ impl Chunk {
     /// Bytes of the deltas of its first `statuses`; `None` when one has the reserved symbol.
     fn delta_bytes(self, statuses: u16) -> Option<usize> {
         if self.0 & VECTOR == 0 {
-            return (self.symbol(0) <= LARGE).then(|| usize::from(self.symbol(0)) * usize::from(statuses));
+            let known = statuses == 0 || self.symbol(0) <= LARGE;
+            return known.then(|| usize::from(self.symbol(0)) * usize::from(statuses));
         }
         let mut symbols = (0..statuses).map(|index| self.symbol(index));
         symbols.try_fold(0, |bytes, symbol| (symbol <= LARGE).then(|| bytes + usize::from(symbol)))

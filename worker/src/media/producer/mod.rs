@@ -20,7 +20,7 @@ use crate::media::deadline::Deadline;
 use crate::media::parameters::{Checked, Codec, Encoding, ExtensionIds, check, check_encodings};
 use crate::media::producer::stream::{ReceivedStream, went_off};
 use crate::media::refused::Refused;
-use crate::media::transport::rtcp;
+use crate::media::transport::{congestion, rtcp};
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, consumer};
 use crate::turn::Turn;
 
@@ -157,6 +157,7 @@ pub(crate) fn create(
     if let Some(producer) = tables.producers.get(key) {
         target.demux.add(key, mid.as_deref(), &producer.encodings);
         target.received_extensions.join(&producer.extensions);
+        congestion::on_producer(target, producer);
     }
     target.producers.push(key);
     tables.ids.insert(options.id.into(), EntityKey::Producer(key));

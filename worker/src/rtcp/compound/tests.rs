@@ -73,8 +73,7 @@ fn padding_is_no_part_of_the_last_packet() {
 
 #[test]
 fn padding_of_a_part_of_a_word_is_taken_off_as_libwebrtc_means_it() {
-    let padded_feedback =
-        [0xAF, 205, 0, 5, 0, 0, 0, 1, 0, 0, 0, 2, 0, 5, 0, 1, 0, 0, 1, 0, 0x20, 1, 44, 1];
+    let padded_feedback = [0xAF, 205, 0, 5, 0, 0, 0, 1, 0, 0, 0, 2, 0, 5, 0, 1, 0, 0, 1, 0, 0x20, 1, 44, 1];
     match read(&padded_feedback)[..] {
         [Ok(Packet::WideFeedback(ref feedback))] => {
             let received: Vec<_> =

@@ -61,10 +61,34 @@ fn bytes_are_those_of_the_draft() {
     // 300 ticks are one reference of 256 and 44; then a gap of one, and 256 more than a small delta can say.
     let bytes = written(&[Some(300), None, Some(556), Some(555)]);
     let expected = [
-        0x8F, 205, 0, 6, 0, 0, 0, 1, 0, 0, 0, 2, // sender and media
-        0xFF, 0xFE, 0, 4, 0, 0, 1, 255, // base, count, reference, feedback count
-        0b1101_0010, 0b1000_0000, // two bits each: small, missing, large, large, and three without meaning
-        44, 1, 0, 0xFF, 0xFF, 0, // deltas, and a zero to fill the word
+        0x8F,
+        205,
+        0,
+        6,
+        0,
+        0,
+        0,
+        1,
+        0,
+        0,
+        0,
+        2, // sender and media
+        0xFF,
+        0xFE,
+        0,
+        4,
+        0,
+        0,
+        1,
+        255, // base, count, reference, feedback count
+        0b1101_0010,
+        0b1000_0000, // two bits each: small, missing, large, large, and three without meaning
+        44,
+        1,
+        0,
+        0xFF,
+        0xFF,
+        0, // deltas, and a zero to fill the word
     ];
     assert_eq!(bytes, expected);
 }
