@@ -41,7 +41,7 @@ pub struct Arrivals {
     suspect: Option<Serial16>,
 }
 
-const _: () = assert!(size_of::<Arrivals>() <= 72);
+const _: () = assert!(size_of::<Arrivals>() <= 64);
 
 impl Arrivals {
     /// Nothing has arrived.

@@ -1,3 +1,5 @@
+//! What is told of arrivals, report by report; against a model and at length in the tests crate.
+
 use super::*;
 use crate::rtcp::{COMPOUND_BYTES_MAX, Packet, packets};
 

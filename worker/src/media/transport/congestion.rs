@@ -36,7 +36,7 @@ pub(crate) struct Congestion {
     limit: Option<Box<Limit>>,
 }
 
-const _: () = assert!(size_of::<Congestion>() <= 88);
+const _: () = assert!(size_of::<Congestion>() <= 80);
 
 #[derive(Debug)]
 struct Wide {
@@ -284,3 +284,4 @@ const ENFORCED_OVER: Duration = Duration::from_secs(1);
 const BITRATE_MAX: u64 = (1 << 63) - 2;
 /// Most streams that a REMB names.
 const ADVISED_MAX: usize = 255;
+const _: () = assert!(size_of::<Limit>() <= 168);

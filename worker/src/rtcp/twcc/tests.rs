@@ -1,3 +1,5 @@
+//! Transport-wide feedback byte for byte, there and back, and from hostile senders.
+
 use proptest::prelude::*;
 
 use super::*;
