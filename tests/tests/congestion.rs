@@ -1,6 +1,7 @@
 //! What a sender is told about its sending: feedback by transport-wide number, and the limit of what a transport takes in.
 #![expect(clippy::tests_outside_test_module, reason = "an integration test is one test module")]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidegate_protocol::error::ErrorKind;
@@ -8,11 +9,17 @@ use tidegate_protocol::ids::TransportId;
 use tidegate_protocol::request::Command;
 use tidegate_tests::fuzz::Dice;
 use tidegate_tests::properties::wide_feedback::play;
+use tidegate_tests::world::network::Direction;
 use tidegate_tests::world::parameters::{Stream, TRANSPORT_WIDE_CC};
+use tidegate_tests::world::path::Impairment;
 use tidegate_tests::world::peer::{CONSUMED, Call, Sender};
 use tidegate_tests::world::rtcp::Rtcp;
 use tidegate_tests::world::rtp::RtpPacket;
 use tidegate_tests::world::{Beginning, World};
+use tidegate_worker::base::sequence::Serial16;
+use tidegate_worker::base::time::Time;
+use tidegate_worker::bwe::feedback::Arrivals;
+use tidegate_worker::rtcp::{COMPOUND_BYTES_MAX, CompoundWriter};
 
 const CAMERA: u32 = 0x1111;
 const CAMERA_RTX: u32 = 0x1112;
@@ -79,6 +86,10 @@ fn advised(sender: &Sender, world: &mut World) -> Vec<(u64, Vec<u32>)> {
     advice.collect()
 }
 
+fn low(number: u64) -> u16 {
+    u16::try_from(number & 0xFFFF).unwrap()
+}
+
 fn limit(world: &mut World, transport: TransportId, bitrate: u64) {
     world.done(Command::SetMaxIncomingBitrate { transport, bitrate });
 }
@@ -89,19 +100,20 @@ fn feedback_tells_when_the_kernel_received_each_packet_not_when_its_turn_came() 
     let mut world = World::from(Beginning { batch_interval, ..Beginning::default() });
     let call = Call::of(&mut world, &Stream::opus(MICROPHONE).with_transport_cc(WIDE));
     let mut counting = Counting::of(&call);
-    let began = world.now();
+    // Nothing lands while packets are being sent: then the worker reads as its event loop would.
+    let impairment = Impairment { delay: Duration::from_millis(50), ..Impairment::default() };
+    world.network.impair(counting.sender.address, Direction::ToWorker, impairment);
     let mut arrivals = Vec::new();
     for (wait, lost) in [(7, false), (1, false), (5, true), (11, false), (0, false)] {
         let packet = counting.sound();
-        arrivals.push((!lost).then(|| u32::try_from(world.now().as_micros() / 250).unwrap()));
+        let lands_at = world.now() + impairment.delay;
+        arrivals.push((!lost).then(|| u32::try_from(lands_at.as_micros() / 250).unwrap()));
         if !lost {
             world.network.inject(counting.sender.address, counting.sender.to, packet.write());
         }
         world.run_for(wait);
     }
-    // All of them came before the turn that took them.
-    assert!(world.now() < began + batch_interval);
-    world.run_for(200);
+    world.run_for(250);
     let expected = Told { media: MICROPHONE, count: 0, base: 65_530, arrivals };
     assert_eq!(told(&counting.sender, &mut world), [expected]);
 }
@@ -350,6 +362,53 @@ fn sent_packets_are_numbered_across_the_wrap_and_retransmissions_among_them() {
 }
 
 #[test]
+fn over_a_bad_path_all_that_the_worker_received_is_told_and_nothing_else() {
+    let mut world = World::new();
+    let call = Call::of(&mut world, &Stream::opus(MICROPHONE).with_transport_cc(WIDE));
+    let mut counting = Counting::of(&call);
+    let address = counting.sender.address;
+    let impairment = Impairment {
+        delay: Duration::from_millis(20),
+        jitter: Duration::from_millis(15),
+        loss_permille: 60,
+        reorder_permille: 50,
+        reorder_by: Duration::from_millis(120),
+        duplicate_permille: 30,
+        ..Impairment::default()
+    };
+    world.network.impair(address, Direction::ToWorker, impairment);
+    let (mut sent_at, mut last_told) = (Vec::new(), BTreeMap::new());
+    let (mut next_count, mut newest) = (0_u8, u64::from(counting.next));
+    for index in 0..=3_000 {
+        if index < 3_000 {
+            sent_at.push(world.now());
+            let packet = counting.sound();
+            world.network.inject(address, counting.sender.to, packet.write());
+        }
+        world.run_for(if index < 3_000 { 5 } else { 500 });
+        for report in told(&counting.sender, &mut world) {
+            assert_eq!(report.count, next_count);
+            next_count = next_count.wrapping_add(1);
+            let ahead = report.base.wrapping_sub(low(newest)).cast_signed();
+            let base = newest.saturating_add_signed(i64::from(ahead));
+            for (number, arrival) in (base..).zip(report.arrivals) {
+                newest = newest.max(number);
+                last_told.insert(number, arrival);
+            }
+        }
+    }
+    let stats = world.network.path_stats(address, Direction::ToWorker);
+    assert!(stats.lost > 100 && stats.reordered > 100 && stats.duplicated > 50, "{stats:?}");
+    let arrived: Vec<_> = last_told.iter().filter_map(|(number, tick)| Some((*number, (*tick)?))).collect();
+    assert_eq!(arrived.len() as u64, stats.carried, "{stats:?}");
+    for (number, tick) in arrived {
+        let sent = sent_at[usize::try_from(number).unwrap() - 65_530];
+        let took = u64::from(tick) * 250 - sent.as_micros();
+        assert!((19_900..160_000).contains(&took), "{number} took {took} us");
+    }
+}
+
+#[test]
 fn what_is_told_is_what_arrived_over_many_wraps_with_loss_reordering_and_duplicates() {
     let mut all = Vec::new();
     for seed in 0..4 {
@@ -360,4 +419,41 @@ fn what_is_told_is_what_arrived_over_many_wraps_with_loss_reordering_and_duplica
         all.push(played);
     }
     println!("{all:?}");
+}
+
+#[test]
+fn arrivals_and_their_reports_allocate_nothing_in_steady_state() {
+    let mut arrivals = Arrivals::new();
+    let mut number = 0_u16;
+    let mut second = |from_ms: u64| {
+        let mut bytes = [0; COMPOUND_BYTES_MAX];
+        let mut reports = 0;
+        for at in (from_ms..from_ms + 1_000).step_by(2) {
+            // One of eight is lost, or late.
+            let is_late = number % 16 == 8;
+            if number % 8 != 0 {
+                arrivals.on_packet(Serial16::new(number), Time::from_millis(at));
+            }
+            if is_late && number > 100 {
+                arrivals.on_packet(Serial16::new(number - 16), Time::from_millis(at));
+            }
+            number = number.wrapping_add(1);
+            if at % 100 == 0 {
+                let mut compound = CompoundWriter::new(&mut bytes);
+                while arrivals.write_next(&mut compound, 1, 2) {
+                    compound.clear();
+                    reports += 1;
+                }
+                arrivals.forget(Time::from_millis(at));
+            }
+        }
+        reports
+    };
+    second(1_000);
+    let mut reports = 0;
+    let counted = allocation_counter::measure(|| {
+        reports = (2..200).map(|at| second(1_000 * at)).sum();
+    });
+    assert!(reports >= 1_980, "{reports}");
+    assert_eq!(counted.count_total, 0, "{counted:?}");
 }
