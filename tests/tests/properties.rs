@@ -76,6 +76,7 @@ fn drawn_and_mutated_inputs_for_rtcp_hold() {
 #[test]
 fn drawn_and_mutated_inputs_for_numbers_hold() {
     hold("serials", 4_000);
+    hold("arrivals", 4_000);
 }
 
 #[test]
@@ -105,6 +106,7 @@ fn every_property_is_among_those_tried_above() {
         "dependency_descriptor",
         "rtcp_",
         "serials",
+        "arrivals",
         "frames",
         "requests",
         "messages",
@@ -184,6 +186,8 @@ fn walked_packet(packet: &Packet<'_>) -> usize {
         Packet::Bye(bye) => bye.ssrcs().count(),
         Packet::Nack(nack) => nack.sequences().count(),
         Packet::Fir(fir) => fir.entries().count(),
+        Packet::WideFeedback(feedback) => feedback.received().count(),
+        Packet::Remb(remb) => remb.ssrcs().count(),
         Packet::Xr(xr) => xr
             .blocks()
             .map(|block| match block {

@@ -20,7 +20,7 @@ use crate::control::{self, Subject};
 use crate::counters::ShellReport;
 use crate::media::audit;
 use crate::media::deadline::Deadline;
-use crate::media::transport::rtcp;
+use crate::media::transport::{congestion, rtcp};
 use crate::media::{Tables, TransportKey, forward, memory, observer, producer, receive, transport};
 use crate::network::Datagram;
 use crate::random::Random;
@@ -109,6 +109,10 @@ impl Worker {
             let tables = &mut self.tables;
             let done = catch_unwind(AssertUnwindSafe(|| match deadline {
                 Deadline::Rtcp(transport) => rtcp::on_deadline(tables, transport, turn),
+                Deadline::WideFeedback(transport) => {
+                    congestion::on_feedback_deadline(tables, transport, turn)
+                }
+                Deadline::BitrateLimit(transport) => congestion::on_limit_deadline(tables, transport, turn),
                 Deadline::Nack(producer) => producer::on_nack_deadline(tables, producer, turn),
                 Deadline::KeyFrame(producer) => producer::on_key_frame_deadline(tables, producer, turn),
                 Deadline::History(producer) => producer::on_history_deadline(tables, producer, turn),
@@ -195,7 +199,9 @@ impl Worker {
 
     fn transport_of(&self, deadline: Deadline) -> Option<TransportKey> {
         match deadline {
-            Deadline::Rtcp(transport) => Some(transport),
+            Deadline::Rtcp(transport)
+            | Deadline::WideFeedback(transport)
+            | Deadline::BitrateLimit(transport) => Some(transport),
             Deadline::Nack(producer)
             | Deadline::KeyFrame(producer)
             | Deadline::History(producer)

@@ -6,6 +6,7 @@
 //!
 //! * [`rtp`], [`mod@audio_level`], [`rtcp`], [`mod@rtcp_write`], [`payload`], [`codecs`], [`mod@dependency_descriptor`], [`numbers`]: the wire, against readers of our own
 //!   (`rtp_expected`, `rtcp_expected`, and the strict ones of [`crate::world`])
+//! * [`wide_feedback`]: what is told of arrivals, against a model
 //! * [`protocol`]: frames and messages of the pipe
 //! * [`mod@worker`]: the whole worker in a [`crate::world::World`], bytes read as a script
 //! * [`inputs`], `drawn`: where inputs come from; [`campaign`]: many of them on all cores
@@ -23,6 +24,7 @@ pub mod protocol;
 pub mod rtcp;
 pub mod rtcp_write;
 pub mod rtp;
+pub mod wide_feedback;
 pub mod worker;
 
 mod drawn;
@@ -35,9 +37,12 @@ pub use dependency_descriptor::dependency_descriptor;
 pub use numbers::serials;
 pub use payload::{opus, vp8};
 pub use protocol::{frames, messages, requests};
-pub use rtcp::{rtcp_bye, rtcp_compound, rtcp_feedback, rtcp_report, rtcp_sdes, rtcp_xr};
+pub use rtcp::{
+    rtcp_bye, rtcp_compound, rtcp_feedback, rtcp_remb, rtcp_report, rtcp_sdes, rtcp_twcc, rtcp_xr,
+};
 pub use rtcp_write::rtcp_write;
 pub use rtp::{rtp_extensions, rtp_header, rtp_write, rtx};
+pub use wide_feedback::arrivals;
 pub use worker::worker;
 
 use crate::fuzz::Dice;
@@ -74,8 +79,11 @@ pub const ALL: &[Property] = &[
     property("rtcp_sdes", rtcp_sdes, drawn::sdes, 1),
     property("rtcp_bye", rtcp_bye, drawn::bye, 1),
     property("rtcp_feedback", rtcp_feedback, drawn::feedback, 1),
+    property("rtcp_twcc", rtcp_twcc, drawn::twcc, 1),
+    property("rtcp_remb", rtcp_remb, drawn::remb, 1),
     property("rtcp_xr", rtcp_xr, drawn::xr, 1),
     property("rtcp_write", rtcp_write, drawn::choices, 1),
+    property("arrivals", arrivals, drawn::choices, 4),
     property("serials", serials, drawn::choices, 1),
     property("frames", frames, drawn::choices, 1),
     property("requests", requests, drawn::request, 1),

@@ -45,7 +45,9 @@ pub(crate) fn dispatch(of: Subject<'_>, command: Command, turn: &mut Turn<'_>) -
         Command::SetConsumerPriority { consumer, priority } => {
             consumer::set_priority(tables, consumer, priority)
         }
-        Command::SetMaxIncomingBitrate { .. } => Err(not_there("SetMaxIncomingBitrate")),
+        Command::SetMaxIncomingBitrate { transport, bitrate } => {
+            transport::set_max_incoming_bitrate(tables, transport, bitrate, turn)
+        }
         Command::EnableProducerTrace { .. } => Err(not_there("EnableProducerTrace")),
         Command::EnableConsumerTrace { .. } => Err(not_there("EnableConsumerTrace")),
         Command::CreateAudioLevelObserver { router, observer, options } => {

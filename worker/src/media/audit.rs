@@ -238,12 +238,15 @@ fn audit_sockets(tables: &Tables, audit: &mut Audit) {
 
 /// Who believes to have a timer has one.
 fn audit_timers(tables: &Tables, audit: &mut Audit) {
-    let (mut transports, mut producers): (Vec<TransportKey>, [Vec<ProducerKey>; 4]) = Default::default();
+    let (mut transports, mut producers): ([Vec<TransportKey>; 3], [Vec<ProducerKey>; 4]) = Default::default();
+    let [reports, feedback, limits] = &mut transports;
     let [nacks, key_frames, histories, rings] = &mut producers;
     let mut observers: Vec<ObserverKey> = Vec::new();
     for deadline in tables.deadlines.keys() {
         match deadline {
-            Deadline::Rtcp(key) => transports.push(key),
+            Deadline::Rtcp(key) => reports.push(key),
+            Deadline::WideFeedback(key) => feedback.push(key),
+            Deadline::BitrateLimit(key) => limits.push(key),
             Deadline::Nack(key) => nacks.push(key),
             Deadline::KeyFrame(key) => key_frames.push(key),
             Deadline::History(key) => histories.push(key),
@@ -252,15 +255,18 @@ fn audit_timers(tables: &Tables, audit: &mut Audit) {
             Deadline::Memory => {}
         }
     }
-    transports.sort_unstable();
+    transports.iter_mut().for_each(|keys| keys.sort_unstable());
     producers.iter_mut().for_each(|keys| keys.sort_unstable());
     for (key, observer) in tables.observers.iter() {
         let timers = observers.iter().filter(|timer| **timer == key).count();
         audit.equal(&format!("timers of {:?}", observer.id), timers, usize::from(observer.is_armed()));
     }
-    for (key, transport) in tables.transports.iter().filter(|(_, transport)| transport.rtcp.is_armed()) {
-        audit.check(transports.binary_search(&key).is_ok(), || {
-            format!("{:?} waits in vain to report", transport.id)
+    for (key, transport) in tables.transports.iter() {
+        let set = transports.each_ref().map(|keys| keys.binary_search(&key).is_ok());
+        let (feedback, limit) = transport.congestion.as_ref().map_or((false, false), |own| own.is_armed());
+        let armed = [transport.rtcp.is_armed(), feedback, limit];
+        audit.check(armed.into_iter().zip(set).all(|(armed, set)| set || !armed), || {
+            format!("{:?} waits in vain to report, {armed:?} of {set:?}", transport.id)
         });
     }
     for (key, producer) in tables.producers.iter() {

@@ -12,6 +12,10 @@ use crate::media::{ProducerKey, Tables, TransportKey};
 pub(crate) enum Deadline {
     /// Periodic RTCP of a transport (RFC 3550 6.2).
     Rtcp(TransportKey),
+    /// Feedback about what arrived on a transport.
+    WideFeedback(TransportKey),
+    /// The limit of what a transport takes in, to be told to its peer.
+    BitrateLimit(TransportKey),
     /// Losses of a producer's streams to ask for again.
     Nack(ProducerKey),
     /// A key frame request of a producer that was held back.
@@ -32,6 +36,8 @@ impl Deadline {
         match self {
             Self::Nack(_) => Duration::from_millis(1),
             Self::Rtcp(_)
+            | Self::WideFeedback(_)
+            | Self::BitrateLimit(_)
             | Self::KeyFrame(_)
             | Self::History(_)
             | Self::Rings(_)

@@ -82,7 +82,7 @@ fn own(tables: &Tables) -> [Named; 12] {
     ]
 }
 
-fn of_transports(tables: &Tables) -> [Named; 8] {
+fn of_transports(tables: &Tables) -> [Named; 9] {
     let sum = |field: fn(&crate::media::transport::Counters) -> u64| {
         tables.transports.iter().map(|(_, transport)| field(&transport.counters)).sum()
     };
@@ -94,6 +94,7 @@ fn of_transports(tables: &Tables) -> [Named; 8] {
         ("dropped_unknown_ssrc", sum(|counters| counters.dropped.unknown_ssrc)),
         ("dropped_wrong_source", sum(|counters| counters.dropped.wrong_source)),
         ("dropped_too_large", sum(|counters| counters.dropped.too_large)),
+        ("dropped_over_limit", sum(|counters| counters.dropped.over_limit)),
         ("dropped_no_memory", sum(|counters| counters.dropped.no_memory)),
     ]
 }

@@ -21,7 +21,7 @@ use crate::media::observer::{self, Observed};
 use crate::media::parameters::{Checked, Codec, Encoding, ExtensionIds, check, check_encodings};
 use crate::media::producer::stream::{ReceivedStream, went_off};
 use crate::media::refused::Refused;
-use crate::media::transport::rtcp;
+use crate::media::transport::{congestion, rtcp};
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, consumer};
 use crate::turn::Turn;
 
@@ -160,6 +160,7 @@ pub(crate) fn create(
     if let Some(producer) = tables.producers.get(key) {
         target.demux.add(key, mid.as_deref(), &producer.encodings);
         target.received_extensions.join(&producer.extensions);
+        congestion::on_producer(target, producer);
     }
     target.producers.push(key);
     tables.ids.insert(options.id.into(), EntityKey::Producer(key));
