@@ -3,7 +3,7 @@
 use tidegate_protocol::error::{CommandError, ErrorKind};
 use tidegate_protocol::request::Command;
 
-use crate::control::{Answer, Subject, consumer, producer, router, transport, worker};
+use crate::control::{Answer, Subject, consumer, observer, producer, router, transport, worker};
 use crate::turn::Turn;
 
 /// Carries out one request. An error changes nothing.
@@ -45,17 +45,27 @@ pub(crate) fn dispatch(of: Subject<'_>, command: Command, turn: &mut Turn<'_>) -
         Command::SetConsumerPriority { consumer, priority } => {
             consumer::set_priority(tables, consumer, priority)
         }
-        Command::SetMaxIncomingBitrate { .. } => Err(not_there("SetMaxIncomingBitrate")),
+        Command::SetMaxIncomingBitrate { transport, bitrate } => {
+            transport::set_max_incoming_bitrate(tables, transport, bitrate, turn)
+        }
         Command::EnableProducerTrace { .. } => Err(not_there("EnableProducerTrace")),
         Command::EnableConsumerTrace { .. } => Err(not_there("EnableConsumerTrace")),
-        Command::CreateAudioLevelObserver { .. } => Err(not_there("CreateAudioLevelObserver")),
-        Command::CreateActiveSpeakerObserver { .. } => Err(not_there("CreateActiveSpeakerObserver")),
-        Command::CloseObserver { .. } => Err(not_there("CloseObserver")),
-        Command::DumpObserver { .. } => Err(not_there("DumpObserver")),
-        Command::PauseObserver { .. } => Err(not_there("PauseObserver")),
-        Command::ResumeObserver { .. } => Err(not_there("ResumeObserver")),
-        Command::AddObservedProducer { .. } => Err(not_there("AddObservedProducer")),
-        Command::RemoveObservedProducer { .. } => Err(not_there("RemoveObservedProducer")),
+        Command::CreateAudioLevelObserver { router, observer, options } => {
+            observer::create_audio_level(tables, router, observer, &options)
+        }
+        Command::CreateActiveSpeakerObserver { router, observer, interval_ms } => {
+            observer::create_active_speaker(tables, router, observer, interval_ms)
+        }
+        Command::CloseObserver { observer } => observer::close(tables, observer),
+        Command::DumpObserver { observer } => observer::dump(tables, observer),
+        Command::PauseObserver { observer } => observer::pause(tables, observer, turn),
+        Command::ResumeObserver { observer } => observer::resume(tables, observer, turn),
+        Command::AddObservedProducer { observer, producer } => {
+            observer::add_producer(tables, observer, producer, turn)
+        }
+        Command::RemoveObservedProducer { observer, producer } => {
+            observer::remove_producer(tables, observer, producer, turn)
+        }
     }
 }
 

@@ -49,20 +49,26 @@ impl Demux {
     }
 
     /// Refuses names that another producer of this transport has.
-    pub(crate) fn check_free(&self, mid: Option<&str>, encodings: &[Encoding]) -> Result<(), Refused> {
+    pub(crate) fn check_free(
+        &self,
+        mid: Option<&str>,
+        encodings: &[Encoding],
+        fec: &[(u8, u32)],
+    ) -> Result<(), Refused> {
         if let Some(mid) = mid.filter(|mid| self.mids.contains_key(*mid)) {
             return Err(Refused::duplicate(format!(
                 "MID {mid} is another producer's on this transport; use a new one"
             )));
         }
-        for encoding in encodings {
-            for ssrc in [encoding.ssrc, encoding.rtx_ssrc, encoding.fec_ssrc].into_iter().flatten() {
-                if self.ssrcs.contains_key(&ssrc) {
-                    return Err(Refused::duplicate(format!(
-                        "SSRC {ssrc} is another producer's on this transport; use a new one"
-                    )));
-                }
+        let own = encodings.iter().flat_map(|encoding| [encoding.ssrc, encoding.rtx_ssrc]).flatten();
+        for ssrc in own.chain(fec.iter().map(|(_, ssrc)| *ssrc)) {
+            if self.ssrcs.contains_key(&ssrc) {
+                return Err(Refused::duplicate(format!(
+                    "SSRC {ssrc} is another producer's on this transport; use a new one"
+                )));
             }
+        }
+        for encoding in encodings {
             if let Some(rid) =
                 encoding.rid.as_deref().filter(|rid| mid.is_none() && self.rids.contains_key(*rid))
             {
@@ -74,8 +80,14 @@ impl Demux {
         Ok(())
     }
 
-    /// Takes a producer's names, which must be free.
-    pub(crate) fn add(&mut self, producer: ProducerKey, mid: Option<&str>, encodings: &[Encoding]) {
+    /// Takes a producer's names, which must be free. `fec`: encodings' indices and their FEC's SSRCs.
+    pub(crate) fn add(
+        &mut self,
+        producer: ProducerKey,
+        mid: Option<&str>,
+        encodings: &[Encoding],
+        fec: &[(u8, u32)],
+    ) {
         if let Some(mid) = mid {
             self.mids.insert(mid.into(), producer);
         }
@@ -87,12 +99,12 @@ impl Demux {
             if let Some(ssrc) = encoding.rtx_ssrc {
                 self.ssrcs.insert(ssrc, place(Role::Rtx));
             }
-            if let Some(ssrc) = encoding.fec_ssrc {
-                self.ssrcs.insert(ssrc, place(Role::Fec));
-            }
             if let Some(rid) = &encoding.rid {
                 self.rids.insert(rid.clone(), (producer, index));
             }
+        }
+        for (encoding, ssrc) in fec {
+            self.ssrcs.insert(*ssrc, Place { producer, encoding: *encoding, role: Role::Fec });
         }
     }
 

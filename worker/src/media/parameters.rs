@@ -34,6 +34,10 @@ pub(crate) struct Feedback {
     pub(crate) nack: bool,
     pub(crate) pli: bool,
     pub(crate) fir: bool,
+    /// What arrived with which transport-wide number.
+    pub(crate) transport_cc: bool,
+    /// How much may be sent (REMB).
+    pub(crate) remb: bool,
 }
 
 /// A codec by name; those whose payload we read have their own variant.
@@ -86,7 +90,6 @@ impl Format {
 pub(crate) struct Encoding {
     pub(crate) ssrc: Option<u32>,
     pub(crate) rtx_ssrc: Option<u32>,
-    pub(crate) fec_ssrc: Option<u32>,
     pub(crate) rid: Option<Box<str>>,
     /// Names it inside the router.
     pub(crate) mapped_ssrc: u32,
@@ -308,6 +311,8 @@ fn media_codec(
             nack: codec.has_feedback("nack", ""),
             pli: codec.has_feedback("nack", "pli"),
             fir: codec.has_feedback("ccm", "fir"),
+            transport_cc: codec.has_feedback("transport-cc", ""),
+            remb: codec.has_feedback("goog-remb", ""),
         },
         in_red: false,
     })
@@ -346,7 +351,6 @@ pub(crate) fn check_encodings(
         Ok(Encoding {
             ssrc: encoding.ssrc,
             rtx_ssrc: encoding.rtx_ssrc,
-            fec_ssrc: encoding.fec_ssrc,
             rid: encoding.rid.as_ref().map(|rid| rid.as_str().into()),
             mapped_ssrc: mapped.mapped_ssrc,
             dtx: encoding.dtx,
@@ -354,6 +358,12 @@ pub(crate) fn check_encodings(
         })
     });
     each.collect()
+}
+
+/// Streams of forward error correction that were announced, each with the index of its encoding.
+pub(crate) fn fec_ssrcs(parameters: &RtpParameters) -> SmallVec<[(u8, u32); 1]> {
+    let encodings = (0..).zip(&parameters.encodings);
+    encodings.filter_map(|(index, encoding)| Some((index, encoding.fec_ssrc?))).collect()
 }
 
 /// Whether a scalability mode (W3C webrtc-svc, for example `L3T3_KEY`) names more than one layer of either kind. A mode

@@ -269,7 +269,7 @@ fn audit_finds_keys_that_lead_nowhere() {
             (tables.producer(ProducerId(3)).unwrap(), tables.transport(TransportId(2)).unwrap());
         tables.transports.get_mut(transport).unwrap().demux.remove(producer);
         let transport = tables.transports.get_mut(tables.transport(TransportId(10)).unwrap()).unwrap();
-        transport.demux.add(producer, Some("mid"), &[]);
+        transport.demux.add(producer, Some("mid"), &[], &[]);
     });
     assert!(found.contains("TransportId(10) takes a MID or RID for a foreign producer's"), "{found}");
 }

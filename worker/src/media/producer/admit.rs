@@ -12,7 +12,8 @@ use crate::media::producer::Producer;
 use crate::media::producer::stream::{ReceivedStream, Stored, StreamOptions};
 use crate::rtp::header::Header;
 use crate::rtp::payload::red;
-use crate::rtp::rtx;
+use crate::rtp::values::AudioLevel;
+use crate::rtp::{ExtensionKind, rtx};
 use crate::stream::nack::Arrival;
 use crate::stream::receive::Verdict;
 use crate::stream::score;
@@ -39,6 +40,8 @@ pub(crate) struct Admitted {
     pub(crate) score_changed: bool,
     /// No memory was left for it.
     pub(crate) no_memory: bool,
+    /// It is new, and its producer is not paused.
+    pub(crate) is_live: bool,
 }
 
 impl Producer {
@@ -67,10 +70,21 @@ impl Producer {
             return Admitted::default();
         };
         let paused = self.is_paused();
+        let is_observed = self.observed.is_some();
         let Some(stream) = self.stream_for(encoding, received.header.ssrc, codec, turn.now) else {
             return Admitted::default();
         };
-        stream.admit(received, codec, role, paused, turn)
+        if !is_observed {
+            return stream.admit(received, codec, role, paused, turn);
+        }
+        let level = stream.level_of(role, &received);
+        let admitted = stream.admit(received, codec, role, paused, turn);
+        if let Some((observed, level)) = self.observed.as_deref_mut().zip(level)
+            && admitted.is_live
+        {
+            observed.on_level(level, turn.now);
+        }
+        admitted
     }
 
     fn codec_of(&self, payload_type: u8) -> Option<Codec> {
@@ -143,6 +157,7 @@ impl ReceivedStream {
         if paused {
             return admitted;
         }
+        admitted.is_live = true;
         if self.codec.feedback.nack && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
             return admitted;
         }
@@ -165,6 +180,12 @@ impl ReceivedStream {
             None => admitted.no_memory = true,
         }
         admitted
+    }
+
+    /// What a packet of the stream itself says of its loudness (RFC 6464).
+    fn level_of(&self, role: Role, received: &Received) -> Option<AudioLevel> {
+        let id = self.extensions.get(ExtensionKind::AudioLevel).filter(|_| role == Role::Media)?;
+        received.header.extensions.get(id, &received.buffer).and_then(AudioLevel::read)
     }
 
     /// The packet's extended number; `None` when it came before or cannot be believed.

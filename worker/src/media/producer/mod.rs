@@ -17,10 +17,11 @@ use tidegate_protocol::rtp::{MediaKind, RtpMapping, RtpParameters, RtpType};
 
 use crate::base::time::Time;
 use crate::media::deadline::Deadline;
-use crate::media::parameters::{Checked, Codec, Encoding, ExtensionIds, check, check_encodings};
+use crate::media::observer::{self, Observed};
+use crate::media::parameters::{Checked, Codec, Encoding, ExtensionIds, check, check_encodings, fec_ssrcs};
 use crate::media::producer::stream::{ReceivedStream, went_off};
 use crate::media::refused::Refused;
-use crate::media::transport::rtcp;
+use crate::media::transport::{congestion, rtcp};
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, consumer};
 use crate::turn::Turn;
 
@@ -38,6 +39,8 @@ pub(crate) struct Producer {
     streams: SmallVec<[Option<Box<ReceivedStream>>; 1]>,
     pub(crate) consumers: Vec<ConsumerKey>,
     fec_payload_type: Option<u8>,
+    /// While somebody observes it.
+    pub(crate) observed: Option<Box<Observed>>,
     paused: bool,
     rings_armed: bool,
     key_frame_request_delay: Duration,
@@ -150,9 +153,8 @@ pub(crate) fn create(
         Some(entry.mapped_payload_type)
     };
     let checked = check(options.kind, &options.rtp_parameters, mapped)?;
-    if checked.fec_payload_type.is_none()
-        && options.rtp_parameters.encodings.iter().any(|each| each.fec_ssrc.is_some())
-    {
+    let fec = fec_ssrcs(&options.rtp_parameters);
+    if checked.fec_payload_type.is_none() && !fec.is_empty() {
         return Err(Refused::invalid(
             "an encoding has FEC and there is no codec for it; give video/flexfec-03",
         ));
@@ -162,14 +164,15 @@ pub(crate) fn create(
         return Err(Refused::not_found("the transport is not there any more"));
     };
     let mid = checked.mid.clone();
-    target.demux.check_free(mid.as_deref(), &encodings)?;
+    target.demux.check_free(mid.as_deref(), &encodings, &fec)?;
     target.received_extensions.check_joins(&checked.extensions)?;
     let producer = new(transport, options, checked, encodings);
     let rtp_type = producer.rtp_type();
     let key = tables.producers.insert(producer);
     if let Some(producer) = tables.producers.get(key) {
-        target.demux.add(key, mid.as_deref(), &producer.encodings);
+        target.demux.add(key, mid.as_deref(), &producer.encodings, &fec);
         target.received_extensions.join(&producer.extensions);
+        congestion::on_producer(target, producer);
     }
     target.producers.push(key);
     tables.ids.insert(options.id.into(), EntityKey::Producer(key));
@@ -194,6 +197,7 @@ fn new(
         encodings,
         consumers: Vec::new(),
         fec_payload_type: checked.fec_payload_type,
+        observed: None,
         paused: options.paused,
         rings_armed: false,
         key_frame_request_delay: options.key_frame_request_delay,
@@ -210,6 +214,7 @@ pub(crate) fn close(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) 
     for consumer in std::mem::take(&mut producer.consumers) {
         consumer::close_with_producer(tables, consumer, turn);
     }
+    observer::on_producer_closed(tables, key, producer.observed.take(), turn);
     let Tables { transports, producers, .. } = tables;
     if let Some(transport) = transports.get_mut(producer.transport) {
         transport.demux.remove(key);
