@@ -44,7 +44,7 @@ impl Counting {
         self.next = number.wrapping_add(1);
         RtpPacket {
             extensions: vec![(WIDE, number.to_be_bytes().to_vec())],
-            two_byte: number % 3 == 0,
+            two_byte: number.is_multiple_of(3),
             ..packet
         }
     }
@@ -438,7 +438,7 @@ fn arrivals_and_their_reports_allocate_nothing_in_steady_state() {
                 arrivals.on_packet(Serial16::new(number - 16), Time::from_millis(at));
             }
             number = number.wrapping_add(1);
-            if at % 100 == 0 {
+            if at.is_multiple_of(100) {
                 let mut compound = CompoundWriter::new(&mut bytes);
                 while arrivals.write_next(&mut compound, 1, 2) {
                     compound.clear();
