@@ -295,13 +295,7 @@ fn traces() -> Vec<Event> {
         received(TraceInfo::Pli { ssrc: 2 }),
         sent(TraceInfo::Rtp(PacketTrace { mid: Some(text("0")), ..packet_trace() })),
         sent(TraceInfo::Fir { ssrc: 3 }),
-        sent(TraceInfo::Sr {
-            ssrc: 4,
-            ntp: u64::MAX - 1,
-            rtp_timestamp: 5,
-            packet_count: 6,
-            octet_count: 7,
-        }),
+        sent(TraceInfo::Sr { ssrc: 4, ntp: u64::MAX - 1, rtp_timestamp: 5, packet_count: 6, octet_count: 7 }),
     ]
 }
 

@@ -2,17 +2,17 @@
 
 use tidegate_protocol::bounded::List;
 use tidegate_protocol::dump::{
-    ConsumerDump, NamedProducer, ObserverDump, PlainDump, ProducerConsumers, ProducerDump, RecvRtpHeaderExtensions,
-    RouterDump, SsrcConsumer, SsrcProducer, StreamDump, TransportDump, WorkerDump,
+    ConsumerDump, NamedProducer, ObserverDump, PlainDump, ProducerConsumers, ProducerDump,
+    RecvRtpHeaderExtensions, RouterDump, SsrcConsumer, SsrcProducer, StreamDump, TransportDump, WorkerDump,
 };
 use tidegate_protocol::ids::{ConsumerId, ObserverId, ProducerId, RouterId, TransportId};
 use tidegate_protocol::observer::ObserverKind;
 use tidegate_protocol::rtp::{MediaKind, RtpType};
-use tidegate_protocol::trace::TraceType;
 use tidegate_protocol::stats::{
     ConsumerStats, Direction, DroppedPackets, PlainStats, ResourceUsage, RtpStreamStats, Traffic,
     TransportStats,
 };
+use tidegate_protocol::trace::TraceType;
 
 use super::{text, tuple};
 

@@ -46,8 +46,8 @@ pub(crate) fn dispatch(of: Subject<'_>, command: Command, turn: &mut Turn<'_>) -
             consumer::set_priority(tables, consumer, priority)
         }
         Command::SetMaxIncomingBitrate { .. } => Err(not_there("SetMaxIncomingBitrate")),
-        Command::EnableProducerTrace { .. } => Err(not_there("EnableProducerTrace")),
-        Command::EnableConsumerTrace { .. } => Err(not_there("EnableConsumerTrace")),
+        Command::EnableProducerTrace { producer, types } => producer::trace(tables, producer, &types),
+        Command::EnableConsumerTrace { consumer, types } => consumer::trace(tables, consumer, &types),
         Command::CreateAudioLevelObserver { .. } => Err(not_there("CreateAudioLevelObserver")),
         Command::CreateActiveSpeakerObserver { .. } => Err(not_there("CreateActiveSpeakerObserver")),
         Command::CloseObserver { .. } => Err(not_there("CloseObserver")),

@@ -1,6 +1,7 @@
-//! Values of header extensions that the worker makes itself, one per packet sent.
+//! Values of header extensions: those that the worker makes itself, one per packet sent, and those that it reads.
 //!
-//! Knows their layout. Does not know the time: it is an argument. Called by `Transport::seal_rtp`.
+//! Knows their layout. Does not know the time: it is an argument. Called by `consumer::seal` for what leaves and by
+//! `Producer::admit` for what comes.
 
 /// The value of abs-send-time: `ntp` (32.32 fixed point seconds) as 24 bits of 6.18 fixed point, which wrap every 64 s
 /// (libwebrtc, `abs-send-time` extension).
@@ -9,9 +10,57 @@ pub const fn abs_send_time(ntp: u64) -> [u8; 3] {
     [high, middle, low]
 }
 
+/// How a camera is held: coordination of video orientation (3GPP TS 26.114 7.4.5), one byte `0 0 0 0 C F R1 R0`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Orientation(u8);
+
+impl Orientation {
+    /// Reads the value; `None` when it has not one byte. The upper bits are of no meaning and may be anything.
+    pub const fn read(value: &[u8]) -> Option<Self> {
+        match *value {
+            [byte] => Some(Self(byte & (BACK | FLIP | ROTATION))),
+            _ => None,
+        }
+    }
+
+    /// C: the back camera, which looks away from the user.
+    pub const fn is_back_camera(self) -> bool {
+        self.0 & BACK != 0
+    }
+
+    /// F: the picture is mirrored.
+    pub const fn is_flipped(self) -> bool {
+        self.0 & FLIP != 0
+    }
+
+    /// R: degrees that a receiver has to turn the picture clockwise: 0, 90, 180 or 270.
+    pub const fn rotation(self) -> u16 {
+        90 * (self.0 & ROTATION) as u16
+    }
+}
+
+const BACK: u8 = 0x08;
+const FLIP: u8 = 0x04;
+const ROTATION: u8 = 0x03;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn orientation_is_camera_flip_and_quarters_of_a_turn() {
+        let read = |byte| {
+            let read = Orientation::read(&[byte])?;
+            Some((read.is_back_camera(), read.is_flipped(), read.rotation()))
+        };
+        assert_eq!(read(0b0000), Some((false, false, 0)));
+        assert_eq!(read(0b0001), Some((false, false, 90)));
+        assert_eq!(read(0b0110), Some((false, true, 180)));
+        assert_eq!(read(0b1011), Some((true, false, 270)));
+        assert_eq!(Orientation::read(&[0xF3]), Orientation::read(&[0x03]), "the upper bits say nothing");
+        assert_eq!(Orientation::read(&[]), None);
+        assert_eq!(Orientation::read(&[1, 0]), None);
+    }
 
     #[test]
     fn abs_send_time_is_six_bits_of_seconds_and_eighteen_of_their_fraction() {

@@ -3,6 +3,9 @@
 //! Knows the producer and the packet. Everything that can be wrong with a packet that was well formed is decided
 //! here: duplicates, restarts, unknown payload types, repairs of what was not lost.
 
+use tidegate_protocol::event::{Event, VideoOrientation};
+use tidegate_protocol::stats::Direction;
+
 use crate::base::pool::Buffer;
 use crate::base::sequence::{Seq, Serial16};
 use crate::base::time::Time;
@@ -10,8 +13,10 @@ use crate::media::demux::Role;
 use crate::media::parameters::Codec;
 use crate::media::producer::Producer;
 use crate::media::producer::stream::{ReceivedStream, Stored, StreamOptions};
+use crate::media::trace::{self, Tracer};
 use crate::rtp::header::Header;
-use crate::rtp::rtx;
+use crate::rtp::values::Orientation;
+use crate::rtp::{ExtensionKind, rtx};
 use crate::stream::nack::Arrival;
 use crate::stream::receive::Verdict;
 use crate::stream::score;
@@ -36,6 +41,8 @@ pub(crate) struct Admitted {
     pub(crate) needs_key_frame: bool,
     /// The stream's score is another now.
     pub(crate) score_changed: bool,
+    /// The camera is held otherwise than in the stream's packets before.
+    pub(crate) turned: bool,
     /// No memory was left for it.
     pub(crate) no_memory: bool,
 }
@@ -62,10 +69,26 @@ impl Producer {
             return Admitted::default();
         };
         let paused = self.is_paused();
+        let tracer = self.traced.has_packets().then(|| self.tracer());
         let Some(stream) = self.stream_for(encoding, received.header.ssrc, codec, turn.now) else {
             return Admitted::default();
         };
-        stream.admit(received, codec, role, paused, turn)
+        let admitted = stream.admit(received, codec, role, paused, tracer, turn);
+        if admitted.turned {
+            self.tell_orientation(encoding, turn);
+        }
+        admitted
+    }
+
+    /// Tells how the camera is held. The encodings of one camera turn together, so that the first one's word is news.
+    fn tell_orientation(&mut self, encoding: u8, turn: &mut Turn<'_>) {
+        let stream = self.streams.get(usize::from(encoding)).and_then(Option::as_deref);
+        let Some(held) = stream.and_then(|stream| stream.orientation) else { return };
+        if self.orientation.replace(held) != Some(held) {
+            let (camera, flip, rotation) = (held.is_back_camera(), held.is_flipped(), held.rotation());
+            let orientation = VideoOrientation { camera, flip, rotation };
+            turn.outbox.event(Event::ProducerVideoOrientation { producer: self.id, orientation });
+        }
     }
 
     fn codec_of(&self, payload_type: u8) -> Option<Codec> {
@@ -113,12 +136,21 @@ impl ReceivedStream {
         codec: Codec,
         role: Role,
         paused: bool,
+        tracer: Option<Tracer>,
         turn: &mut Turn<'_>,
     ) -> Admitted {
         let mut admitted = Admitted::default();
         let starts = self.tracker.highest().is_none();
         let Some(seq) = self.judge(received.header.sequence, role, &mut admitted) else { return admitted };
         let (is_key_frame, is_silence) = self.describe(codec.format, &received.header, &received.buffer);
+        admitted.turned = self.watch_orientation(seq, &received.header, &received.buffer);
+        if let Some(tracer) = tracer {
+            let Received { header, buffer, .. } = &received;
+            let is_rtx = role == Role::Rtx;
+            let packet =
+                trace::as_received(header, buffer, &self.extensions, codec.format, is_key_frame, is_rtx);
+            tracer.packet(Direction::Inbound, packet, turn);
+        }
         admitted.needs_key_frame |= starts && !is_key_frame;
         admitted.score_changed = self.count(&received, role, seq, is_key_frame, turn.now) || starts;
         if paused {
@@ -167,6 +199,14 @@ impl ReceivedStream {
         }
         self.counters.discarded += 1;
         None
+    }
+
+    /// Whether the camera is held otherwise than before. Senders say it only now and then; what comes late is of the past.
+    fn watch_orientation(&mut self, seq: Seq, header: &Header, packet: &[u8]) -> bool {
+        let Some(id) = self.extensions.get(ExtensionKind::VideoOrientation) else { return false };
+        let said = header.extensions.get(id, packet).and_then(Orientation::read);
+        let Some(held) = said.filter(|_| self.tracker.highest() == Some(seq)) else { return false };
+        self.orientation.replace(held) != Some(held)
     }
 
     /// Padding alone (probing) is not media: it has a number to account for and nothing to count. Whether the score

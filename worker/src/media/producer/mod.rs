@@ -20,8 +20,10 @@ use crate::media::deadline::Deadline;
 use crate::media::parameters::{Checked, Codec, Encoding, ExtensionIds, check, check_encodings};
 use crate::media::producer::stream::{ReceivedStream, went_off};
 use crate::media::refused::Refused;
+use crate::media::trace::{Traced, Tracer};
 use crate::media::transport::rtcp;
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, consumer};
+use crate::rtp::values::Orientation;
 use crate::turn::Turn;
 
 /// A producer's own state.
@@ -39,6 +41,10 @@ pub(crate) struct Producer {
     pub(crate) consumers: Vec<ConsumerKey>,
     paused: bool,
     rings_armed: bool,
+    /// What it tells the host of single packets.
+    pub(crate) traced: Traced,
+    /// What the host was told of the camera last.
+    orientation: Option<Orientation>,
     key_frame_request_delay: Duration,
 }
 
@@ -63,6 +69,11 @@ impl Producer {
     /// Whether it believes that the timer for consumers' own histories is set.
     pub(crate) fn rings_armed(&self) -> bool {
         self.rings_armed
+    }
+
+    /// Tells the host what it asked for.
+    pub(crate) fn tracer(&self) -> Tracer {
+        Tracer::of_producer(self.id, self.traced)
     }
 
     pub(crate) fn rtp_type(&self) -> RtpType {
@@ -182,6 +193,8 @@ fn new(
         consumers: Vec::new(),
         paused: options.paused,
         rings_armed: false,
+        traced: Traced::default(),
+        orientation: None,
         key_frame_request_delay: options.key_frame_request_delay,
     }
 }
