@@ -9,6 +9,7 @@ use tidegate_tests::world::parameters::{
     ABS_CAPTURE_TIME, AUDIO_LEVEL, MID, PLAYOUT_DELAY, Stream, TIME_OFFSET, VIDEO_ORIENTATION,
 };
 use tidegate_tests::world::peer::{CONSUMED, Call};
+use tidegate_tests::world::rtcp::Rtcp;
 use tidegate_tests::world::rtp::RtpPacket;
 
 const CAMERA: u32 = 0x1111;
@@ -102,6 +103,48 @@ fn all_are_forwarded_together_from_one_and_two_byte_forms_mixed() {
             expected.sort_unstable();
             assert_eq!(got, expected, "from {from} to {to}");
         }
+    }
+}
+
+/// A capture time in its extended form, with this clock offset.
+fn capture_time(offset: i64) -> Vec<u8> {
+    [[9; 8], offset.to_be_bytes()].concat()
+}
+
+#[test]
+fn clock_offset_of_a_capture_time_becomes_one_to_the_workers_clock() {
+    const HOUR: i64 = 3_600 << 32;
+    for (sent_id, two_byte) in [(3, false), (3, true), (100, true)] {
+        let mut world = World::new();
+        let mut call = call(&mut world, &[(ABS_CAPTURE_TIME, sent_id)], &[(ABS_CAPTURE_TIME, 5)]);
+        for _ in 0..3 {
+            world.run_for(1_000);
+            let ntp = world.wall().wrapping_add_signed(HOUR);
+            let timestamp = call.sender.timestamp;
+            let report =
+                Rtcp::SenderReport { ssrc: CAMERA, ntp, timestamp, packets: 1, bytes: 1, blocks: vec![] };
+            call.sender.sends_rtcp(&mut world, &[report]);
+        }
+        for (given, expected) in [(0, HOUR), (-HOUR, 0), (HOUR, 2 * HOUR)] {
+            let got = forwarded(&mut world, &mut call, &[(sent_id, &capture_time(given))], two_byte);
+            let (time, offset) = got.extension(5).unwrap().split_at(8);
+            assert_eq!(time, [9; 8]);
+            let offset = i64::from_be_bytes(offset.try_into().unwrap());
+            assert!((offset - expected).abs() < 100, "{offset} is not {expected}");
+        }
+    }
+}
+
+#[test]
+fn clock_offset_of_a_capture_time_is_left_out_while_the_senders_clock_is_unknown() {
+    for (sent_id, two_byte) in [(3, false), (3, true), (100, true)] {
+        let mut world = World::new();
+        let source = [(AUDIO_LEVEL, 2), (ABS_CAPTURE_TIME, sent_id), (TIME_OFFSET, 4)];
+        let mut call = call(&mut world, &source, &[(ABS_CAPTURE_TIME, 5), (TIME_OFFSET, 6)]);
+        let sent: [(u8, &[u8]); 3] = [(2, &[1]), (sent_id, &capture_time(77)), (4, &[7, 8, 9])];
+        let got = forwarded(&mut world, &mut call, &sent, two_byte);
+        assert_eq!(got.extension(5), Some(&[9; 8][..]));
+        assert_eq!(got.extension(6), Some(&[7, 8, 9][..]), "its neighbour stays");
     }
 }
 

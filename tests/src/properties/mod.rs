@@ -4,7 +4,7 @@
 //! corpora and on a bounded number of drawn and mutated inputs (`tests/properties.rs`), by `cargo parser-fuzz` on as
 //! many as one likes, and by the coverage-guided targets in `tests/fuzz`.
 //!
-//! * [`rtp`], [`rtcp`], [`mod@rtcp_write`], [`payload`], [`codecs`], [`mod@dependency_descriptor`], [`numbers`]: the wire, against readers of our own
+//! * [`rtp`], [`values`], [`rtcp`], [`mod@rtcp_write`], [`payload`], [`codecs`], [`mod@dependency_descriptor`], [`numbers`]: the wire, against readers of our own
 //!   (`rtp_expected`, `rtcp_expected`, and the strict ones of [`crate::world`])
 //! * [`protocol`]: frames and messages of the pipe
 //! * [`mod@worker`]: the whole worker in a [`crate::world::World`], bytes read as a script
@@ -22,6 +22,7 @@ pub mod protocol;
 pub mod rtcp;
 pub mod rtcp_write;
 pub mod rtp;
+pub mod values;
 pub mod worker;
 
 mod drawn;
@@ -36,6 +37,7 @@ pub use protocol::{frames, messages, requests};
 pub use rtcp::{rtcp_bye, rtcp_compound, rtcp_feedback, rtcp_report, rtcp_sdes, rtcp_xr};
 pub use rtcp_write::rtcp_write;
 pub use rtp::{rtp_extensions, rtp_header, rtp_write, rtx};
+pub use values::rtp_values;
 pub use worker::worker;
 
 use crate::fuzz::Dice;
@@ -58,6 +60,7 @@ pub const ALL: &[Property] = &[
     property("rtp_header", rtp_header, drawn::rtp, 1),
     property("rtp_extensions", rtp_extensions, drawn::extensions, 1),
     property("rtp_write", rtp_write, drawn::choices, 1),
+    property("rtp_values", rtp_values, drawn::extensions, 1),
     property("rtx", rtx, drawn::rtx, 1),
     property("vp8", vp8, drawn::vp8, 1),
     property("opus", opus, drawn::opus, 1),

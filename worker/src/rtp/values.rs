@@ -10,6 +10,24 @@ pub const fn abs_send_time(ntp: u64) -> [u8; 3] {
     [high, middle, low]
 }
 
+/// Bytes of an absolute capture time that says when, by the capturing system's clock (libwebrtc, `abs-capture-time`).
+pub const CAPTURE_TIME_BYTES: u8 = 8;
+
+/// Whether an absolute capture time has its extended form, whose second half is a clock offset: how much the capturing
+/// system's clock is ahead of the one that the stream's sender reports by.
+pub const fn has_capture_clock(value: &[u8]) -> bool {
+    value.len() == 2 * CAPTURE_TIME_BYTES as usize
+}
+
+/// Adds `by`, in 1/2^32 s, to the clock offset of an absolute capture time, and leaves one without it alone.
+pub fn shift_capture_clock(value: &mut [u8], by: i64) {
+    if has_capture_clock(value)
+        && let Some(offset) = value.last_chunk_mut::<8>()
+    {
+        *offset = i64::from_be_bytes(*offset).wrapping_add(by).to_be_bytes();
+    }
+}
+
 /// How a camera is held: coordination of video orientation (3GPP TS 26.114 7.4.5), one byte `0 0 0 0 C F R1 R0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Orientation(u8);
@@ -46,6 +64,19 @@ const ROTATION: u8 = 0x03;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn capture_clock_is_shifted_in_the_second_half_of_the_extended_form_only() {
+        let mut value = [7; 16];
+        value[8..].copy_from_slice(&(-5_i64).to_be_bytes());
+        shift_capture_clock(&mut value, 7);
+        assert_eq!(value, [7, 7, 7, 7, 7, 7, 7, 7, 0, 0, 0, 0, 0, 0, 0, 2]);
+        for length in [0, 7, 8, 9, 15, 17] {
+            let mut other = vec![1; length];
+            shift_capture_clock(&mut other, 7);
+            assert_eq!(other, vec![1; length]);
+        }
+    }
 
     #[test]
     fn orientation_is_camera_flip_and_quarters_of_a_turn() {

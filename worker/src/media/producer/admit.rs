@@ -15,7 +15,7 @@ use crate::media::producer::Producer;
 use crate::media::producer::stream::{ReceivedStream, Stored, StreamOptions};
 use crate::media::trace::{self, Tracer};
 use crate::rtp::header::Header;
-use crate::rtp::values::Orientation;
+use crate::rtp::values::{self, Orientation};
 use crate::rtp::{ExtensionKind, rtx};
 use crate::stream::nack::Arrival;
 use crate::stream::receive::Verdict;
@@ -159,7 +159,8 @@ impl ReceivedStream {
         if self.codec.feedback.nack && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
             return admitted;
         }
-        let Received { header, buffer, received_at } = received;
+        let Received { header, mut buffer, received_at } = received;
+        self.translate_capture_clock(&header, &mut buffer, turn);
         let captured_at = self.capture.captured_at(header.timestamp, codec.clock_rate);
         let stored = Stored {
             packet: buffer.freeze(),
@@ -178,6 +179,20 @@ impl ReceivedStream {
             None => admitted.no_memory = true,
         }
         admitted
+    }
+
+    /// An absolute capture time may say how the capturing system's clock differs from the peer's, by which the peer
+    /// reports. We report by our own clock: the difference becomes one to ours, and while that is not known, none.
+    fn translate_capture_clock(&self, header: &Header, packet: &mut [u8], turn: &Turn<'_>) {
+        let Some(id) = self.extensions.get(ExtensionKind::AbsCaptureTime) else { return };
+        let value = header.extensions.get_mut(id, packet);
+        let Some(value) = value.filter(|value| values::has_capture_clock(value)) else { return };
+        let delay = self.round_trip.unwrap_or_default() / 2;
+        if let Some(ahead) = self.capture.ahead_of(turn.wall.0, turn.now, delay) {
+            values::shift_capture_clock(value, ahead);
+        } else {
+            header.extensions.shorten(id, packet, values::CAPTURE_TIME_BYTES);
+        }
     }
 
     /// The packet's extended number; `None` when it came before or cannot be believed.
