@@ -68,7 +68,7 @@ impl Outbox {
             batch: SendBatch::new(),
             queue: VecDeque::new(),
             popped: 0,
-            waiting: KeyedMap::with_hasher(hasher.clone()),
+            waiting: KeyedMap::with_hasher(hasher),
             traces: Quota::new(hasher),
             log,
             counters: OutboxCounters::default(),

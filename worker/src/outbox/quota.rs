@@ -38,7 +38,7 @@ impl Quota {
     /// Gives the memory of an earlier second back.
     pub(super) fn reclaim(&mut self, now: Time) {
         if now.as_millis() / 1_000 != self.second {
-            self.told = KeyedMap::with_hasher(self.told.hasher().clone());
+            self.told = KeyedMap::with_hasher(*self.told.hasher());
         }
     }
 }
