@@ -2,13 +2,15 @@
 //! worker reads on the way.
 #![expect(clippy::tests_outside_test_module, reason = "an integration test is one test module")]
 
+use tidegate_protocol::bounded::List;
 use tidegate_protocol::event::{Event, VideoOrientation};
+use tidegate_protocol::ids::ProducerId;
 use tidegate_protocol::request::Command;
 use tidegate_tests::world::World;
 use tidegate_tests::world::parameters::{
     ABS_CAPTURE_TIME, AUDIO_LEVEL, MID, PLAYOUT_DELAY, Stream, TIME_OFFSET, VIDEO_ORIENTATION,
 };
-use tidegate_tests::world::peer::{CONSUMED, Call};
+use tidegate_tests::world::peer::{CONSUMED, Call, Sender, address};
 use tidegate_tests::world::rtcp::Rtcp;
 use tidegate_tests::world::rtp::RtpPacket;
 
@@ -184,6 +186,41 @@ fn packet_that_comes_late_does_not_turn_the_picture_back() {
         call.sender.sends(&mut world, &[packet]);
     }
     assert_eq!(turns(&mut world, &call), [held(false, false, 0), held(false, false, 90)]);
+}
+
+#[test]
+fn encodings_of_one_camera_that_turn_one_after_the_other_are_one_turn() {
+    const OTHER: u32 = 0x2222;
+    let mut world = World::new();
+    let source = Stream::vp8(CAMERA).with_extensions(&[(VIDEO_ORIENTATION, 4)]);
+    let other = Stream { ssrc: OTHER, ..source.clone() };
+    let router = world.router();
+    let plain = world.comedia(router);
+    let producer = ProducerId(world.new_id());
+    let mut produce = source.produce(plain.id, producer);
+    if let Command::Produce { rtp_parameters, rtp_mapping, .. } = &mut produce {
+        let encodings = [source.rtp_parameters().encodings, other.rtp_parameters().encodings];
+        rtp_parameters.encodings = List::first_of(encodings.into_iter().flatten());
+        let encodings = [source.rtp_mapping().encodings, other.rtp_mapping().encodings];
+        rtp_mapping.encodings = List::first_of(encodings.into_iter().flatten());
+    }
+    world.request(produce).unwrap();
+    let mut told = Vec::new();
+    for (sequence, ssrc, value) in
+        [(1, CAMERA, 0), (1, OTHER, 0), (2, CAMERA, 1), (2, OTHER, 0), (3, OTHER, 1)]
+    {
+        let mut sender = Sender::new(address(1, 4_000), plain.rtp, Stream { ssrc, ..source.clone() });
+        sender.sequence = sequence;
+        let mut packets = sender.frame(false, &[200]);
+        packets[0].extensions = vec![(4, vec![value])];
+        sender.sends(&mut world, &packets);
+        let events = world.take_events().into_iter();
+        told.extend(events.filter_map(|event| match event {
+            Event::ProducerVideoOrientation { orientation, .. } => Some((ssrc, orientation.rotation)),
+            _ => None,
+        }));
+    }
+    assert_eq!(told, [(CAMERA, 0), (CAMERA, 90)]);
 }
 
 #[test]
