@@ -1,4 +1,6 @@
 //! Observers: what a router can tell about the loudness of its audio producers.
+//!
+//! By the levels that their senders put into packets (RFC 6464): a packet without one counts as none.
 
 use serde::{Deserialize, Serialize};
 

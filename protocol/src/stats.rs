@@ -75,6 +75,8 @@ pub struct DroppedPackets {
     pub no_memory: u64,
     /// The socket could not take it.
     pub send_failed: u64,
+    /// RTP beyond twice the maximum incoming bitrate.
+    pub over_limit: u64,
 }
 
 /// One RTP stream's counters.

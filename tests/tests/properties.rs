@@ -55,6 +55,7 @@ fn every_property_has_a_coverage_guided_target() {
 fn drawn_and_mutated_inputs_for_rtp_hold() {
     hold("rtp_", 4_000);
     hold("rtx", 4_000);
+    hold("audio_level", 10_000);
 }
 
 #[test]
@@ -75,6 +76,7 @@ fn drawn_and_mutated_inputs_for_rtcp_hold() {
 #[test]
 fn drawn_and_mutated_inputs_for_numbers_hold() {
     hold("serials", 4_000);
+    hold("arrivals", 4_000);
 }
 
 #[test]
@@ -94,6 +96,7 @@ fn every_property_is_among_those_tried_above() {
     let tried = [
         "rtp_",
         "rtx",
+        "audio_level",
         "vp8",
         "opus",
         "vp9",
@@ -103,6 +106,7 @@ fn every_property_is_among_those_tried_above() {
         "dependency_descriptor",
         "rtcp_",
         "serials",
+        "arrivals",
         "frames",
         "requests",
         "messages",
@@ -182,6 +186,8 @@ fn walked_packet(packet: &Packet<'_>) -> usize {
         Packet::Bye(bye) => bye.ssrcs().count(),
         Packet::Nack(nack) => nack.sequences().count(),
         Packet::Fir(fir) => fir.entries().count(),
+        Packet::WideFeedback(feedback) => feedback.received().count(),
+        Packet::Remb(remb) => remb.ssrcs().count(),
         Packet::Xr(xr) => xr
             .blocks()
             .map(|block| match block {

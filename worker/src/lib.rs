@@ -6,11 +6,12 @@
 //! * shell: [`event_loop`], [`sys`], [`settings`], [`moderation`]: the only I/O, the only clock
 //! * [`session`]: frames to requests, messages to frames; [`worker`]: the core's entry points
 //! * root of the pure part: [`turn`], [`outbox`], [`network`], [`random`], [`counters`]
-//! * engines, one protocol each, sans-I/O: [`stream`]
+//! * engines, one protocol each, sans-I/O: [`stream`], [`bwe`]
 //! * wire, bytes to values and back: [`rtp`], [`rtcp`]
 //! * [`base`]: memory, tables, numbers, deadlines
 
 pub mod base;
+pub mod bwe;
 mod control;
 pub mod counters;
 pub mod event_loop;

@@ -20,8 +20,8 @@ use crate::control::{self, Subject};
 use crate::counters::ShellReport;
 use crate::media::audit;
 use crate::media::deadline::Deadline;
-use crate::media::transport::rtcp;
-use crate::media::{Tables, TransportKey, forward, memory, producer, receive, transport};
+use crate::media::transport::{congestion, rtcp};
+use crate::media::{Tables, TransportKey, forward, memory, observer, producer, receive, transport};
 use crate::network::Datagram;
 use crate::random::Random;
 use crate::turn::Turn;
@@ -109,10 +109,15 @@ impl Worker {
             let tables = &mut self.tables;
             let done = catch_unwind(AssertUnwindSafe(|| match deadline {
                 Deadline::Rtcp(transport) => rtcp::on_deadline(tables, transport, turn),
+                Deadline::WideFeedback(transport) => {
+                    congestion::on_feedback_deadline(tables, transport, turn)
+                }
+                Deadline::BitrateLimit(transport) => congestion::on_limit_deadline(tables, transport, turn),
                 Deadline::Nack(producer) => producer::on_nack_deadline(tables, producer, turn),
                 Deadline::KeyFrame(producer) => producer::on_key_frame_deadline(tables, producer, turn),
                 Deadline::History(producer) => producer::on_history_deadline(tables, producer, turn),
                 Deadline::Rings(producer) => producer::on_rings_deadline(tables, producer, turn),
+                Deadline::Observer(observer) => observer::on_deadline(tables, observer, turn),
                 Deadline::Memory => memory::on_deadline(tables, turn),
             }));
             if done.is_err() {
@@ -194,14 +199,16 @@ impl Worker {
 
     fn transport_of(&self, deadline: Deadline) -> Option<TransportKey> {
         match deadline {
-            Deadline::Rtcp(transport) => Some(transport),
+            Deadline::Rtcp(transport)
+            | Deadline::WideFeedback(transport)
+            | Deadline::BitrateLimit(transport) => Some(transport),
             Deadline::Nack(producer)
             | Deadline::KeyFrame(producer)
             | Deadline::History(producer)
             | Deadline::Rings(producer) => {
                 self.tables.producers.get(producer).map(|producer| producer.transport)
             }
-            Deadline::Memory => None,
+            Deadline::Observer(_) | Deadline::Memory => None,
         }
     }
 }

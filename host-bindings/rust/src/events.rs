@@ -13,7 +13,7 @@ use crate::sync::lock;
 /// One listener's events, in order.
 ///
 /// A slow listener holds nothing up. What is overtaken is replaced: of several waiting scores of one entity the
-/// newest is kept. Everything else waits, up to 1,024 events; then the oldest are dropped and counted
+/// newest is kept, and so of volumes and of speakers. Everything else waits, up to 1,024 events; then the oldest are dropped and counted
 /// ([`missed`](Self::missed)). The first stream that an entity gives out begins with what happened since the entity
 /// was created; later ones begin with now.
 #[derive(Debug)]

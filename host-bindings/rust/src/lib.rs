@@ -1,7 +1,8 @@
 //! Spawn and control Tidegate media workers from Rust.
 //!
 //! A [`Worker`] is a child process that forwards RTP from producers to consumers. It holds [`Router`]s (rooms), these
-//! hold transports (so far [`PlainTransport`]: RTP over UDP), these hold [`Producer`]s and [`Consumer`]s. Who knows
+//! hold transports (so far [`PlainTransport`]: RTP over UDP) and observers of loudness
+//! ([`AudioLevelObserver`], [`ActiveSpeakerObserver`]); transports hold [`Producer`]s and [`Consumer`]s. Who knows
 //! mediasoup knows this API. Here one stream of VP8 goes from whoever sends it to port 5004 to a player at port 6004:
 //!
 //! ```no_run
@@ -66,13 +67,14 @@
 //!
 //! Handles are cheap to clone, and everything keeps its parent alive: a consumer its transport, that its router, that
 //! its worker. When the last handle is dropped (or `close` is called) the entity closes, with everything in it, at once
-//! for this host; the worker follows, in order with all other requests. A consumer does not keep its producer alive.
+//! for this host; the worker follows, in order with all other requests. A consumer does not keep its producer alive, nor does an
+//! observer those that it observes.
 //!
 //! | closed | what it holds is told [`CloseReason`] |
 //! | --- | --- |
 //! | producer | consumers: `ProducerClosed` |
 //! | transport | producers, consumers: `TransportClosed` |
-//! | router | transports: `RouterClosed`; what they hold: `TransportClosed` |
+//! | router | transports, observers: `RouterClosed`; what they hold: `TransportClosed` |
 //! | worker, or it died | routers: `WorkerClosed`; what they hold as above |
 //!
 //! # Failures
@@ -94,6 +96,7 @@ mod entity;
 mod error;
 mod events;
 mod launch;
+mod observer;
 mod options;
 mod output;
 mod process;
@@ -111,6 +114,10 @@ pub use consumer::{Consumer, ConsumerEvent, ConsumerOptions};
 pub use entity::CloseReason;
 pub use error::{ExitReason, InvalidOption, RequestError, SpawnError, WorkerExit};
 pub use events::Events;
+pub use observer::{
+    ActiveSpeakerObserver, ActiveSpeakerObserverEvent, ActiveSpeakerObserverOptions, AudioLevelObserver,
+    AudioLevelObserverEvent, AudioLevelObserverOptions, AudioLevelVolume,
+};
 pub use options::{ListenInfo, PlainConnectOptions, PlainTransportOptions};
 pub use output::OutputStream;
 pub use producer::{Producer, ProducerEvent, ProducerOptions};

@@ -12,6 +12,10 @@ use tidegate_protocol::response::Reply;
 use crate::entity::{Children, CloseReason, Entity, EntityEvent};
 use crate::error::RequestError;
 use crate::events::{Event, Events};
+use crate::observer::{
+    ActiveSpeakerObserver, ActiveSpeakerObserverEvent, ActiveSpeakerObserverOptions, AudioLevelObserver,
+    AudioLevelObserverEvent, AudioLevelObserverOptions, ObserverInner,
+};
 use crate::options::PlainTransportOptions;
 use crate::producer::Producer;
 use crate::sync::lock;
@@ -58,6 +62,8 @@ impl Router {
         let inner = RouterInner {
             entity: Entity::new("router", &worker.connection),
             transports: Children::default(),
+            audio_level_observers: Children::default(),
+            active_speaker_observers: Children::default(),
             capabilities: Mutex::new(Arc::new(capabilities)),
             worker: Arc::clone(worker),
         };
@@ -113,6 +119,22 @@ impl Router {
         PlainTransport::create(&self.inner, options).await
     }
 
+    /// Makes an observer that tells which audio producers are loud.
+    pub async fn create_audio_level_observer(
+        &self,
+        options: AudioLevelObserverOptions,
+    ) -> Result<AudioLevelObserver, RequestError> {
+        AudioLevelObserver::create(&self.inner, options).await
+    }
+
+    /// Makes an observer that tells who leads the conversation.
+    pub async fn create_active_speaker_observer(
+        &self,
+        options: ActiveSpeakerObserverOptions,
+    ) -> Result<ActiveSpeakerObserver, RequestError> {
+        ActiveSpeakerObserver::create(&self.inner, options).await
+    }
+
     /// What it holds.
     pub async fn dump(&self) -> Result<RouterDump, RequestError> {
         let read = |reply| if let Reply::RouterDump(dump) = reply { Some(dump) } else { None };
@@ -143,11 +165,13 @@ impl EntityEvent for RouterEvent {
     }
 }
 
-/// The router itself. Its transports keep it alive.
+/// The router itself. Its transports and observers keep it alive.
 #[derive(Debug)]
 pub(crate) struct RouterInner {
     pub(crate) entity: Entity<RouterEvent>,
     pub(crate) transports: Children<TransportInner>,
+    pub(crate) audio_level_observers: Children<ObserverInner<AudioLevelObserverEvent>>,
+    pub(crate) active_speaker_observers: Children<ObserverInner<ActiveSpeakerObserverEvent>>,
     capabilities: Mutex<Arc<RtpCapabilities>>,
     worker: Arc<WorkerInner>,
 }
@@ -168,6 +192,12 @@ impl RouterInner {
             return false;
         }
         self.worker.routers.remove(self.entity.number);
+        for observer in self.audio_level_observers.take() {
+            observer.shut(CloseReason::RouterClosed);
+        }
+        for observer in self.active_speaker_observers.take() {
+            observer.shut(CloseReason::RouterClosed);
+        }
         for transport in self.transports.take() {
             transport.shut(CloseReason::RouterClosed);
         }

@@ -108,6 +108,17 @@ impl PlainTransport {
         Consumer::create(&self.inner, options).await
     }
 
+    /// Limits what all streams of the peer together may take, in bits per second, at most 2^63 - 2; 0 ends that. A peer
+    /// whose video was negotiated with `goog-remb` is told; what exceeds twice the limit over a second is dropped by the
+    /// worker, audio last.
+    ///
+    /// # Errors
+    /// [`RequestError::Refused`] when it is more than can be.
+    pub async fn set_max_incoming_bitrate(&self, bitrate: u64) -> Result<(), RequestError> {
+        let command = Command::SetMaxIncomingBitrate { transport: self.wire_id(), bitrate };
+        self.inner.entity.command(command, || ()).await
+    }
+
     /// Its state.
     pub async fn dump(&self) -> Result<TransportDump, RequestError> {
         let read = |reply| if let Reply::TransportDump(dump) = reply { Some(*dump) } else { None };

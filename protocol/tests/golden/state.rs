@@ -112,6 +112,7 @@ pub(super) fn transport_stats() -> TransportStats {
             too_large: 5,
             no_memory: 6,
             send_failed: 7,
+            over_limit: 8,
         },
         max_incoming_bitrate: 1_500_000,
         plain: Some(PlainStats { rtcp_mux: false, comedia: true, tuple: tuple(), rtcp_tuple: Some(tuple()) }),

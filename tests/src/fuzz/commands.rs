@@ -7,8 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use tidegate_protocol::bounded::{List, Text};
 use tidegate_protocol::error::ErrorKind;
-use tidegate_protocol::ids::{ConsumerId, ProducerId, RouterId, TransportId};
+use tidegate_protocol::ids::{ConsumerId, ObserverId, ProducerId, RouterId, TransportId};
 use tidegate_protocol::message::{LogLevel, LogTag};
+use tidegate_protocol::observer::AudioLevelObserverOptions;
 use tidegate_protocol::request::Command;
 use tidegate_protocol::rtp::{
     CodecMapping, CodecParameter, EncodingMapping, MediaKind, ParameterValue, RtcpFeedback, RtcpParameters,
@@ -62,7 +63,7 @@ fn creating(model: &mut Model, dice: &mut Dice, around: Surroundings) -> (Comman
     let router = dice.pick(&model.routers).copied();
     let transport = dice.pick(&model.transports).map(|transport| transport.id);
     let producer = dice.pick(&model.producers).cloned();
-    let command = match (dice.below(10), router, transport, producer) {
+    let command = match (dice.below(11), router, transport, producer) {
         (1..4, Some(router), _, _) if model.transports.len() < TRANSPORTS_MAX => {
             let listen = listen_on(Ipv4Addr::LOCALHOST.into(), ListenPort::Fixed(0));
             create_transport(
@@ -75,6 +76,9 @@ fn creating(model: &mut Model, dice: &mut Dice, around: Surroundings) -> (Comman
             let ordinary = model.transports.iter().any(|it| it.id == transport && it.ordinary);
             let expect = if ordinary { Expect::Good } else { Expect::Any };
             return (produce(transport, model.fresh_id(), dice.chance(70)), expect);
+        }
+        (10, Some(router), _, _) if model.observers.len() < OBSERVERS_MAX => {
+            create_observer(router, model.fresh_id(), dice.chance(50))
         }
         (6.., _, Some(_), Some(producer)) if model.consumers.len() < CONSUMERS_MAX => {
             let router = model.router_of(producer.transport);
@@ -96,7 +100,8 @@ fn creating(model: &mut Model, dice: &mut Dice, around: Surroundings) -> (Comman
 fn about_living(model: &Model, dice: &mut Dice, around: Surroundings) -> (Command, Expect) {
     let draw = dice.below(COMMANDS_PER_ENTITY);
     let closes = dice.chance(15);
-    let command = match dice.below(4) {
+    let command = match dice.below(5) {
+        4 if !model.observers.is_empty() => return about_observer_and_producer(model, dice, draw, closes),
         0 => dice.pick(&model.routers).map(|router| about_router(*router, if closes { 0 } else { 1 })),
         1 => match dice.pick(&model.transports) {
             Some(transport) if transport.connectable && dice.chance(50) => {
@@ -119,15 +124,48 @@ fn about_living(model: &Model, dice: &mut Dice, around: Surroundings) -> (Comman
     command.map_or((Command::DumpWorker, Expect::Good), |command| (command, Expect::Good))
 }
 
+/// Something that a living observer can do, with a living producer or alone.
+fn about_observer_and_producer(
+    model: &Model,
+    dice: &mut Dice,
+    draw: usize,
+    closes: bool,
+) -> (Command, Expect) {
+    let alone = |id| (about_observer(id, if closes { 0 } else { draw.max(1) }), Expect::Good);
+    let Some(observer) = dice.pick(&model.observers).copied() else {
+        return (Command::DumpWorker, Expect::Good);
+    };
+    let Some(producer) = dice.pick(&model.producers).filter(|_| draw >= 3 && !closes) else {
+        return alone(observer.id);
+    };
+    let may_observe = model.may_observe(observer.id, producer.id);
+    let (observer_id, producer_id) = (ObserverId(observer.id), ProducerId(producer.id));
+    if dice.chance(30) {
+        let expect = if may_observe { Expect::Any } else { Expect::Refused(ErrorKind::NotFound) };
+        let command = Command::RemoveObservedProducer { observer: observer_id, producer: producer_id };
+        return (command, expect);
+    }
+    let expect = match producer.kind {
+        _ if model.router_of(producer.transport) != Some(observer.router) => {
+            Expect::Refused(ErrorKind::NotFound)
+        }
+        MediaKind::Video => Expect::Refused(ErrorKind::InvalidArgument),
+        MediaKind::Audio if may_observe => Expect::Any,
+        MediaKind::Audio => Expect::Good,
+    };
+    (Command::AddObservedProducer { observer: observer_id, producer: producer_id }, expect)
+}
+
 /// Something about an id that names nothing, or something of another kind.
 fn about_nothing(model: &mut Model, dice: &mut Dice, around: Surroundings) -> (Command, Expect) {
     let wrong_kind =
         |own: Vec<u64>| model.ids().into_iter().filter(|id| !own.contains(id)).collect::<Vec<_>>();
-    let kind = dice.below(5);
+    let kind = dice.below(6);
     let own = match kind {
         0 => model.routers.clone(),
         1 | 4 => model.transports.iter().map(|transport| transport.id).collect(),
         2 => model.producers.iter().map(|producer| producer.id).collect(),
+        5 => model.observers.iter().map(|observer| observer.id).collect(),
         _ => model.consumers.iter().map(|consumer| consumer.id).collect(),
     };
     let closed: Vec<u64> = model.closed.iter().copied().collect();
@@ -151,6 +189,10 @@ fn about_nothing(model: &mut Model, dice: &mut Dice, around: Surroundings) -> (C
         1 => about_transport(id, draw),
         2 => about_producer(id, draw),
         3 => about_consumer(id, draw),
+        5 if dice.chance(20) => {
+            Command::AddObservedProducer { observer: ObserverId(id), producer: ProducerId(dice.any()) }
+        }
+        5 => about_observer(id, draw),
         _ => produce(id, model.fresh_id(), dice.chance(50)),
     };
     (command, Expect::Refused(ErrorKind::NotFound))
@@ -162,7 +204,8 @@ fn used_id(model: &Model, dice: &mut Dice, around: Surroundings) -> Option<(Comm
     let router = dice.pick(&model.routers).copied();
     let transport = dice.pick(&model.transports).map(|transport| transport.id);
     let producer = dice.pick(&model.producers);
-    let command = match (dice.below(4), router, transport, producer) {
+    let command = match (dice.below(5), router, transport, producer) {
+        (4, Some(router), _, _) => create_observer(router, id, dice.chance(50)),
         (1, Some(router), _, _) => {
             let listen = listen_on(around.peer.ip(), ListenPort::Fixed(0));
             create_transport(router, id, plain_options(listen, true, false))
@@ -238,6 +281,28 @@ pub fn about_consumer(id: u64, draw: usize) -> Command {
         5 => Command::SetConsumerPriority { consumer, priority: 255 },
         6 => Command::EnableConsumerTrace { consumer, types: TraceTypes::first_of(TraceType::ALL) },
         _ => Command::RequestKeyFrame { consumer },
+    }
+}
+
+/// The `draw`th thing to do with an observer alone; 0 closes it.
+pub fn about_observer(id: u64, draw: usize) -> Command {
+    let observer = ObserverId(id);
+    match draw {
+        0 => Command::CloseObserver { observer },
+        1 | 2 => Command::DumpObserver { observer },
+        3 | 4 => Command::PauseObserver { observer },
+        _ => Command::ResumeObserver { observer },
+    }
+}
+
+/// Creates an observer of either kind.
+pub fn create_observer(router: u64, id: u64, of_levels: bool) -> Command {
+    let (router, observer) = (RouterId(router), ObserverId(id));
+    if of_levels {
+        let options = AudioLevelObserverOptions { max_entries: 3, threshold: -100, interval_ms: 250 };
+        Command::CreateAudioLevelObserver { router, observer, options }
+    } else {
+        Command::CreateActiveSpeakerObserver { router, observer, interval_ms: 300 }
     }
 }
 
@@ -405,3 +470,4 @@ const ROUTERS_MAX: usize = 6;
 const TRANSPORTS_MAX: usize = 40;
 const PRODUCERS_MAX: usize = 40;
 const CONSUMERS_MAX: usize = 150;
+const OBSERVERS_MAX: usize = 30;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tidegate_protocol::bounded::{List, Text};
 use tidegate_protocol::ids::{ProducerId, RouterId, TransportId};
+use tidegate_protocol::observer::AudioLevelObserverOptions;
 use tidegate_protocol::request::Command;
 use tidegate_protocol::rtp::{
     CodecParameter, MediaKind, ParameterValue, RtpEncodingParameters, RtpHeaderExtensionParameters,
@@ -48,6 +49,18 @@ fn spoil_once(command: Command, dice: &mut Dice, around: Surroundings) -> Comman
         },
         Command::SetConsumerPriority { consumer, .. } => {
             Command::SetConsumerPriority { consumer, priority: 0 }
+        }
+        Command::CreateAudioLevelObserver { router, observer, .. } => {
+            let options = AudioLevelObserverOptions {
+                max_entries: *dice.pick(&[0, 1, 64, 65, u16::MAX]).unwrap_or(&0),
+                threshold: *dice.pick(&[i8::MIN, -127, 0, 1, i8::MAX]).unwrap_or(&0),
+                interval_ms: *dice.pick(&[0, 249, 5_001, u16::MAX]).unwrap_or(&0),
+            };
+            Command::CreateAudioLevelObserver { router, observer, options }
+        }
+        Command::CreateActiveSpeakerObserver { router, observer, .. } => {
+            let interval_ms = *dice.pick(&[0, 99, 5_001, u16::MAX]).unwrap_or(&0);
+            Command::CreateActiveSpeakerObserver { router, observer, interval_ms }
         }
         other => other,
     }

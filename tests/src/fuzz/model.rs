@@ -26,10 +26,14 @@ pub struct Model {
     pub producers: Vec<Producer>,
     /// Consumers.
     pub consumers: Vec<Consumer>,
+    /// Observers.
+    pub observers: Vec<Observer>,
     /// Ids that a request closed, or that closed with another one.
     pub closed: BTreeSet<u64>,
     created: BTreeSet<u64>,
     asked_for: BTreeSet<u64>,
+    /// Observers with producers that they were asked to observe, ever.
+    observed: BTreeSet<(u64, u64)>,
     last_id: u64,
 }
 
@@ -78,6 +82,15 @@ pub struct Consumer {
     pub producer: u64,
 }
 
+/// An observer that lives.
+#[derive(Clone, Copy, Debug)]
+pub struct Observer {
+    /// Its id.
+    pub id: u64,
+    /// Where it belongs.
+    pub router: u64,
+}
+
 impl Model {
     /// An id that was never used. Ids lie far apart, so that a flipped bit does not make one of another.
     pub fn fresh_id(&mut self) -> u64 {
@@ -95,9 +108,15 @@ impl Model {
         self.asked_for.contains(&id)
     }
 
+    /// Whether a request asked an observer to observe a producer, answered or not.
+    pub fn may_observe(&self, observer: u64, producer: u64) -> bool {
+        self.observed.contains(&(observer, producer))
+    }
+
     /// How many entities live.
     pub fn len(&self) -> usize {
-        self.routers.len() + self.transports.len() + self.producers.len() + self.consumers.len()
+        let media = self.transports.len() + self.producers.len() + self.consumers.len();
+        self.routers.len() + media + self.observers.len()
     }
 
     /// Whether none does.
@@ -115,7 +134,9 @@ impl Model {
         let transports = self.transports.iter().map(|transport| transport.id);
         let producers = self.producers.iter().map(|producer| producer.id);
         let consumers = self.consumers.iter().map(|consumer| consumer.id);
-        self.routers.iter().copied().chain(transports).chain(producers).chain(consumers).collect()
+        let observers = self.observers.iter().map(|observer| observer.id);
+        let media = transports.chain(producers).chain(consumers);
+        self.routers.iter().copied().chain(media).chain(observers).collect()
     }
 
     /// Takes note of a request on its way.
@@ -126,6 +147,10 @@ impl Model {
             Command::CloseTransport { transport } => self.close_transport(transport.0),
             Command::CloseProducer { producer } => self.close_producer(producer.0),
             Command::CloseConsumer { consumer } => self.close_consumer(consumer.0),
+            Command::CloseObserver { observer } => self.close_observer(observer.0),
+            Command::AddObservedProducer { observer, producer } => {
+                self.observed.insert((observer.0, producer.0));
+            }
             Command::ConnectPlainTransport { transport, .. } => {
                 if let Some(transport) = self.transport_mut(transport.0) {
                     transport.connectable = false;
@@ -156,6 +181,14 @@ impl Model {
                 let lives = self.is_new(consumer.0, has_producer && self.router_of(transport.0).is_some());
                 let consumer = Consumer { id: consumer.0, transport: transport.0, producer: producer.0 };
                 self.consumers.extend(lives.then_some(consumer));
+            }
+            (
+                Command::CreateAudioLevelObserver { router, observer, .. }
+                | Command::CreateActiveSpeakerObserver { router, observer, .. },
+                _,
+            ) => {
+                let lives = self.is_new(observer.0, self.routers.contains(&router.0));
+                self.observers.extend(lives.then_some(Observer { id: observer.0, router: router.0 }));
             }
             _ => {}
         }
@@ -212,6 +245,10 @@ impl Model {
         for transport in transports.map(|transport| transport.id).collect::<Vec<_>>() {
             self.close_transport(transport);
         }
+        let observers = self.observers.iter().filter(|observer| observer.router == id);
+        for observer in observers.map(|observer| observer.id).collect::<Vec<_>>() {
+            self.close_observer(observer);
+        }
         self.routers.retain(|router| *router != id);
         self.note_closed(id);
     }
@@ -243,6 +280,11 @@ impl Model {
         self.note_closed(id);
     }
 
+    fn close_observer(&mut self, id: u64) {
+        self.observers.retain(|observer| observer.id != id);
+        self.note_closed(id);
+    }
+
     /// A close of the wrong kind closes nothing.
     fn note_closed(&mut self, id: u64) {
         if !self.ids().contains(&id) {
@@ -258,6 +300,8 @@ fn new_id(command: &Command) -> Option<u64> {
         Command::CreatePlainTransport { transport, .. } => Some(transport.0),
         Command::Produce { producer, .. } => Some(producer.0),
         Command::Consume { consumer, .. } => Some(consumer.0),
+        Command::CreateAudioLevelObserver { observer, .. }
+        | Command::CreateActiveSpeakerObserver { observer, .. } => Some(observer.0),
         _ => None,
     }
 }

@@ -95,6 +95,12 @@ pub(super) fn extensions(dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
+/// A byte of choices and a value, mostly as long as it has to be.
+pub(super) fn audio_level(dice: &mut Dice) -> Vec<u8> {
+    let count = if dice.chance(70) { 1 } else { dice.below(20) };
+    dice.bytes(1 + count)
+}
+
 /// Three bytes of choices, a descriptor and the start of a frame.
 pub(super) fn vp8(dice: &mut Dice) -> Vec<u8> {
     let mut bytes = dice.bytes(3);
@@ -327,6 +333,41 @@ pub(super) fn feedback(dice: &mut Dice) -> Vec<u8> {
     let (kind, format) = *dice.pick(&[(0, 1), (1, 1), (1, 4), (0, 15), (1, 15)]).unwrap_or(&(0, 1));
     let words = dice.below(6);
     body(dice, &[kind, format], 8 + 4 * words)
+}
+
+/// A body of transport-wide feedback that is mostly sound: chunks that fit the count, deltas that fit the chunks.
+pub(super) fn twcc(dice: &mut Dice) -> Vec<u8> {
+    let mut bytes = vec![dice.byte()];
+    bytes.extend(dice.bytes(10));
+    let (mut chunks, mut statuses, mut deltas) = (Vec::new(), 0, 0);
+    for _ in 0..dice.below(12) {
+        let vector = [dice.byte(), dice.byte()];
+        let (chunk, symbols, most) = match dice.below(4) {
+            0 => ([vector[0] & 0x40, vector[1]], usize::from(vector[1]), usize::from(vector[1]) * 2),
+            1 => ([0x20, vector[1] & 31], usize::from(vector[1] & 31), usize::from(vector[1] & 31)),
+            2 => ([0x80 | vector[0] & 0x3F, vector[1]], 14, 14),
+            _ => ([0xC0 | vector[0] & 0x2A, vector[1] & 0xAA], 7, 14),
+        };
+        chunks.extend(chunk);
+        statuses += symbols;
+        deltas += most;
+    }
+    let statuses = statuses.saturating_sub(dice.below(7)) + usize::from(dice.chance(5));
+    let [.., high, low] = statuses.to_be_bytes();
+    bytes.extend([high, low]);
+    bytes.extend(dice.bytes(4));
+    bytes.extend(chunks);
+    bytes.extend(dice.bytes(deltas + 3));
+    bytes
+}
+
+/// The same of a REMB.
+pub(super) fn remb(dice: &mut Dice) -> Vec<u8> {
+    let streams = dice.byte() % 6;
+    let mut bytes = vec![dice.byte(), streams + u8::from(dice.chance(10))];
+    bytes.push(if dice.chance(80) { dice.byte() & 0x7F } else { dice.byte() });
+    bytes.extend(dice.bytes(2 + 4 * usize::from(streams)));
+    bytes
 }
 
 /// The same of extended reports.

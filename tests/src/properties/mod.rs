@@ -4,14 +4,17 @@
 //! corpora and on a bounded number of drawn and mutated inputs (`tests/properties.rs`), by `cargo parser-fuzz` on as
 //! many as one likes, and by the coverage-guided targets in `tests/fuzz`.
 //!
-//! * [`rtp`], [`values`], [`rtcp`], [`mod@rtcp_write`], [`payload`], [`codecs`], [`mod@dependency_descriptor`], [`numbers`]: the wire, against readers of our own
+//! * [`rtp`], [`values`], [`mod@audio_level`], [`rtcp`], [`mod@rtcp_write`], [`payload`], [`codecs`],
+//!   [`mod@dependency_descriptor`], [`numbers`]: the wire, against readers of our own
 //!   (`rtp_expected`, `rtcp_expected`, and the strict ones of [`crate::world`])
+//! * [`wide_feedback`]: what is told of arrivals, against a model
 //! * [`protocol`]: frames and messages of the pipe
 //! * [`mod@worker`]: the whole worker in a [`crate::world::World`], bytes read as a script
 //! * [`inputs`], `drawn`: where inputs come from; [`campaign`]: many of them on all cores
 //!
 //! Knows public faces only. Invariant: a property is a function of its bytes, and its work is bounded by their number.
 
+pub mod audio_level;
 pub mod campaign;
 pub mod codecs;
 pub mod dependency_descriptor;
@@ -23,21 +26,26 @@ pub mod rtcp;
 pub mod rtcp_write;
 pub mod rtp;
 pub mod values;
+pub mod wide_feedback;
 pub mod worker;
 
 mod drawn;
 mod rtcp_expected;
 mod rtp_expected;
 
+pub use audio_level::audio_level;
 pub use codecs::{av1, h264, h265, vp9};
 pub use dependency_descriptor::dependency_descriptor;
 pub use numbers::serials;
 pub use payload::{opus, vp8};
 pub use protocol::{frames, messages, requests};
-pub use rtcp::{rtcp_bye, rtcp_compound, rtcp_feedback, rtcp_report, rtcp_sdes, rtcp_xr};
+pub use rtcp::{
+    rtcp_bye, rtcp_compound, rtcp_feedback, rtcp_remb, rtcp_report, rtcp_sdes, rtcp_twcc, rtcp_xr,
+};
 pub use rtcp_write::rtcp_write;
 pub use rtp::{rtp_extensions, rtp_header, rtp_write, rtx};
 pub use values::rtp_values;
+pub use wide_feedback::arrivals;
 pub use worker::worker;
 
 use crate::fuzz::Dice;
@@ -59,6 +67,7 @@ pub struct Property {
 pub const ALL: &[Property] = &[
     property("rtp_header", rtp_header, drawn::rtp, 1),
     property("rtp_extensions", rtp_extensions, drawn::extensions, 1),
+    property("audio_level", audio_level, drawn::audio_level, 1),
     property("rtp_write", rtp_write, drawn::choices, 1),
     property("rtp_values", rtp_values, drawn::extensions, 1),
     property("rtx", rtx, drawn::rtx, 1),
@@ -74,8 +83,11 @@ pub const ALL: &[Property] = &[
     property("rtcp_sdes", rtcp_sdes, drawn::sdes, 1),
     property("rtcp_bye", rtcp_bye, drawn::bye, 1),
     property("rtcp_feedback", rtcp_feedback, drawn::feedback, 1),
+    property("rtcp_twcc", rtcp_twcc, drawn::twcc, 1),
+    property("rtcp_remb", rtcp_remb, drawn::remb, 1),
     property("rtcp_xr", rtcp_xr, drawn::xr, 1),
     property("rtcp_write", rtcp_write, drawn::choices, 1),
+    property("arrivals", arrivals, drawn::choices, 4),
     property("serials", serials, drawn::choices, 1),
     property("frames", frames, drawn::choices, 1),
     property("requests", requests, drawn::request, 1),

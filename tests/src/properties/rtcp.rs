@@ -5,10 +5,11 @@
 
 use tidegate_worker::base::sequence::{Serial8, Serial16, Serial32};
 use tidegate_worker::rtcp::{
-    self, CompoundWriter, DlrrReport, FirEntry, Packet, PacketError, ReportBlock, SenderInfo, WriteError,
+    self, CompoundWriter, DlrrReport, FirEntry, Packet, PacketError, ReportBlock, SenderInfo, WideFeedback,
+    WriteError,
 };
 
-use super::rtcp_expected::{Read, XrBlock, as_strict, compound, numbers};
+use super::rtcp_expected::{Read, Wide, XrBlock, as_strict, compound, numbers};
 use crate::world;
 use crate::world::rtcp::Block;
 
@@ -25,6 +26,9 @@ pub fn rtcp_compound(data: &[u8]) {
     }
     for packet in read {
         assert_written_again(&packet);
+        if let Read::WideFeedback(wide) = &packet {
+            super::wide_feedback::assert_told_again(wide);
+        }
     }
 }
 
@@ -41,6 +45,23 @@ pub fn rtcp_sdes(data: &[u8]) {
 /// Goodbyes; see `of_kind`.
 pub fn rtcp_bye(data: &[u8]) {
     of_kind(&[203], data);
+}
+
+/// Transport-wide feedback; see `of_kind`.
+pub fn rtcp_twcc(data: &[u8]) {
+    of_format(205, 15, &[], data);
+}
+
+/// Estimates of the bitrate (REMB); see `of_kind`.
+pub fn rtcp_remb(data: &[u8]) {
+    of_format(206, 15, &[0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B'], data);
+}
+
+/// As `of_kind`, with this format and a body that begins so.
+fn of_format(kind: u8, format: u8, begin: &[u8], data: &[u8]) {
+    let padding = data.first().map_or(0, |choice| if choice % 16 == 15 { 0x20 } else { 0 });
+    let body = data.get(1..).unwrap_or_default();
+    of_kind(&[kind], &[&[0, format | padding], begin, body].concat());
 }
 
 /// Feedback: NACK, PLI, FIR and what is none of them; see `of_kind`.
@@ -96,6 +117,11 @@ fn told(packet: &Result<Packet<'_>, PacketError>) -> Read {
         Ok(Packet::Fir(fir)) => {
             let entries = fir.entries().map(|entry| (entry.ssrc, entry.sequence.wire())).collect();
             Read::Fir { sender: fir.sender_ssrc, entries }
+        }
+        Ok(Packet::WideFeedback(feedback)) => Read::WideFeedback(told_wide(feedback)),
+        Ok(Packet::Remb(remb)) => {
+            let ssrcs = remb.ssrcs().collect();
+            Read::Remb { sender: remb.sender_ssrc, bitrate: remb.bitrate, ssrcs }
         }
         Ok(Packet::Xr(xr)) => Read::Xr { ssrc: xr.ssrc, blocks: xr.blocks().map(told_xr).collect() },
         Ok(Packet::Unknown(other)) => {
@@ -168,6 +194,18 @@ fn assert_written_again(packet: &Read) {
     }
 }
 
+fn told_wide(feedback: &WideFeedback<'_>) -> Wide {
+    Wide {
+        sender: feedback.head.sender_ssrc,
+        media: feedback.head.media_ssrc,
+        base: feedback.head.base.wire(),
+        statuses: feedback.status_count,
+        reference: feedback.reference.wire(),
+        count: feedback.head.count,
+        received: feedback.received().map(|(number, tick)| (number.wire(), tick.wire())).collect(),
+    }
+}
+
 /// Writes a packet, `None` when the writer has no word for it.
 pub(super) fn write(writer: &mut CompoundWriter<'_>, packet: &Read) -> Option<Result<(), WriteError>> {
     Some(match packet {
@@ -216,6 +254,8 @@ pub(super) fn write(writer: &mut CompoundWriter<'_>, packet: &Read) -> Option<Re
             }
             _ => return None,
         },
+        Read::Remb { sender, bitrate, ssrcs } => writer.remb(*sender, *bitrate, ssrcs),
+        // There are many ways to say the same: see `wide_feedback`.
         _ => return None,
     })
 }
@@ -266,6 +306,7 @@ pub(super) fn length(packet: &Read) -> usize {
         }
         Read::Nack { items, .. } => 8 + 4 * items.len(),
         Read::Fir { entries, .. } => 8 + 8 * entries.len(),
+        Read::Remb { ssrcs, .. } => 16 + 4 * ssrcs.len(),
         Read::Xr { blocks, .. } => {
             let bytes = |block: &XrBlock| match block {
                 XrBlock::ReferenceTime(_) => 12,

@@ -1,4 +1,4 @@
-//! What the bytes of a compound mean (RFC 3550 6, 3611, 4585, 5104), for compounds that no strict reader takes as well.
+//! What the bytes of a compound mean (RFC 3550 6, 3611, 4585, 5104, and two drafts), for compounds that no strict reader takes as well.
 //!
 //! `world::rtcp` refuses whatever a worker must not send; a worker is more forgiving in what it takes. This reader says
 //! exactly how forgiving. Written from the RFCs, slow and plain, with nothing of `tidegate_worker::rtcp`.
@@ -36,6 +36,12 @@ pub(super) enum Read {
         sender: u32,
         entries: Vec<(u32, u8)>,
     },
+    WideFeedback(Wide),
+    Remb {
+        sender: u32,
+        bitrate: u64,
+        ssrcs: Vec<u32>,
+    },
     Xr {
         ssrc: u32,
         blocks: Vec<XrBlock>,
@@ -55,6 +61,32 @@ pub(super) enum Read {
     Version(u8),
     /// The end of what can be read.
     Cut,
+}
+
+/// Transport-wide feedback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wide {
+    pub(super) sender: u32,
+    pub(super) media: u32,
+    pub(super) base: u16,
+    pub(super) statuses: u16,
+    /// In ticks of 250 us.
+    pub(super) reference: u32,
+    pub(super) count: u8,
+    /// Numbers, and ticks.
+    pub(super) received: Vec<(u16, u32)>,
+}
+
+impl Wide {
+    /// Of each number from the base on when it arrived.
+    pub(super) fn arrivals(&self) -> Vec<Option<u32>> {
+        let mut arrivals = vec![None; self.statuses.into()];
+        for (number, tick) in &self.received {
+            let slot = &mut arrivals[usize::from(number.wrapping_sub(self.base))];
+            assert_eq!(slot.replace(*tick), None, "{number} is there twice");
+        }
+        arrivals
+    }
 }
 
 /// A source and its items, by type and text.
@@ -131,6 +163,8 @@ fn known(kind: u8, format: u8, body: &[u8]) -> Option<Read> {
                 .collect();
             (!items.is_empty()).then_some(Read::Nack { sender: word(0)?, media: word(1)?, items })?
         }
+        (205, 15) => Read::WideFeedback(wide_feedback(body)?),
+        (206, 15) if body.get(8..12) == Some(b"REMB") => remb(body)?,
         (206, 1) => Read::Pli { sender: word(0)?, media: word(1)? },
         (206, 4) => {
             let entries = body.get(8..)?.chunks_exact(8);
@@ -142,6 +176,52 @@ fn known(kind: u8, format: u8, body: &[u8]) -> Option<Read> {
         (207, _) => Read::Xr { ssrc: word(0)?, blocks: xr_blocks(&body[4..]) },
         _ => Read::Unknown { kind, format, body: body.to_vec() },
     })
+}
+
+/// draft-holmer-rmcat-transport-wide-cc-extensions-01 3.1.
+fn wide_feedback(body: &[u8]) -> Option<Wide> {
+    let (base_and_count, time_and_count) = (word_at(body, 8)?, word_at(body, 12)?);
+    let [base, statuses] =
+        [base_and_count >> 16, base_and_count & 0xFFFF].map(|half| u16::try_from(half).expect("16 bits"));
+    let (mut at, mut symbols) = (16, Vec::new());
+    while symbols.len() < usize::from(statuses) {
+        let chunk = u16::from_be_bytes(body.get(at..at + 2)?.try_into().expect("two"));
+        at += 2;
+        if chunk < 0x8000 {
+            symbols.extend(std::iter::repeat_n(chunk / 0x2000, usize::from(chunk % 0x2000)));
+        } else if chunk < 0xC000 {
+            symbols.extend((0..14).map(|index| chunk / (1 << (13 - index)) % 2));
+        } else {
+            symbols.extend((0..7).map(|index| chunk / (1 << (12 - 2 * index)) % 4));
+        }
+    }
+    let reference = time_and_count & 0xFFFF_FF00;
+    let (mut tick, mut number, mut received) = (reference, base, Vec::new());
+    for symbol in symbols.into_iter().take(statuses.into()) {
+        let delta = match symbol {
+            0 => None,
+            1 => Some(i32::from(*body.get(at)?)),
+            2 => Some(i32::from(i16::from_be_bytes(body.get(at..at + 2)?.try_into().expect("two")))),
+            _ => return None,
+        };
+        at += usize::from(symbol);
+        if let Some(delta) = delta {
+            tick = tick.wrapping_add_signed(delta);
+            received.push((number, tick));
+        }
+        number = number.wrapping_add(1);
+    }
+    let (sender, media) = (word_at(body, 0)?, word_at(body, 4)?);
+    let count = time_and_count.to_be_bytes()[3];
+    (statuses > 0).then_some(Wide { sender, media, base, statuses, reference, count, received })
+}
+
+/// draft-alvestrand-rmcat-remb-03 2.2.
+fn remb(body: &[u8]) -> Option<Read> {
+    let head = word_at(body, 12)?;
+    let bitrate = u128::from(head % (1 << 18)) * (1 << (head >> 18 & 63));
+    let ssrcs = (0..head as usize >> 24).map(|index| word_at(body, 16 + 4 * index)).collect::<Option<_>>()?;
+    Some(Read::Remb { sender: word_at(body, 0)?, bitrate: u64::try_from(bitrate).ok()?, ssrcs })
 }
 
 fn blocks(bytes: &[u8]) -> Vec<Block> {
@@ -243,6 +323,14 @@ pub(super) fn as_strict(read: &[Read]) -> Option<Vec<Rtcp>> {
                 [(media, sequence)] => found.push(Rtcp::Fir { sender, media, sequence }),
                 _ => return None,
             },
+            Read::WideFeedback(wide) => found.push(Rtcp::WideFeedback {
+                sender: wide.sender,
+                media: wide.media,
+                base: wide.base,
+                count: wide.count,
+                arrivals: wide.arrivals(),
+            }),
+            Read::Remb { sender, bitrate, ssrcs } => found.push(Rtcp::Remb { sender, bitrate, ssrcs }),
             Read::Xr { ssrc, blocks } => {
                 for block in blocks {
                     found.push(match block {

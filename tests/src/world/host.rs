@@ -5,9 +5,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use tidegate_protocol::dump::{ConsumerDump, ProducerDump, TransportDump, WorkerDump};
+use tidegate_protocol::dump::{ConsumerDump, ObserverDump, ProducerDump, TransportDump, WorkerDump};
 use tidegate_protocol::error::{CommandError, ErrorKind};
-use tidegate_protocol::ids::{ConsumerId, ProducerId, RouterId, TransportId};
+use tidegate_protocol::ids::{ConsumerId, ObserverId, ProducerId, RouterId, TransportId};
+use tidegate_protocol::observer::AudioLevelObserverOptions;
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 use tidegate_protocol::stats::{ConsumerStats, RtpStreamStats, TransportStats};
@@ -99,6 +100,29 @@ impl World {
         consumer
     }
 
+    /// A new audio level observer of nobody.
+    pub fn audio_level_observer(
+        &mut self,
+        router: RouterId,
+        options: AudioLevelObserverOptions,
+    ) -> ObserverId {
+        let observer = ObserverId(self.new_id());
+        self.done(Command::CreateAudioLevelObserver { router, observer, options });
+        observer
+    }
+
+    /// A new active speaker observer of nobody.
+    pub fn active_speaker_observer(&mut self, router: RouterId, interval_ms: u16) -> ObserverId {
+        let observer = ObserverId(self.new_id());
+        self.done(Command::CreateActiveSpeakerObserver { router, observer, interval_ms });
+        observer
+    }
+
+    /// `observer` observes `producer` from now on.
+    pub fn observe(&mut self, observer: ObserverId, producer: ProducerId) {
+        self.done(Command::AddObservedProducer { observer, producer });
+    }
+
     /// A request whose answer is `Done`.
     pub fn done(&mut self, command: Command) {
         let reply = self.request(command);
@@ -138,6 +162,14 @@ impl World {
     pub fn consumer_dump(&mut self, consumer: ConsumerId) -> ConsumerDump {
         match self.request(Command::DumpConsumer { consumer }) {
             Ok(Reply::ConsumerDump(dump)) => *dump,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// An observer's state.
+    pub fn observer_dump(&mut self, observer: ObserverId) -> ObserverDump {
+        match self.request(Command::DumpObserver { observer }) {
+            Ok(Reply::ObserverDump(dump)) => dump,
             other => panic!("{other:?}"),
         }
     }

@@ -26,6 +26,7 @@ pub mod run;
 pub mod sink;
 mod sockets;
 pub mod source;
+pub mod voice;
 
 use std::cell::Cell;
 use std::time::Duration;

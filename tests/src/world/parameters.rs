@@ -44,6 +44,10 @@ pub struct Stream {
     pub pli: bool,
     /// Key frames may be asked for by FIR.
     pub fir: bool,
+    /// What arrived when is told, by transport-wide number.
+    pub transport_cc: bool,
+    /// How much may be sent is told by REMB.
+    pub remb: bool,
     /// URIs and ids.
     pub extensions: Vec<(&'static str, u8)>,
     /// RFC 3550 6.5.1.
@@ -68,6 +72,8 @@ impl Stream {
             nack: true,
             pli: true,
             fir: false,
+            transport_cc: false,
+            remb: false,
             extensions: Vec::new(),
             cname: "peer",
         }
@@ -111,6 +117,19 @@ impl Stream {
     #[must_use]
     pub fn with_rtx(self, rtx_ssrc: u32) -> Self {
         Self { rtx_ssrc: Some(rtx_ssrc), ..self }
+    }
+
+    /// With feedback about what arrived, and the extension that it needs under the id `id`.
+    #[must_use]
+    pub fn with_transport_cc(mut self, id: u8) -> Self {
+        self.extensions.push((TRANSPORT_WIDE_CC, id));
+        Self { transport_cc: true, ..self }
+    }
+
+    /// With REMB.
+    #[must_use]
+    pub fn with_remb(self) -> Self {
+        Self { remb: true, ..self }
     }
 
     /// Nothing is asked for again.
@@ -209,7 +228,13 @@ impl Stream {
     }
 
     fn codec(&self) -> RtpCodecParameters {
-        let all = [(self.nack, "nack", ""), (self.pli, "nack", "pli"), (self.fir, "ccm", "fir")];
+        let all = [
+            (self.nack, "nack", ""),
+            (self.pli, "nack", "pli"),
+            (self.fir, "ccm", "fir"),
+            (self.transport_cc, "transport-cc", ""),
+            (self.remb, "goog-remb", ""),
+        ];
         let feedback = all.iter().filter(|(wanted, ..)| *wanted).map(|(_, kind, parameter)| RtcpFeedback {
             kind: Text::clipped(kind),
             parameter: Text::clipped(parameter),

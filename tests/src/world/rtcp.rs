@@ -1,4 +1,5 @@
-//! RTCP as a peer reads and writes it (RFC 3550 6, RFC 3611, RFC 4585, RFC 5104), without the worker's own code.
+//! RTCP as a peer reads and writes it (RFC 3550 6, RFC 3611, RFC 4585, RFC 5104, and the drafts of
+//! transport-wide feedback and REMB), without the worker's own code.
 //!
 //! Knows bytes. Strict: what it does not accept a worker must not send. Being independent is its purpose, so it must
 //! use nothing of `tidegate_worker::rtcp`.
@@ -67,6 +68,28 @@ pub enum Rtcp {
         media: u32,
         /// Counts requests.
         sequence: u8,
+    },
+    /// Transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01 3.1).
+    WideFeedback {
+        /// Who reports.
+        sender: u32,
+        /// One of the streams.
+        media: u32,
+        /// The first number.
+        base: u16,
+        /// Counts feedback.
+        count: u8,
+        /// When each number from `base` on arrived, in ticks of 250 us that wrap at 2^32.
+        arrivals: Vec<Option<u32>>,
+    },
+    /// REMB (draft-alvestrand-rmcat-remb-03 2.2).
+    Remb {
+        /// Who estimates.
+        sender: u32,
+        /// Bits per second.
+        bitrate: u64,
+        /// The streams.
+        ssrcs: Vec<u32>,
     },
     /// XR receiver reference time (RFC 3611 4.4).
     ReferenceTime {
@@ -167,11 +190,66 @@ fn read_packet(kind: u8, count: u8, body: &mut Reader<'_>, packets: &mut Vec<Rtc
             }
             Rtcp::Fir { sender, media: body.u32()?, sequence: body.u32()?.to_be_bytes()[0] }
         }
+        (205, 15) => read_wide_feedback(body)?,
+        (206, 15) => read_remb(body)?,
         (207, _) => return read_extended(body, packets),
         _ => return Err(format!("type {kind} with {count}")),
     };
     packets.push(packet);
     Ok(())
+}
+
+fn read_wide_feedback(body: &mut Reader<'_>) -> Result<Rtcp, String> {
+    let (sender, media) = (body.u32()?, body.u32()?);
+    let (base, statuses) = (body.u16()?, usize::from(body.u16()?));
+    let [high, middle, low, count] = body.u32()?.to_be_bytes();
+    let mut symbols = Vec::new();
+    while symbols.len() < statuses {
+        let chunk = body.u16()?;
+        match chunk >> 14 {
+            0 | 1 if chunk & 0x1FFF == 0 => return Err("a run of nothing".into()),
+            0 | 1 => symbols.extend(std::iter::repeat_n(chunk >> 13, usize::from(chunk & 0x1FFF))),
+            2 => symbols.extend((0..14).rev().map(|bit| chunk >> bit & 1)),
+            _ => symbols.extend((0..7).rev().map(|pair| chunk >> (2 * pair) & 3)),
+        }
+        let is_run = chunk >> 15 == 0;
+        let surplus = symbols.get(statuses..).unwrap_or_default();
+        if is_run && !surplus.is_empty() || surplus.iter().any(|symbol| *symbol != 0) {
+            return Err(format!("{statuses} statuses, and more in chunk {chunk:#06x}"));
+        }
+    }
+    symbols.truncate(statuses);
+    let mut tick = u32::from_be_bytes([high, middle, low, 0]);
+    let mut arrivals = Vec::new();
+    for symbol in symbols {
+        let delta = match symbol {
+            0 => None,
+            1 => Some(i32::from(body.take(1)?[0])),
+            2 => Some(i32::from(body.u16()?.cast_signed())),
+            _ => return Err("the reserved symbol".into()),
+        };
+        arrivals.push(delta.map(|delta| {
+            tick = tick.wrapping_add_signed(delta);
+            tick
+        }));
+    }
+    let filling = body.take(body.0.len())?;
+    if filling.len() > 3 || filling.iter().any(|byte| *byte != 0) || arrivals.iter().all(Option::is_none) {
+        return Err(format!("{} arrivals, and {filling:?} behind them", arrivals.len()));
+    }
+    Ok(Rtcp::WideFeedback { sender, media, base, count, arrivals })
+}
+
+fn read_remb(body: &mut Reader<'_>) -> Result<Rtcp, String> {
+    let (sender, media, name, head) = (body.u32()?, body.u32()?, body.u32()?, body.u32()?);
+    if media != 0 || name.to_be_bytes() != *b"REMB" {
+        return Err(format!("application feedback {name:#x} about {media}"));
+    }
+    let (count, exponent, mantissa) = (head >> 24, head >> 18 & 0x3F, u64::from(head & 0x3_FFFF));
+    let bitrate = u128::from(mantissa) << exponent;
+    let bitrate = u64::try_from(bitrate).map_err(|_| format!("{bitrate} bits per second"))?;
+    let ssrcs = (0..count).map(|_| body.u32()).collect::<Result<_, _>>()?;
+    Ok(Rtcp::Remb { sender, bitrate, ssrcs })
 }
 
 fn read_block(body: &mut Reader<'_>) -> Result<Block, String> {
@@ -247,6 +325,16 @@ fn write_packet(packet: &Rtcp) -> Vec<u8> {
         Rtcp::Fir { sender, media, sequence } => {
             (206, 4, words(&[*sender, 0, *media, u32::from(*sequence) << 24]))
         }
+        Rtcp::WideFeedback { sender, media, base, count, arrivals } => {
+            (205, 15, [words(&[*sender, *media]), write_arrivals(*base, *count, arrivals)].concat())
+        }
+        Rtcp::Remb { sender, bitrate, ssrcs } => {
+            let exponent = (0..).find(|exponent| bitrate >> exponent < 1 << 18).expect("64 bits at most");
+            let mantissa = u32::try_from(bitrate >> exponent).expect("18 bits");
+            let streams = u32::try_from(ssrcs.len()).expect("a few");
+            let head = [*sender, 0, u32::from_be_bytes(*b"REMB"), streams << 24 | exponent << 18 | mantissa];
+            (206, 15, [words(&head), words(ssrcs)].concat())
+        }
         Rtcp::ReferenceTime { ssrc, ntp } => {
             (207, 0, [&ssrc.to_be_bytes()[..], &[4, 0, 0, 2], &ntp.to_be_bytes()].concat())
         }
@@ -256,6 +344,27 @@ fn write_packet(packet: &Rtcp) -> Vec<u8> {
     };
     let length = u16::try_from(body.len() / 4).expect("a short packet").to_be_bytes();
     [&[0x80 | count, kind, length[0], length[1]], &body[..]].concat()
+}
+
+/// Every status in a chunk of its own, every delta a large one: long, and easily seen to be right.
+fn write_arrivals(base: u16, count: u8, arrivals: &[Option<u32>]) -> Vec<u8> {
+    let first = arrivals.iter().flatten().next().expect("something arrived");
+    let statuses = u16::try_from(arrivals.len()).expect("a few");
+    let [high, middle, low, _] = first.to_be_bytes();
+    let mut tick = first & !0xFF;
+    let (mut chunks, mut deltas) = (Vec::new(), Vec::new());
+    for arrival in arrivals {
+        chunks.extend([if arrival.is_some() { 0x40 } else { 0 }, 1]);
+        if let Some(at) = arrival {
+            let delta = i16::try_from(at.wrapping_sub(tick).cast_signed()).expect("within 8 s");
+            deltas.extend(delta.to_be_bytes());
+            tick = *at;
+        }
+    }
+    let [base, statuses] = [base, statuses].map(u16::to_be_bytes);
+    let mut body = [&base[..], &statuses, &[high, middle, low, count], &chunks, &deltas].concat();
+    body.resize(body.len().next_multiple_of(4), 0);
+    body
 }
 
 fn write_blocks(blocks: &[Block]) -> Vec<u8> {
@@ -283,6 +392,14 @@ mod tests {
             Rtcp::Nack { sender: 1, media: 2, sequences: vec![65_535, 3] },
             Rtcp::Pli { sender: 1, media: 2 },
             Rtcp::Fir { sender: 1, media: 2, sequence: 255 },
+            Rtcp::WideFeedback {
+                sender: 1,
+                media: 2,
+                base: 65_535,
+                count: 9,
+                arrivals: vec![None, Some(5), None, Some(u32::MAX), Some(300)],
+            },
+            Rtcp::Remb { sender: 1, bitrate: 0x3_FFFF << 20, ssrcs: vec![5, 6] },
             Rtcp::Bye { ssrc: 1 },
         ];
         assert_eq!(read(&write(&compound)), Ok(compound.to_vec()));

@@ -1,9 +1,8 @@
 //! A request to its verb.
 
-use tidegate_protocol::error::{CommandError, ErrorKind};
 use tidegate_protocol::request::Command;
 
-use crate::control::{Answer, Subject, consumer, producer, router, transport, worker};
+use crate::control::{Answer, Subject, consumer, observer, producer, router, transport, worker};
 use crate::turn::Turn;
 
 /// Carries out one request. An error changes nothing.
@@ -42,23 +41,27 @@ pub(crate) fn dispatch(of: Subject<'_>, command: Command, turn: &mut Turn<'_>) -
         Command::PauseConsumer { consumer } => consumer::pause(tables, consumer, turn),
         Command::ResumeConsumer { consumer } => consumer::resume(tables, consumer, turn),
         Command::RequestKeyFrame { consumer } => consumer::request_key_frame(tables, consumer, turn),
-        Command::SetConsumerPriority { consumer, priority } => {
-            consumer::set_priority(tables, consumer, priority)
+        Command::SetConsumerPriority { consumer: id, priority: to } => consumer::set_priority(tables, id, to),
+        Command::SetMaxIncomingBitrate { transport, bitrate } => {
+            transport::set_max_incoming_bitrate(tables, transport, bitrate, turn)
         }
-        Command::SetMaxIncomingBitrate { .. } => Err(not_there("SetMaxIncomingBitrate")),
         Command::EnableProducerTrace { producer, types } => producer::trace(tables, producer, &types),
         Command::EnableConsumerTrace { consumer, types } => consumer::trace(tables, consumer, &types),
-        Command::CreateAudioLevelObserver { .. } => Err(not_there("CreateAudioLevelObserver")),
-        Command::CreateActiveSpeakerObserver { .. } => Err(not_there("CreateActiveSpeakerObserver")),
-        Command::CloseObserver { .. } => Err(not_there("CloseObserver")),
-        Command::DumpObserver { .. } => Err(not_there("DumpObserver")),
-        Command::PauseObserver { .. } => Err(not_there("PauseObserver")),
-        Command::ResumeObserver { .. } => Err(not_there("ResumeObserver")),
-        Command::AddObservedProducer { .. } => Err(not_there("AddObservedProducer")),
-        Command::RemoveObservedProducer { .. } => Err(not_there("RemoveObservedProducer")),
+        Command::CreateAudioLevelObserver { router, observer, options } => {
+            observer::create_audio_level(tables, router, observer, &options)
+        }
+        Command::CreateActiveSpeakerObserver { router, observer, interval_ms } => {
+            observer::create_active_speaker(tables, router, observer, interval_ms)
+        }
+        Command::CloseObserver { observer } => observer::close(tables, observer),
+        Command::DumpObserver { observer } => observer::dump(tables, observer),
+        Command::PauseObserver { observer } => observer::pause(tables, observer, turn),
+        Command::ResumeObserver { observer } => observer::resume(tables, observer, turn),
+        Command::AddObservedProducer { observer, producer } => {
+            observer::add_producer(tables, observer, producer, turn)
+        }
+        Command::RemoveObservedProducer { observer, producer } => {
+            observer::remove_producer(tables, observer, producer, turn)
+        }
     }
-}
-
-fn not_there(name: &str) -> CommandError {
-    CommandError::new(ErrorKind::Unsupported, format!("{name} is not there yet"))
 }

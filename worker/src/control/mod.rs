@@ -5,6 +5,7 @@
 
 mod consumer;
 mod dispatch;
+mod observer;
 mod producer;
 mod router;
 mod transport;

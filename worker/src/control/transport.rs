@@ -5,7 +5,7 @@ use tidegate_protocol::response::{PlainTuples, Reply};
 use tidegate_protocol::transport::{PlainConnectOptions, PlainTransportOptions};
 
 use crate::control::{Answer, gone};
-use crate::media::transport::{self, plain};
+use crate::media::transport::{self, congestion, plain};
 use crate::media::{Tables, TransportKey};
 use crate::turn::Turn;
 
@@ -46,6 +46,17 @@ pub(super) fn dump(tables: &Tables, id: TransportId) -> Answer {
 pub(super) fn stats(tables: &Tables, id: TransportId, turn: &Turn<'_>) -> Answer {
     let key = tables.transport(id)?;
     transport::stats(tables, key, turn).map(|stats| Reply::TransportStats(Box::new(stats))).ok_or_else(gone)
+}
+
+pub(super) fn set_max_incoming_bitrate(
+    tables: &mut Tables,
+    id: TransportId,
+    bitrate: u64,
+    turn: &Turn<'_>,
+) -> Answer {
+    let key = tables.transport(id)?;
+    congestion::set_max_incoming_bitrate(tables, key, bitrate, turn)?;
+    Ok(Reply::Done)
 }
 
 fn tuples(tables: &Tables, key: TransportKey) -> Answer {

@@ -8,6 +8,7 @@ use crate::base::pool::Pool;
 use crate::media::consumer::Consumer;
 use crate::media::deadline::Deadline;
 use crate::media::demux::LEARNT_MAX;
+use crate::media::observer::{Observer, ObserverKey};
 use crate::media::producer::Producer;
 use crate::media::producer::stream::ReceivedStream;
 use crate::media::transport::Transport;
@@ -48,6 +49,9 @@ pub(crate) fn audit(tables: &Tables, pool: &Pool) -> Audit {
     for (key, consumer) in tables.consumers.iter() {
         audit_consumer(tables, key, consumer, &mut audit);
     }
+    for (key, observer) in tables.observers.iter() {
+        audit_observer(tables, key, observer, &mut audit);
+    }
     audit_sockets(tables, &mut audit);
     audit_timers(tables, &mut audit);
     audit_memory(tables, pool, &mut audit);
@@ -63,12 +67,12 @@ fn audit_ids(tables: &Tables, audit: &mut Audit) {
             EntityKey::Transport(key) => tables.transports.get(key).map(|transport| transport.id.into()),
             EntityKey::Producer(key) => tables.producers.get(key).map(|producer| producer.id.into()),
             EntityKey::Consumer(key) => tables.consumers.get(key).map(|consumer| consumer.id.into()),
+            EntityKey::Observer(key) => tables.observers.get(key).map(|observer| observer.id.into()),
         };
         audit.check(owner == Some(*id), || format!("id {id:?} leads to {key:?}, which is {owner:?}"));
     }
-    let entities =
-        tables.routers.len() + tables.transports.len() + tables.producers.len() + tables.consumers.len();
-    audit.equal("ids", entities, tables.ids.len());
+    let media = tables.transports.len() + tables.producers.len() + tables.consumers.len();
+    audit.equal("ids", tables.routers.len() + media + tables.observers.len(), tables.ids.len());
     for (key, router) in tables.routers.iter() {
         let own = |transport: &TransportKey| {
             tables.transports.get(*transport).is_some_and(|transport| transport.router == key)
@@ -76,7 +80,15 @@ fn audit_ids(tables: &Tables, audit: &mut Audit) {
         audit.check(router.transports.iter().all(own), || {
             format!("{:?} lists a foreign transport", router.id)
         });
+        let own = |observer: &ObserverKey| {
+            tables.observers.get(*observer).is_some_and(|observer| observer.router == key)
+        };
+        audit.check(router.observers().iter().all(own), || {
+            format!("{:?} lists a foreign observer", router.id)
+        });
     }
+    let listed = tables.routers.iter().map(|(_, router)| router.observers().len()).sum();
+    audit.equal("observers listed by routers", listed, tables.observers.len());
     let listed = tables.routers.iter().map(|(_, router)| router.transports.len()).sum();
     audit.equal("transports listed by routers", listed, tables.transports.len());
 }
@@ -127,10 +139,48 @@ fn audit_producer(tables: &Tables, key: ProducerKey, producer: &Producer, audit:
         tables.consumers.get(*consumer).is_some_and(|consumer| consumer.producer == key)
     };
     audit.check(producer.consumers.iter().all(own), || format!("{id:?} lists a foreign consumer"));
+    audit_observed(tables, key, producer, audit);
     for (index, stream) in producer.streams() {
         audit.check(index < producer.encodings.len(), || format!("{id:?} has a stream of no encoding"));
         audit.check(!stream.has_run(), || format!("{id:?} is in the middle of a run after its turn"));
         audit_stream(stream, &format!("{id:?} stream {index}"), audit);
+    }
+}
+
+/// Producers and observers name each other, once.
+fn audit_observer(tables: &Tables, key: ObserverKey, observer: &Observer, audit: &mut Audit) {
+    let id = observer.id;
+    for producer_key in observer.producers() {
+        let producer = tables.producers.get(producer_key);
+        let transport = producer.and_then(|producer| tables.transports.get(producer.transport));
+        audit.check(transport.is_some_and(|transport| transport.router == observer.router), || {
+            format!("{id:?} observes {producer_key:?}, which is not of its router")
+        });
+        let observed = producer.and_then(|producer| producer.observed.as_ref());
+        let times =
+            observed.map_or(0, |observed| observed.observers().iter().filter(|other| **other == key).count());
+        audit.equal(&format!("times that {producer_key:?} names {id:?}, which observes it"), times, 1);
+    }
+    let leads = observer.leads();
+    audit.check(leads.is_none_or(|leads| observer.producers().any(|key| key == leads)), || {
+        format!("{id:?} takes {leads:?} for the speaker, whom it does not observe")
+    });
+    audit.check(observer.is_due() == observer.is_active(), || {
+        format!("{id:?} is active: {}; an interval runs: {}", observer.is_active(), observer.is_due())
+    });
+    audit
+        .check(observer.is_armed() || !observer.is_due(), || format!("{id:?} has no timer for its interval"));
+}
+
+/// Who observes a producer observes it in turn.
+fn audit_observed(tables: &Tables, key: ProducerKey, producer: &Producer, audit: &mut Audit) {
+    let Some(observed) = &producer.observed else { return };
+    let id = producer.id;
+    audit.check(!observed.observers().is_empty(), || format!("{id:?} is counted for nobody"));
+    for observer in observed.observers() {
+        let names = |observer: &Observer| observer.producers().filter(|other| *other == key).count();
+        let times = tables.observers.get(*observer).map_or(0, names);
+        audit.equal(&format!("times that {observer:?} names {id:?}, which it observes"), times, 1);
     }
 }
 
@@ -188,23 +238,35 @@ fn audit_sockets(tables: &Tables, audit: &mut Audit) {
 
 /// Who believes to have a timer has one.
 fn audit_timers(tables: &Tables, audit: &mut Audit) {
-    let (mut transports, mut producers): (Vec<TransportKey>, [Vec<ProducerKey>; 4]) = Default::default();
+    let (mut transports, mut producers): ([Vec<TransportKey>; 3], [Vec<ProducerKey>; 4]) = Default::default();
+    let [reports, feedback, limits] = &mut transports;
     let [nacks, key_frames, histories, rings] = &mut producers;
+    let mut observers: Vec<ObserverKey> = Vec::new();
     for deadline in tables.deadlines.keys() {
         match deadline {
-            Deadline::Rtcp(key) => transports.push(key),
+            Deadline::Rtcp(key) => reports.push(key),
+            Deadline::WideFeedback(key) => feedback.push(key),
+            Deadline::BitrateLimit(key) => limits.push(key),
             Deadline::Nack(key) => nacks.push(key),
             Deadline::KeyFrame(key) => key_frames.push(key),
             Deadline::History(key) => histories.push(key),
             Deadline::Rings(key) => rings.push(key),
+            Deadline::Observer(key) => observers.push(key),
             Deadline::Memory => {}
         }
     }
-    transports.sort_unstable();
+    transports.iter_mut().for_each(|keys| keys.sort_unstable());
     producers.iter_mut().for_each(|keys| keys.sort_unstable());
-    for (key, transport) in tables.transports.iter().filter(|(_, transport)| transport.rtcp.is_armed()) {
-        audit.check(transports.binary_search(&key).is_ok(), || {
-            format!("{:?} waits in vain to report", transport.id)
+    for (key, observer) in tables.observers.iter() {
+        let timers = observers.iter().filter(|timer| **timer == key).count();
+        audit.equal(&format!("timers of {:?}", observer.id), timers, usize::from(observer.is_armed()));
+    }
+    for (key, transport) in tables.transports.iter() {
+        let set = transports.each_ref().map(|keys| keys.binary_search(&key).is_ok());
+        let (feedback, limit) = transport.congestion.as_ref().map_or((false, false), |own| own.is_armed());
+        let armed = [transport.rtcp.is_armed(), feedback, limit];
+        audit.check(armed.into_iter().zip(set).all(|(armed, set)| set || !armed), || {
+            format!("{:?} waits in vain to report, {armed:?} of {set:?}", transport.id)
         });
     }
     for (key, producer) in tables.producers.iter() {

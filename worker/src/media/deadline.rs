@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::media::observer::ObserverKey;
 use crate::media::{ProducerKey, Tables, TransportKey};
 
 /// Something to do at a time.
@@ -11,6 +12,10 @@ use crate::media::{ProducerKey, Tables, TransportKey};
 pub(crate) enum Deadline {
     /// Periodic RTCP of a transport (RFC 3550 6.2).
     Rtcp(TransportKey),
+    /// Feedback about what arrived on a transport.
+    WideFeedback(TransportKey),
+    /// The limit of what a transport takes in, to be told to its peer.
+    BitrateLimit(TransportKey),
     /// Losses of a producer's streams to ask for again.
     Nack(ProducerKey),
     /// A key frame request of a producer that was held back.
@@ -19,6 +24,8 @@ pub(crate) enum Deadline {
     History(ProducerKey),
     /// Consumers' memories of what they sent of a producer, to become smaller.
     Rings(ProducerKey),
+    /// The end of an observer's interval.
+    Observer(ObserverKey),
     /// Empty memory to give back.
     Memory,
 }
@@ -28,9 +35,14 @@ impl Deadline {
     pub(crate) fn grid(self) -> Duration {
         match self {
             Self::Nack(_) => Duration::from_millis(1),
-            Self::Rtcp(_) | Self::KeyFrame(_) | Self::History(_) | Self::Rings(_) | Self::Memory => {
-                Duration::from_millis(20)
-            }
+            Self::Rtcp(_)
+            | Self::WideFeedback(_)
+            | Self::BitrateLimit(_)
+            | Self::KeyFrame(_)
+            | Self::History(_)
+            | Self::Rings(_)
+            | Self::Observer(_)
+            | Self::Memory => Duration::from_millis(20),
         }
     }
 }

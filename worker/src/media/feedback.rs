@@ -54,6 +54,8 @@ fn on_packet(
             fir.entries().for_each(|entry| on_key_frame_request(tables, key, entry.ssrc, Asked::Fir, turn));
         }
         Packet::Xr(report) => report.blocks().for_each(|block| on_xr(tables, key, report.ssrc, &block, turn)),
+        // How much a peer can take is for the sending side's estimate, which is not there yet.
+        Packet::WideFeedback(_) | Packet::Remb(_) => {}
         Packet::Sdes(_) | Packet::Bye(_) | Packet::Unknown(_) => {}
     }
 }

@@ -65,13 +65,14 @@ pub(crate) fn collect(
 
 type Named = (&'static str, u64);
 
-fn own(tables: &Tables) -> [Named; 11] {
+fn own(tables: &Tables) -> [Named; 12] {
     let metrics = &tables.metrics;
     [
         ("routers", tables.routers.len() as u64),
         ("transports", tables.transports.len() as u64),
         ("producers", tables.producers.len() as u64),
         ("consumers", tables.consumers.len() as u64),
+        ("observers", tables.observers.len() as u64),
         ("packets_forwarded", metrics.packets_forwarded),
         ("bytes_forwarded", metrics.bytes_forwarded),
         ("packets_resent", metrics.packets_resent),
@@ -82,7 +83,7 @@ fn own(tables: &Tables) -> [Named; 11] {
     ]
 }
 
-fn of_transports(tables: &Tables) -> [Named; 8] {
+fn of_transports(tables: &Tables) -> [Named; 9] {
     let sum = |field: fn(&crate::media::transport::Counters) -> u64| {
         tables.transports.iter().map(|(_, transport)| field(&transport.counters)).sum()
     };
@@ -94,6 +95,7 @@ fn of_transports(tables: &Tables) -> [Named; 8] {
         ("dropped_unknown_ssrc", sum(|counters| counters.dropped.unknown_ssrc)),
         ("dropped_wrong_source", sum(|counters| counters.dropped.wrong_source)),
         ("dropped_too_large", sum(|counters| counters.dropped.too_large)),
+        ("dropped_over_limit", sum(|counters| counters.dropped.over_limit)),
         ("dropped_no_memory", sum(|counters| counters.dropped.no_memory)),
     ]
 }

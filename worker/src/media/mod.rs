@@ -16,6 +16,7 @@ pub(crate) mod feedback;
 pub(crate) mod forward;
 pub(crate) mod memory;
 pub(crate) mod metrics;
+pub(crate) mod observer;
 pub(crate) mod parameters;
 pub(crate) mod producer;
 pub(crate) mod receive;
@@ -27,7 +28,7 @@ pub(crate) mod trace;
 pub(crate) mod traffic;
 pub(crate) mod transport;
 
-use tidegate_protocol::ids::{ConsumerId, EntityId, ProducerId, RouterId, TransportId};
+use tidegate_protocol::ids::{ConsumerId, EntityId, ObserverId, ProducerId, RouterId, TransportId};
 
 use crate::base::table::{Key, Table};
 use crate::base::timer::Deadlines;
@@ -35,6 +36,7 @@ use crate::media::consumer::Consumer;
 use crate::media::deadline::Deadline;
 use crate::media::forward::Runs;
 use crate::media::metrics::Metrics;
+use crate::media::observer::{Observer, ObserverKey};
 use crate::media::producer::Producer;
 use crate::media::refused::Refused;
 use crate::media::router::Router;
@@ -59,6 +61,7 @@ pub(crate) struct Tables {
     pub(crate) transports: Table<Transport>,
     pub(crate) producers: Table<Producer>,
     pub(crate) consumers: Table<Consumer>,
+    pub(crate) observers: Table<Observer>,
     pub(crate) sockets: Sockets,
     pub(crate) deadlines: Deadlines<Deadline>,
     pub(crate) runs: Runs,
@@ -72,6 +75,7 @@ pub(crate) enum EntityKey {
     Transport(TransportKey),
     Producer(ProducerKey),
     Consumer(ConsumerKey),
+    Observer(ObserverKey),
 }
 
 impl Tables {
@@ -83,6 +87,7 @@ impl Tables {
             transports: Table::new(),
             producers: Table::new(),
             consumers: Table::new(),
+            observers: Table::new(),
             sockets: Sockets::new(any_port, random.hasher()),
             deadlines: Deadlines::new(),
             runs: Runs::default(),
@@ -149,6 +154,16 @@ impl Tables {
         }
     }
 
+    pub(crate) fn observer(&self, id: ObserverId) -> Result<ObserverKey, Refused> {
+        match self.ids.get(&EntityId::from(id)) {
+            Some(EntityKey::Observer(key)) => Ok(*key),
+            _ => Err(Refused::not_found(format!(
+                "no observer has id {}; create it first, or it was closed",
+                id.0
+            ))),
+        }
+    }
+
     pub(crate) fn consumer_ids<'a>(
         &'a self,
         keys: &'a [ConsumerKey],
@@ -164,5 +179,5 @@ impl Tables {
     }
 }
 
-/// Routers, transports, producers and consumers together. As many ids fit a dump.
+/// Entities of all kinds together. As many ids fit a dump.
 const ENTITIES_MAX: usize = 65_536;

@@ -32,6 +32,10 @@ pub(crate) struct Feedback {
     pub(crate) nack: bool,
     pub(crate) pli: bool,
     pub(crate) fir: bool,
+    /// What arrived with which transport-wide number.
+    pub(crate) transport_cc: bool,
+    /// How much may be sent (REMB).
+    pub(crate) remb: bool,
 }
 
 /// A codec by name; those whose payload we read have their own variant.
@@ -270,6 +274,8 @@ fn media_codec(
             nack: codec.has_feedback("nack", ""),
             pli: codec.has_feedback("nack", "pli"),
             fir: codec.has_feedback("ccm", "fir"),
+            transport_cc: codec.has_feedback("transport-cc", ""),
+            remb: codec.has_feedback("goog-remb", ""),
         },
     })
 }

@@ -10,6 +10,7 @@ use crate::media::demux::{Place, Role};
 use crate::media::forward::Run;
 use crate::media::producer::admit::{Admitted, Received};
 use crate::media::sockets::{Found, Owner, Purpose};
+use crate::media::transport::congestion::{Look, Timers};
 use crate::media::transport::plain::Source;
 use crate::media::transport::{Transport, on_connected, rtcp};
 use crate::media::{Tables, TransportKey, feedback, producer};
@@ -65,7 +66,7 @@ fn pick(tables: &Tables, owners: &[Owner], datagram: &Datagram) -> Option<Owner>
 }
 
 fn on_rtp(tables: &mut Tables, owner: Owner, source: Source, datagram: Datagram, turn: &mut Turn<'_>) {
-    let Tables { transports, producers, .. } = tables;
+    let Tables { transports, producers, deadlines, .. } = tables;
     let Some(transport) = transports.get_mut(owner.transport) else { return };
     let Ok(header) = Header::parse(&datagram.buffer) else {
         transport.counters.dropped.bad_header += 1;
@@ -77,6 +78,10 @@ fn on_rtp(tables: &mut Tables, owner: Owner, source: Source, datagram: Datagram,
         });
     // A transport that expects streams is not taken over by a packet of none of them.
     if place.is_none() && !(source == Source::Unheard && transport.demux.is_empty()) {
+        if let Some(congestion) = transport.congestion.as_deref_mut().filter(|_| source == Source::Peer) {
+            let mut timers = Timers { deadlines, transport: owner.transport, now: turn.now };
+            congestion.on_packet(Look::at(&header, &datagram), &transport.received_extensions, &mut timers);
+        }
         transport.counters.dropped.unknown_ssrc += 1;
         return;
     }
@@ -130,10 +135,19 @@ fn to_producer(
     datagram: Datagram,
     turn: &mut Turn<'_>,
 ) {
-    let Tables { transports, producers, .. } = tables;
+    let Tables { transports, producers, deadlines, .. } = tables;
     let Some((transport, producer)) = transports.get_mut(key).zip(producers.get_mut(place.producer)) else {
         return;
     };
+    if let Some(congestion) = transport.congestion.as_deref_mut() {
+        let (look, mut timers) =
+            (Look::at(&header, &datagram), Timers { deadlines, transport: key, now: turn.now });
+        congestion.on_packet(look, &transport.received_extensions, &mut timers);
+        if !congestion.admits(producer.kind, look, &mut timers) {
+            transport.counters.dropped.over_limit += 1;
+            return;
+        }
+    }
     let bytes = datagram.buffer.len() as u64;
     match place.role {
         Role::Media => transport.counters.rtp_received.add(turn.now, 1, bytes),

@@ -1,13 +1,14 @@
 //! Router: the room whose transports can consume each other's producers.
 //!
-//! Knows its transports. Packets do not pass here: a producer knows its consumers.
+//! Knows its transports and observers. Packets do not pass here: a producer knows its consumers.
 
 use tidegate_protocol::bounded::List;
 use tidegate_protocol::dump::{ProducerConsumers, RouterDump};
 use tidegate_protocol::ids::RouterId;
 
+use crate::media::observer::ObserverKey;
 use crate::media::refused::Refused;
-use crate::media::{EntityKey, RouterKey, Tables, TransportKey, transport};
+use crate::media::{EntityKey, RouterKey, Tables, TransportKey, observer, transport};
 use crate::turn::Turn;
 
 /// A router's own state.
@@ -15,14 +16,38 @@ use crate::turn::Turn;
 pub(crate) struct Router {
     pub(crate) id: RouterId,
     pub(crate) transports: Vec<TransportKey>,
+    /// Most routers have none.
+    observers: Option<Box<Observers>>,
 }
 
-const _: () = assert!(size_of::<Router>() <= 64);
+const _: () = assert!(size_of::<Router>() <= 40);
+
+/// The observers of a router that has some.
+#[derive(Debug, Default)]
+struct Observers(Vec<ObserverKey>);
+
+impl Router {
+    /// Its observers in the order of their creation.
+    pub(crate) fn observers(&self) -> &[ObserverKey] {
+        self.observers.as_ref().map_or(&[], |observers| &observers.0)
+    }
+
+    pub(crate) fn add_observer(&mut self, key: ObserverKey) {
+        self.observers.get_or_insert_default().0.push(key);
+    }
+
+    pub(crate) fn remove_observer(&mut self, key: ObserverKey) {
+        self.observers.take_if(|observers| {
+            observers.0.retain(|other| *other != key);
+            observers.0.is_empty()
+        });
+    }
+}
 
 /// Makes an empty router.
 pub(crate) fn create(tables: &mut Tables, id: RouterId) -> Result<(), Refused> {
     tables.check_unused(id.into())?;
-    let key = tables.routers.insert(Router { id, transports: Vec::new() });
+    let key = tables.routers.insert(Router { id, transports: Vec::new(), observers: None });
     tables.ids.insert(id.into(), EntityKey::Router(key));
     Ok(())
 }
@@ -31,6 +56,10 @@ pub(crate) fn create(tables: &mut Tables, id: RouterId) -> Result<(), Refused> {
 pub(crate) fn close(tables: &mut Tables, key: RouterKey, turn: &mut Turn<'_>) {
     let Some(router) = tables.routers.remove(key) else { return };
     tables.forget(router.id);
+    // First, so that they say nothing of what closes with them.
+    for observer in router.observers() {
+        observer::close(tables, *observer);
+    }
     for transport in router.transports {
         transport::close(tables, transport, turn);
     }
@@ -49,6 +78,8 @@ pub(crate) fn dump(tables: &Tables, key: RouterKey) -> Option<RouterDump> {
             producer: producer.id,
             consumers: List::first_of(tables.consumer_ids(&producer.consumers)),
         })),
-        observer_ids: List::new(),
+        observer_ids: List::first_of(
+            router.observers().iter().filter_map(|key| Some(tables.observers.get(*key)?.id)),
+        ),
     })
 }

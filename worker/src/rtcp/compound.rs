@@ -4,8 +4,8 @@
 //! Invariant: a packet is read from its own bytes only, its padding excluded.
 
 use crate::rtcp::cursor::take;
-use crate::rtcp::{Bye, Fir, Nack, Pli, ReceiverReport, Sdes, SenderReport, Xr};
-use crate::rtcp::{bye, keyframe, nack, report, sdes, xr};
+use crate::rtcp::{Bye, Fir, Nack, Pli, ReceiverReport, Remb, Sdes, SenderReport, WideFeedback, Xr};
+use crate::rtcp::{bye, keyframe, nack, remb, report, sdes, twcc, xr};
 
 /// Transport layer feedback (RFC 4585 6.2).
 pub(super) const RTPFB: u8 = 205;
@@ -25,10 +25,14 @@ pub enum Packet<'a> {
     Bye(Bye<'a>),
     /// Generic NACK, type 205 format 1.
     Nack(Nack<'a>),
+    /// Transport-wide feedback, type 205 format 15.
+    WideFeedback(WideFeedback<'a>),
     /// Picture loss indication, type 206 format 1.
     Pli(Pli),
     /// Full intra request, type 206 format 4.
     Fir(Fir<'a>),
+    /// Receiver estimated maximum bitrate, type 206 format 15 with that name.
+    Remb(Remb<'a>),
     /// Extended reports, type 207.
     Xr(Xr<'a>),
     /// Any other: to be skipped.
@@ -129,8 +133,10 @@ impl<'a> Frame<'a> {
             (sdes::SDES, count) => Some(Packet::Sdes(Sdes::parse(count, body))),
             (bye::BYE, count) => Bye::parse(count, body).map(Packet::Bye),
             (RTPFB, nack::FORMAT) => Nack::parse(body).map(Packet::Nack),
+            (RTPFB, twcc::FORMAT) => WideFeedback::parse(body).map(Packet::WideFeedback),
             (PSFB, keyframe::FORMAT_PLI) => Pli::parse(body).map(Packet::Pli),
             (PSFB, keyframe::FORMAT_FIR) => Fir::parse(body).map(Packet::Fir),
+            (PSFB, remb::FORMAT) if Remb::is(body) => Remb::parse(body).map(Packet::Remb),
             (xr::XR, _) => Xr::parse(body).map(Packet::Xr),
             (packet_type, format) => Some(Packet::Unknown(Unknown { packet_type, format, body })),
         };

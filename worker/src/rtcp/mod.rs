@@ -1,4 +1,5 @@
-//! RTCP on the wire: compound packets to values and back (RFC 3550 6, 4585, 5104, 3611, 5506).
+//! RTCP on the wire: compound packets to values and back (RFC 3550 6, 4585, 5104, 3611, 5506, and the drafts of
+//! transport-wide feedback and REMB).
 //!
 //! Knows bytes. Does not know streams, time or what a report is about. Called by `media::transport` for what arrives
 //! (`packets`) and for what it has to say (`CompoundWriter`). Its one invariant: no input bytes make it panic, allocate
@@ -27,8 +28,10 @@
 pub mod bye;
 pub mod keyframe;
 pub mod nack;
+pub mod remb;
 pub mod report;
 pub mod sdes;
+pub mod twcc;
 pub mod writer;
 pub mod xr;
 
@@ -39,7 +42,9 @@ pub use bye::Bye;
 pub use compound::{Packet, PacketError, Packets, Unknown, packets};
 pub use keyframe::{Fir, FirEntry, Pli};
 pub use nack::Nack;
+pub use remb::Remb;
 pub use report::{REPORT_BLOCKS_MAX, ReceiverReport, ReportBlock, SenderInfo, SenderReport, compact_ntp};
 pub use sdes::Sdes;
+pub use twcc::{WideFeedback, WideFeedbackHead};
 pub use writer::{COMPOUND_BYTES_MAX, CompoundWriter, WriteError};
 pub use xr::{Dlrr, DlrrReport, Rrtr, Xr, XrBlock};

@@ -4,13 +4,14 @@
 //! (RFC 3550 6.1: SR or RR, then SDES): the caller orders them. Called by `media::transport`.
 //! Invariant: what `bytes` returns is a sound compound at any time; a packet that does not fit leaves no trace.
 
-use crate::base::sequence::Serial16;
+use crate::base::sequence::{Serial16, Serial32};
 use crate::rtcp::compound::{PSFB, RTPFB};
 use crate::rtcp::cursor::Sink;
 use crate::rtcp::nack::{ITEM_BYTES, Item};
 use crate::rtcp::report::{BLOCK_BYTES, REPORT_BLOCKS_MAX, ReportBlock, SENDER_INFO_BYTES, SenderInfo};
+use crate::rtcp::twcc::{self, WideFeedbackHead};
 use crate::rtcp::xr::{DLRR_REPORT_BYTES, DlrrReport};
-use crate::rtcp::{FirEntry, bye, keyframe, nack, report, sdes, xr};
+use crate::rtcp::{FirEntry, bye, keyframe, nack, remb, report, sdes, xr};
 
 /// Longest compound in bytes: an MTU of 1,500 less IPv6 (40), TCP (20, for ICE over TCP) and the largest SRTCP trailer
 /// (148). Other workers split here too.
@@ -160,6 +161,37 @@ impl<'a> CompoundWriter<'a> {
         Ok(taken)
     }
 
+    /// Adds transport-wide feedback: of each number from `head.base` on when it arrived, in ticks of 250 us, or that it
+    /// did not. Takes as many, from the first on, as there is room for and as lie within 8 s of the one that arrived
+    /// before them, and returns how many that were, at most 65,535. The next packet begins with the number after those.
+    ///
+    /// # Errors
+    /// `Count` when none of them arrived, `NoRoom` when not one that arrived fits.
+    pub fn wide_feedback(
+        &mut self,
+        head: &WideFeedbackHead,
+        arrivals: impl Iterator<Item = Option<Serial32>> + Clone,
+    ) -> Result<u16, WriteError> {
+        arrivals.clone().flatten().next().ok_or(WriteError::Count)?;
+        let room = self.out.len().saturating_sub(self.used + HEADER_BYTES);
+        let body = twcc::Body::plan(arrivals, room).ok_or(WriteError::NoRoom)?;
+        self.packet(twcc::FORMAT, RTPFB, body.len(), |sink| body.write(head, sink))?;
+        Ok(body.status_count())
+    }
+
+    /// Adds a REMB of `bitrate` bits per second, rounded down to 18 bits, for at most 255 streams.
+    ///
+    /// # Errors
+    /// `Count` for more streams, `NoRoom`.
+    pub fn remb(&mut self, sender_ssrc: u32, bitrate: u64, ssrcs: &[u32]) -> Result<(), WriteError> {
+        if ssrcs.len() > remb::SSRCS_MAX {
+            return Err(WriteError::Count);
+        }
+        self.packet(remb::FORMAT, PSFB, remb::body_len(ssrcs.len()), |mut sink| {
+            remb::write(&mut sink, sender_ssrc, bitrate, ssrcs)
+        })
+    }
+
     /// Adds a PLI.
     ///
     /// # Errors
@@ -273,7 +305,7 @@ mod tests {
             cumulative_lost: 0,
             extended_highest: 0,
             jitter: 0,
-            last_sr: crate::base::sequence::Serial32::new(0),
+            last_sr: Serial32::new(0),
             delay_since_last_sr: 0,
         }
     }

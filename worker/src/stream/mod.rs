@@ -14,10 +14,12 @@
 //! | [`capture`] | producer | when was this timestamp captured, by our clock? |
 //! | [`continuity`] | consumer | which number and timestamp does it get? |
 //! | [`ring`] | consumer | what was sent under that number, what is still to be sent? |
+//! | [`audio_level`], [`speaker`] | producer | who is loud, who leads the conversation? |
 //! | [`jitter`], [`report`], [`score`], [`bitrate`] | both | how is it going? |
 
 #![forbid(unsafe_code)]
 
+pub mod audio_level;
 pub mod bitrate;
 pub mod capture;
 pub mod continuity;
@@ -28,6 +30,7 @@ pub mod receive;
 pub mod report;
 pub mod ring;
 pub mod score;
+pub mod speaker;
 
 use std::time::Duration;
 

@@ -6,4 +6,5 @@ mod cascades;
 mod death;
 mod greeting;
 mod negotiation;
+mod observers;
 mod order;

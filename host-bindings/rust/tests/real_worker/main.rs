@@ -8,6 +8,7 @@ mod helper;
 mod life;
 mod media;
 mod negotiation;
+mod observers;
 mod system;
 
 use std::process::ExitCode;
@@ -21,7 +22,11 @@ fn main() -> ExitCode {
         return code;
     }
     let arguments = Arguments::from_args();
-    let media = media::tests().into_iter().chain(negotiation::tests()).chain(endpoints::tests());
+    let media = media::tests()
+        .into_iter()
+        .chain(negotiation::tests())
+        .chain(endpoints::tests())
+        .chain(observers::tests());
     let tests = life::tests().into_iter().chain(media);
     libtest_mimic::run(&arguments, tests.collect()).exit_code()
 }

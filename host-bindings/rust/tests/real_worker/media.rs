@@ -19,6 +19,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("rtp_goes_from_a_sender_to_a_receiver", rtp_goes_from_a_sender_to_a_receiver),
         trial("dumps_and_statistics_of_every_entity_answer", dumps_and_statistics_of_every_entity_answer),
         trial("pausing_a_producer_is_told_to_its_consumer", pausing_a_producer_is_told_to_its_consumer),
+        trial("the_incoming_bitrate_is_limited", the_incoming_bitrate_is_limited),
         trial("refusals_are_typed_and_change_nothing", refusals_are_typed_and_change_nothing),
         trial("closed_entities_are_gone_in_the_worker", closed_entities_are_gone_in_the_worker),
         trial("many_requests_at_once_are_all_answered", many_requests_at_once_are_all_answered),
@@ -68,6 +69,17 @@ fn packet(ssrc: u32, sequence: u16) -> Vec<u8> {
 
 async fn next<E>(events: &mut Events<E>) -> E {
     timeout(Duration::from_secs(2), events.next()).await.expect("an event").expect("not the end")
+}
+
+async fn the_incoming_bitrate_is_limited() {
+    let (_worker, router) = router().await;
+    let inlet = plain(&router, true).await;
+    let refused = inlet.set_max_incoming_bitrate(u64::MAX).await.unwrap_err();
+    assert_eq!(refused.kind(), Some(ErrorKind::InvalidArgument), "{refused}");
+    inlet.set_max_incoming_bitrate(1_000_000).await.unwrap();
+    assert_eq!(inlet.get_stats().await.unwrap().max_incoming_bitrate, 1_000_000);
+    inlet.set_max_incoming_bitrate(0).await.unwrap();
+    assert_eq!(inlet.get_stats().await.unwrap().max_incoming_bitrate, 0);
 }
 
 async fn rtp_goes_from_a_sender_to_a_receiver() {

@@ -179,7 +179,8 @@ impl Traffic {
 
 /// Ids and values, some of which a worker knows.
 fn drawn_extensions(dice: &mut Dice) -> Vec<(u8, Vec<u8>)> {
-    let known: [(u8, &[u8]); 4] = [(1, b"v"), (2, &[1, 2, 3]), (3, &[0x85]), (9, &[7; 20])];
+    let level = [dice.byte()];
+    let known: [(u8, &[u8]); 4] = [(1, b"v"), (2, &[1, 2, 3]), (3, &level), (9, &[7; 20])];
     known.iter().filter(|_| dice.chance(15)).map(|(id, value)| (*id, value.to_vec())).collect()
 }
 

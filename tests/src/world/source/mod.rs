@@ -18,10 +18,11 @@ use tidegate_worker::random::Random;
 
 use super::actors::Post;
 use super::flights::Tag;
-use super::parameters::{MID, Stream};
+use super::parameters::{AUDIO_LEVEL, MID, Stream};
 use super::payload::{self, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN, Prefix};
 use super::rtcp::{self, Block, Rtcp};
 use super::rtp::RtpPacket;
+use super::voice::{Says, Voice};
 
 /// What a source did and heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,6 +95,9 @@ pub struct Source {
     fir_sequence: Option<u8>,
     records: Vec<Record>,
     extensions: Vec<u8>,
+    /// Where the audio level is in these.
+    level_at: Option<usize>,
+    voice: Voice,
     /// Compact times of sent reports, the latest last.
     reported: Vec<u32>,
     /// The worker's last reference time: who, when by its clock, when by ours.
@@ -113,6 +117,7 @@ impl Source {
         let phase = Duration::from_micros(random.in_range(0, 20_000).into());
         let report_us = u32::try_from(options.report_every.as_micros()).unwrap_or(u32::MAX);
         let report_after = Duration::from_micros(random.in_range(50_000, report_us.max(50_001)).into());
+        let (extensions, level_at) = extension_block(&options.stream);
         Self {
             id,
             rtp_to: to.0,
@@ -128,7 +133,9 @@ impl Source {
             rtx_sequence: options.first_rtx_sequence,
             fir_sequence: None,
             records: Vec::with_capacity(options.remembers.next_power_of_two()),
-            extensions: extension_block(&options.stream),
+            extensions,
+            level_at,
+            voice: Voice::new(),
             reported: Vec::new(),
             reference: None,
             stats: SourceStats::default(),
@@ -145,6 +152,11 @@ impl Source {
     /// How it was set up.
     pub fn options(&self) -> &SourceOptions {
         &self.options
+    }
+
+    /// What is before its microphone from now on; at first nothing. Told to those who know the extension.
+    pub fn says(&mut self, what: Says) {
+        self.voice.says = what;
     }
 
     /// Sends no more media; still answers and reports.
@@ -249,6 +261,9 @@ impl Source {
     }
 
     fn send_frame(&mut self, at: Time, post: &mut Post<'_>) {
+        if let Some(level) = self.level_at.and_then(|at| self.extensions.get_mut(at)) {
+            *level = self.voice.next_level(&mut self.random);
+        }
         let frame = self.stats.frames;
         let (bytes, payload_max, pacing, is_key) = match self.options.media {
             Media::Microphone { bytes, .. } => (bytes, bytes.1, Duration::ZERO, false),
@@ -404,12 +419,17 @@ impl Source {
     }
 }
 
-/// The MID in every packet, if the stream has one and an extension for it.
-fn extension_block(stream: &Stream) -> Vec<u8> {
-    let id = stream.extensions.iter().find(|(uri, _)| *uri == MID).map(|(_, id)| *id);
-    let Some((id, mid)) = id.zip(stream.mid) else { return Vec::new() };
-    let bare = RtpPacket { extensions: vec![(id, mid.as_bytes().to_vec())], ..RtpPacket::default() };
-    bare.write().split_off(12)
+/// The MID in every packet, if the stream has one and an extension for it, and the audio level, if it has that extension:
+/// where that is.
+fn extension_block(stream: &Stream) -> (Vec<u8>, Option<usize>) {
+    let id_of = |wanted| stream.extensions.iter().find(|(uri, _)| *uri == wanted).map(|(_, id)| *id);
+    let mid = id_of(MID).zip(stream.mid).map(|(id, mid)| (id, mid.as_bytes().to_vec()));
+    let level = id_of(AUDIO_LEVEL).map(|id| (id, vec![127]));
+    // Behind the header of the block, what comes before, and its own header.
+    let level_at = level.as_ref().map(|_| 4 + mid.as_ref().map_or(0, |(_, mid)| 1 + mid.len()) + 1);
+    let extensions: Vec<_> = mid.into_iter().chain(level).collect();
+    let bare = RtpPacket { extensions, ..RtpPacket::default() };
+    (bare.write().split_off(12), level_at)
 }
 
 fn low(number: u32) -> u16 {

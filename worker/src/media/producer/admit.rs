@@ -15,7 +15,7 @@ use crate::media::producer::Producer;
 use crate::media::producer::stream::{ReceivedStream, Stored, StreamOptions};
 use crate::media::trace::{self, Tracer};
 use crate::rtp::header::Header;
-use crate::rtp::values::{self, Orientation};
+use crate::rtp::values::{self, AudioLevel, Orientation};
 use crate::rtp::{ExtensionKind, rtx};
 use crate::stream::nack::Arrival;
 use crate::stream::receive::Verdict;
@@ -45,6 +45,8 @@ pub(crate) struct Admitted {
     pub(crate) turned: bool,
     /// No memory was left for it.
     pub(crate) no_memory: bool,
+    /// It is new, and its producer is not paused.
+    pub(crate) is_live: bool,
 }
 
 impl Producer {
@@ -70,12 +72,19 @@ impl Producer {
         };
         let paused = self.is_paused();
         let tracer = self.traced.has_packets().then(|| self.tracer());
+        let is_observed = self.observed.is_some();
         let Some(stream) = self.stream_for(encoding, received.header.ssrc, codec, turn.now) else {
             return Admitted::default();
         };
+        let level = if is_observed { stream.level_of(role, &received) } else { None };
         let admitted = stream.admit(received, codec, role, paused, tracer, turn);
         if admitted.turned {
             self.tell_orientation(encoding, turn);
+        }
+        if let Some((observed, level)) = self.observed.as_deref_mut().zip(level)
+            && admitted.is_live
+        {
+            observed.on_level(level, turn.now);
         }
         admitted
     }
@@ -156,6 +165,7 @@ impl ReceivedStream {
         if paused {
             return admitted;
         }
+        admitted.is_live = true;
         if self.codec.feedback.nack && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
             return admitted;
         }
@@ -193,6 +203,12 @@ impl ReceivedStream {
         } else {
             header.extensions.shorten(id, packet, values::CAPTURE_TIME_BYTES);
         }
+    }
+
+    /// What a packet of the stream itself says of its loudness (RFC 6464).
+    fn level_of(&self, role: Role, received: &Received) -> Option<AudioLevel> {
+        let id = self.extensions.get(ExtensionKind::AudioLevel).filter(|_| role == Role::Media)?;
+        received.header.extensions.get(id, &received.buffer).and_then(AudioLevel::read)
     }
 
     /// The packet's extended number; `None` when it came before or cannot be believed.

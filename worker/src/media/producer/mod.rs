@@ -17,11 +17,12 @@ use tidegate_protocol::rtp::{MediaKind, RtpMapping, RtpParameters, RtpType};
 
 use crate::base::time::Time;
 use crate::media::deadline::Deadline;
+use crate::media::observer::{self, Observed};
 use crate::media::parameters::{Checked, Codec, Encoding, ExtensionIds, check, check_encodings};
 use crate::media::producer::stream::{ReceivedStream, went_off};
 use crate::media::refused::Refused;
 use crate::media::trace::{Traced, Tracer};
-use crate::media::transport::rtcp;
+use crate::media::transport::{congestion, rtcp};
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, consumer};
 use crate::rtp::values::Orientation;
 use crate::turn::Turn;
@@ -39,6 +40,8 @@ pub(crate) struct Producer {
     /// One place an encoding; filled by its first packet.
     streams: SmallVec<[Option<Box<ReceivedStream>>; 1]>,
     pub(crate) consumers: Vec<ConsumerKey>,
+    /// While somebody observes it.
+    pub(crate) observed: Option<Box<Observed>>,
     paused: bool,
     rings_armed: bool,
     /// What it tells the host of single packets.
@@ -168,6 +171,7 @@ pub(crate) fn create(
     if let Some(producer) = tables.producers.get(key) {
         target.demux.add(key, mid.as_deref(), &producer.encodings);
         target.received_extensions.join(&producer.extensions);
+        congestion::on_producer(target, producer);
     }
     target.producers.push(key);
     tables.ids.insert(options.id.into(), EntityKey::Producer(key));
@@ -191,6 +195,7 @@ fn new(
         streams: encodings.iter().map(|_| None).collect(),
         encodings,
         consumers: Vec::new(),
+        observed: None,
         paused: options.paused,
         rings_armed: false,
         traced: Traced::default(),
@@ -209,6 +214,7 @@ pub(crate) fn close(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) 
     for consumer in std::mem::take(&mut producer.consumers) {
         consumer::close_with_producer(tables, consumer, turn);
     }
+    observer::on_producer_closed(tables, key, producer.observed.take(), turn);
     let Tables { transports, producers, .. } = tables;
     if let Some(transport) = transports.get_mut(producer.transport) {
         transport.demux.remove(key);

@@ -1,8 +1,10 @@
 //! Transport: where media comes in from one peer and goes out to it.
 //!
 //! Knows its producers and consumers by key, whose a received SSRC is, and what it counts. How bytes travel is its
-//! link's business (`plain`); what leaves when is `sender`'s; periodic RTCP is `rtcp`'s.
+//! link's business (`plain`); what leaves when is `sender`'s; periodic RTCP is `rtcp`'s; what its peer may send is
+//! `congestion`'s.
 
+pub(crate) mod congestion;
 pub(crate) mod plain;
 pub(crate) mod rtcp;
 pub(crate) mod sender;
@@ -20,6 +22,7 @@ use crate::media::demux::Demux;
 use crate::media::parameters::ExtensionIds;
 use crate::media::ssrc_table::SsrcTable;
 use crate::media::traffic::TrafficCounter;
+use crate::media::transport::congestion::Congestion;
 use crate::media::transport::plain::Plain;
 use crate::media::transport::rtcp::RtcpSchedule;
 use crate::media::transport::sender::Sender;
@@ -43,6 +46,8 @@ pub(crate) struct Transport {
     pub(crate) feedback_to: SsrcTable<ConsumerKey>,
     pub(crate) sender: Sender,
     pub(crate) rtcp: RtcpSchedule,
+    /// Only where feedback about what arrives was negotiated, or a limit set.
+    pub(crate) congestion: Option<Box<Congestion>>,
     pub(crate) counters: Counters,
     pub(crate) plain: Plain,
 }
@@ -73,6 +78,7 @@ impl Transport {
             feedback_to: SsrcTable::new(),
             sender: Sender::new(random),
             rtcp: RtcpSchedule::new(random.next_u32()),
+            congestion: None,
             counters: Counters::new(),
             plain,
         }
@@ -169,7 +175,7 @@ pub(crate) fn stats(tables: &Tables, key: TransportKey, turn: &Turn<'_>) -> Opti
         rtx_received: counters.rtx_received.stats(now),
         rtx_sent: counters.rtx_sent.stats(now),
         dropped,
-        max_incoming_bitrate: 0,
+        max_incoming_bitrate: transport.congestion.as_ref().map_or(0, |own| own.max_incoming_bitrate()),
         plain: Some(PlainStats {
             rtcp_mux: transport.plain.rtcp_mux(),
             comedia: transport.plain.comedia(),

@@ -28,15 +28,15 @@ fn a_reduced_size_compound_is_read() {
 fn unknown_packets_are_skipped_with_their_type() {
     let app = [0x85, 204, 0, 2, 0, 0, 0, 1, b'n', b'a', b'm', b'e'];
     let remb = [0x8F, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0];
-    let twcc = [0x8F, 205, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0];
-    let compound = [&app[..], &remb, &twcc, &pli(0x81, 2, &[])].concat();
+    let ccfb = [0x8B, 205, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0];
+    let compound = [&app[..], &remb, &ccfb, &pli(0x81, 2, &[])].concat();
     let found = read(&compound);
     let types = found.iter().map(|packet| match packet {
         Ok(Packet::Unknown(unknown)) => (unknown.packet_type, unknown.format, unknown.body.len()),
         Ok(Packet::Pli(_)) => (PSFB, 1, 0),
         other => panic!("{other:?}"),
     });
-    assert_eq!(types.collect::<Vec<_>>(), [(204, 5, 8), (206, 15, 8), (205, 15, 8), (206, 1, 0)]);
+    assert_eq!(types.collect::<Vec<_>>(), [(204, 5, 8), (206, 15, 8), (205, 11, 8), (206, 1, 0)]);
 }
 
 #[test]
@@ -73,11 +73,19 @@ fn padding_is_no_part_of_the_last_packet() {
 
 #[test]
 fn padding_of_a_part_of_a_word_is_taken_off_as_libwebrtc_means_it() {
-    let padded_feedback = [0xAF, 205, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0xAA, 0, 0, 3];
+    let padded_feedback = [0xAF, 205, 0, 5, 0, 0, 0, 1, 0, 0, 0, 2, 0, 5, 0, 1, 0, 0, 1, 0, 0x20, 1, 44, 1];
     match read(&padded_feedback)[..] {
-        [Ok(Packet::Unknown(unknown))] => assert_eq!(unknown.body, [0, 0, 0, 1, 0, 0, 0, 2, 0xAA]),
+        [Ok(Packet::WideFeedback(ref feedback))] => {
+            let received: Vec<_> =
+                feedback.received().map(|(number, tick)| (number.wire(), tick.wire())).collect();
+            assert_eq!(received, [(5, 300)]);
+        }
         ref other => panic!("{other:?}"),
     }
+    // With 2 bytes of padding its delta would be part of it.
+    let mut short = padded_feedback;
+    short[23] = 2;
+    assert!(matches!(read(&short)[..], [Err(PacketError::Body(205))]));
 }
 
 #[test]
@@ -116,6 +124,8 @@ fn walk(packet: &Packet<'_>) -> usize {
                 XrBlock::Rrtr(_) | XrBlock::Unknown(_) => 1,
             })
             .sum(),
+        Packet::WideFeedback(feedback) => feedback.received().count(),
+        Packet::Remb(remb) => remb.ssrcs().count(),
         Packet::Unknown(unknown) => unknown.body.len(),
     }
 }

@@ -13,7 +13,7 @@ mod reader;
 pub mod vp8;
 pub mod vp9;
 
-use crate::base::sequence::{Serial7, Serial15};
+use crate::base::sequence::{Serial7, Serial8, Serial15};
 
 /// A picture id in the width that the sender chose; the two are different number spaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,4 +44,31 @@ impl PictureId {
             _ => None,
         }
     }
+}
+
+/// Where a payload has its running numbers.
+struct Numbers {
+    descriptor_len: u16,
+    picture_id_at: usize,
+    picture_id: Option<PictureId>,
+    /// Bytes from the end of the picture id to TL0PICIDX, where that is there.
+    tl0_picture_index_after: Option<usize>,
+}
+
+/// Puts new numbers in the place of those that `payload` has, each in the width it has there. False, with nothing
+/// changed, when the payload is cut off.
+fn overwrite(payload: &mut [u8], at: &Numbers, picture_id: Serial15, tl0_picture_index: Serial8) -> bool {
+    let Some(fields) = payload.get_mut(..usize::from(at.descriptor_len)) else { return false };
+    let rest = fields.get_mut(at.picture_id_at..).unwrap_or_default();
+    let rest = match at.picture_id {
+        None => rest,
+        Some(width) => match width.overwrite(rest, picture_id) {
+            Some(rest) => rest,
+            None => return false,
+        },
+    };
+    if let Some(index) = at.tl0_picture_index_after.and_then(|after| rest.get_mut(after)) {
+        *index = tl0_picture_index.wire();
+    }
+    true
 }

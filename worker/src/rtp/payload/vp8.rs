@@ -8,6 +8,7 @@ use super::reader::Reader;
 use crate::base::sequence::{Serial8, Serial15};
 
 pub use super::PictureId;
+use super::{Numbers, overwrite};
 
 /// A parsed payload descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,21 +100,13 @@ pub fn rewrite(
     picture_id: Serial15,
     tl0_picture_index: Serial8,
 ) -> bool {
-    let Some(fields) = payload.get_mut(..usize::from(descriptor.header_len)) else {
-        return false;
+    let at = Numbers {
+        descriptor_len: descriptor.header_len.into(),
+        picture_id_at: PICTURE_ID_AT,
+        picture_id: descriptor.picture_id,
+        tl0_picture_index_after: descriptor.tl0_picture_index.map(|_| 0),
     };
-    let rest = fields.get_mut(PICTURE_ID_AT..).unwrap_or_default();
-    let rest = match descriptor.picture_id {
-        None => rest,
-        Some(width) => match width.overwrite(rest, picture_id) {
-            Some(rest) => rest,
-            None => return false,
-        },
-    };
-    if let (Some(_), Some(index)) = (descriptor.tl0_picture_index, rest.first_mut()) {
-        *index = tl0_picture_index.wire();
-    }
-    true
+    overwrite(payload, &at, picture_id, tl0_picture_index)
 }
 
 #[cfg(test)]

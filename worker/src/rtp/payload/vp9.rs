@@ -6,8 +6,8 @@
 
 mod structure;
 
-use super::PictureId;
 use super::reader::Reader;
+use super::{Numbers, PictureId, overwrite};
 use crate::base::sequence::{Serial8, Serial15};
 
 pub use structure::{GroupPicture, ScalabilityStructure};
@@ -158,22 +158,14 @@ pub fn rewrite(
     picture_id: Serial15,
     tl0_picture_index: Serial8,
 ) -> bool {
-    let Some(fields) = payload.get_mut(..usize::from(descriptor.header_len)) else {
-        return false;
+    let at = Numbers {
+        descriptor_len: descriptor.header_len,
+        picture_id_at: PICTURE_ID_AT,
+        picture_id: descriptor.picture_id,
+        // Behind the byte of layer indices.
+        tl0_picture_index_after: descriptor.tl0_picture_index.map(|_| 1),
     };
-    let rest = fields.get_mut(PICTURE_ID_AT..).unwrap_or_default();
-    let rest = match descriptor.picture_id {
-        None => rest,
-        Some(width) => match width.overwrite(rest, picture_id) {
-            Some(rest) => rest,
-            None => return false,
-        },
-    };
-    // Behind the byte of layer indices, without which there is none.
-    if let (Some(_), [_, index, ..]) = (descriptor.tl0_picture_index, rest) {
-        *index = tl0_picture_index.wire();
-    }
-    true
+    overwrite(payload, &at, picture_id, tl0_picture_index)
 }
 
 #[cfg(test)]
