@@ -80,7 +80,8 @@ pub enum TraceInfo {
     },
 }
 
-/// What a packet looks like on this transport.
+/// What a packet looks like on this transport. A retransmission with a stream of its own (RFC 4588) is told as the packet
+/// that it repeats, without the two bytes that it has more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PacketTrace {
     /// Payload type.
@@ -105,7 +106,7 @@ pub struct PacketTrace {
     pub spatial_layer: u8,
     /// Temporal layer, 0 without layers.
     pub temporal_layer: u8,
-    /// Its MID extension (RFC 9143), as received.
+    /// Its MID extension (RFC 9143), as received or sent.
     pub mid: Option<Text<32>>,
     /// Its RID extension (RFC 8852), as received.
     pub rid: Option<Text<32>>,

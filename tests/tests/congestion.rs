@@ -431,7 +431,7 @@ fn arrivals_and_their_reports_allocate_nothing_in_steady_state() {
         for at in (from_ms..from_ms + 1_000).step_by(2) {
             // One of eight is lost, or late.
             let is_late = number % 16 == 8;
-            if number % 8 != 0 {
+            if !number.is_multiple_of(8) {
                 arrivals.on_packet(Serial16::new(number), Time::from_millis(at));
             }
             if is_late && number > 100 {

@@ -297,7 +297,7 @@ impl EventLoop {
         self.core.pool.reclaim(now);
         if requests == self.housekeeping.requests_at_last_round {
             self.shell.pipe.reclaim();
-            self.core.outbox.reclaim();
+            self.core.outbox.reclaim(now);
         }
         self.housekeeping.requests_at_last_round = requests;
         self.housekeeping.trimmer.trim_if_freed();

@@ -3,6 +3,8 @@
 //! Knows classes of events and its own bounds. Does not know the pipe: the event loop takes messages out as fast as
 //! the host reads. Invariant: order is kept, so an event never overtakes the response that created its entity.
 
+mod quota;
+
 use std::collections::VecDeque;
 use std::mem::Discriminant;
 
@@ -14,7 +16,10 @@ use tidegate_protocol::message::FromWorker;
 pub use tidegate_protocol::message::{LogLevel, LogTag};
 use tidegate_protocol::response::Reply;
 
+use crate::base::time::Time;
 use crate::network::SendBatch;
+use crate::outbox::quota::Quota;
+pub use crate::outbox::quota::TRACES_PER_SECOND;
 use crate::random::KeyedMap;
 
 /// Filled by the core, emptied by the shell.
@@ -27,6 +32,7 @@ pub struct Outbox {
     popped: u64,
     /// Where an event that may be replaced waits, counted from the start.
     waiting: KeyedMap<(Discriminant<Event>, Option<EntityId>), u64>,
+    traces: Quota,
     log: LogSettings,
     counters: OutboxCounters,
 }
@@ -49,6 +55,8 @@ pub struct OutboxCounters {
     pub events_merged: u64,
     /// Events dropped because too much waited.
     pub events_dropped: u64,
+    /// Trace events dropped because an entity had told enough, or because too much waited.
+    pub traces_dropped: u64,
     /// Log lines dropped because too much waited.
     pub log_lines_dropped: u64,
 }
@@ -61,6 +69,7 @@ impl Outbox {
             queue: VecDeque::new(),
             popped: 0,
             waiting: KeyedMap::with_hasher(hasher),
+            traces: Quota::new(hasher),
             log,
             counters: OutboxCounters::default(),
         }
@@ -79,6 +88,17 @@ impl Outbox {
             EventClass::LatestWins => self.replace_or_push(event),
             EventClass::MayDrop if self.is_full() => self.counters.events_dropped += 1,
             EventClass::MayDrop => self.queue.push_back(FromWorker::Event(event)),
+        }
+    }
+
+    /// Tells the host of one thing that happened to `entity`, in the words that `event` makes; at most
+    /// [`TRACES_PER_SECOND`] packets and as many other things in a second. When much waits nothing is added to it: traces
+    /// alone never keep requests waiting.
+    pub fn trace(&mut self, now: Time, entity: EntityId, is_packet: bool, event: impl FnOnce() -> Event) {
+        if self.queue.len() < TRACES_WAITING_MAX && self.traces.take(now, entity, is_packet) {
+            self.event(event());
+        } else {
+            self.counters.traces_dropped += 1;
         }
     }
 
@@ -117,11 +137,12 @@ impl Outbox {
     }
 
     /// Gives memory back that holds nothing. To be called about once a second while no request is in flight.
-    pub fn reclaim(&mut self) {
+    pub fn reclaim(&mut self, now: Time) {
         if self.queue.is_empty() {
             self.queue = VecDeque::new();
             self.waiting.shrink_to_fit();
         }
+        self.traces.reclaim(now);
     }
 
     /// Whether so much waits that no new requests should be read.
@@ -179,6 +200,8 @@ fn key_of(event: &Event) -> (Discriminant<Event>, Option<EntityId>) {
 
 /// While so many messages wait, requests are left in the pipe and droppable events are dropped.
 pub const MESSAGES_MAX: usize = 1_024;
+/// While so many messages wait, traces are dropped.
+pub const TRACES_WAITING_MAX: usize = 256;
 /// Room for so many messages is kept when the queue runs empty.
 const KEEP_MESSAGES: usize = 64;
 
@@ -224,6 +247,22 @@ mod tests {
         outbox.respond(RequestId(1), Ok(Reply::Done));
         outbox.event(score(1, 9));
         assert!(matches!(outbox.pop(), Some(FromWorker::Response { .. })));
+    }
+
+    #[test]
+    fn traces_stop_long_before_requests_have_to_wait() {
+        let mut outbox = outbox();
+        let now = Time::from_millis(5_000);
+        for consumer in 0..10 {
+            for _ in 0..TRACES_PER_SECOND {
+                let event = || Event::ConsumerProducerPaused { consumer: ConsumerId(consumer) };
+                outbox.trace(now, EntityId(consumer), true, event);
+            }
+        }
+        assert_eq!(outbox.len(), TRACES_WAITING_MAX);
+        assert!(!outbox.is_full());
+        let dropped = 10 * u64::from(TRACES_PER_SECOND) - TRACES_WAITING_MAX as u64;
+        assert_eq!(outbox.counters().traces_dropped, dropped);
     }
 
     #[test]

@@ -13,12 +13,13 @@ use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 use tidegate_protocol::rtp::RtpType;
 use tidegate_protocol::stats::ConsumerStats;
+use tidegate_protocol::trace::{Trace, TraceType};
 
 use crate::connection::Target;
 use crate::entity::{CloseReason, Entity, EntityEvent};
 use crate::error::RequestError;
 use crate::events::{Event, Events};
-use crate::producer::{Producer, ProducerInner};
+use crate::producer::{Producer, ProducerInner, trace_types};
 use crate::sync::lock;
 use crate::transport::TransportInner;
 
@@ -71,6 +72,8 @@ pub struct Consumer {
 pub enum ConsumerEvent {
     /// Its scores changed. A newer one replaces one that still waits.
     Score(ConsumerScore),
+    /// One of the packets or messages that [`Consumer::enable_trace_event`] asked for.
+    Trace(Box<Trace>),
     /// Its producer was paused.
     ProducerPaused,
     /// Its producer was resumed.
@@ -178,6 +181,14 @@ impl Consumer {
     pub async fn set_priority(&self, priority: u8) -> Result<(), RequestError> {
         let command = Command::SetConsumerPriority { consumer: self.wire_id(), priority };
         self.change(command, move |state| state.priority = priority).await
+    }
+
+    /// Tells these kinds of packets and messages as [`ConsumerEvent::Trace`] from now on, instead of those before; none
+    /// ends it. In each second it tells 200 packets and 200 other things at most, and fewer when this host is slow; the
+    /// worker's counter `trace_events_dropped` says how many were left out.
+    pub async fn enable_trace_event(&self, types: &[TraceType]) -> Result<(), RequestError> {
+        let types = trace_types(types);
+        self.change(Command::EnableConsumerTrace { consumer: self.wire_id(), types }, |_| ()).await
     }
 
     /// Its state.
@@ -359,6 +370,9 @@ impl Target for ConsumerInner {
             WireEvent::ConsumerScore { score, .. } => {
                 lock(&self.state).score.clone_from(&score);
                 self.entity.emit(ConsumerEvent::Score(score));
+            }
+            WireEvent::ConsumerTrace { trace, .. } => {
+                self.entity.emit(ConsumerEvent::Trace(Box::new(trace)));
             }
             WireEvent::ConsumerProducerPaused { .. } => {
                 lock(&self.state).producer_paused = true;

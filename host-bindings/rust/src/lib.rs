@@ -127,7 +127,7 @@ pub use transport::{PlainTransport, TransportEvent};
 pub use worker::{UpdateSettings, Worker, WorkerEvent};
 
 pub use tidegate_protocol::error::{CommandError, ErrorKind};
-pub use tidegate_protocol::event::{ConsumerScore, StreamScore};
+pub use tidegate_protocol::event::{ConsumerScore, StreamScore, VideoOrientation};
 pub use tidegate_protocol::message::{LogLevel, LogTag};
 pub use tidegate_protocol::ortc::dictionary::{
     Fec, MediaKind, ParameterValue, RtcpFeedback, RtcpParameters, RtpCapabilities, RtpCodecCapability,
@@ -136,6 +136,7 @@ pub use tidegate_protocol::ortc::dictionary::{
 };
 pub use tidegate_protocol::ortc::{OrtcError, ScalabilityMode, supported_rtp_capabilities};
 pub use tidegate_protocol::rtp::RtpType;
+pub use tidegate_protocol::trace::{PacketTrace, Trace, TraceInfo, TraceType};
 pub use tidegate_protocol::transport::{ListenPort, Protocol, TransportTuple};
 pub use tidegate_protocol::{bounded, dump, exit, ids, metrics, ortc, stats};
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use tidegate_protocol::dump::ProducerDump;
-use tidegate_protocol::event::{Event as WireEvent, StreamScore};
+use tidegate_protocol::event::{Event as WireEvent, StreamScore, VideoOrientation};
 use tidegate_protocol::ids::ProducerId;
 use tidegate_protocol::ortc::dictionary::{MediaKind, RtpCapabilities, RtpParameters};
 use tidegate_protocol::ortc::{self, OrtcError};
@@ -13,6 +13,7 @@ use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 use tidegate_protocol::rtp::{RtpMapping, RtpType};
 use tidegate_protocol::stats::RtpStreamStats;
+use tidegate_protocol::trace::{Trace, TraceType, TraceTypes};
 
 use crate::connection::Target;
 use crate::consumer::ConsumerInner;
@@ -57,6 +58,11 @@ pub struct Producer {
 pub enum ProducerEvent {
     /// Its scores changed: one entry a stream that was seen. A newer one replaces one that still waits.
     Score(Vec<StreamScore>),
+    /// The camera is held otherwise than before; the first one comes with the first packet that says how. A newer one
+    /// replaces one that still waits.
+    VideoOrientation(VideoOrientation),
+    /// One of the packets or messages that [`Producer::enable_trace_event`] asked for.
+    Trace(Box<Trace>),
     /// It is closed, and its consumers. The last event.
     Closed(CloseReason),
 }
@@ -145,6 +151,15 @@ impl Producer {
         self.inner.entity.command(Command::ResumeProducer { producer: self.wire_id() }, resumed).await
     }
 
+    /// Tells these kinds of packets and messages as [`ProducerEvent::Trace`] from now on, instead of those before; none
+    /// ends it. In each second it tells 200 packets and 200 other things at most, and fewer when this host is slow; the
+    /// worker's counter `trace_events_dropped` says how many were left out.
+    pub async fn enable_trace_event(&self, types: &[TraceType]) -> Result<(), RequestError> {
+        let types = trace_types(types);
+        let command = Command::EnableProducerTrace { producer: self.wire_id(), types };
+        self.inner.entity.command(command, || ()).await
+    }
+
     /// Its state.
     pub async fn dump(&self) -> Result<ProducerDump, RequestError> {
         let read = |reply| if let Reply::ProducerDump(dump) = reply { Some(*dump) } else { None };
@@ -174,9 +189,17 @@ impl Producer {
     }
 }
 
+/// Each kind once, in any order.
+pub(crate) fn trace_types(types: &[TraceType]) -> TraceTypes {
+    TraceTypes::first_of(TraceType::ALL.into_iter().filter(|kind| types.contains(kind)))
+}
+
 impl Event for ProducerEvent {
     fn replaces(&self, waiting: &Self) -> bool {
-        matches!((self, waiting), (Self::Score(_), Self::Score(_)))
+        matches!(
+            (self, waiting),
+            (Self::Score(_), Self::Score(_)) | (Self::VideoOrientation(_), Self::VideoOrientation(_))
+        )
     }
 }
 
@@ -284,10 +307,19 @@ impl ProducerInner {
 
 impl Target for ProducerInner {
     fn on_event(&self, event: WireEvent) {
-        if let WireEvent::ProducerScore { scores, .. } = event {
-            let scores = scores.into_vec();
-            lock(&self.score).clone_from(&scores);
-            self.entity.emit(ProducerEvent::Score(scores));
+        match event {
+            WireEvent::ProducerScore { scores, .. } => {
+                let scores = scores.into_vec();
+                lock(&self.score).clone_from(&scores);
+                self.entity.emit(ProducerEvent::Score(scores));
+            }
+            WireEvent::ProducerVideoOrientation { orientation, .. } => {
+                self.entity.emit(ProducerEvent::VideoOrientation(orientation));
+            }
+            WireEvent::ProducerTrace { trace, .. } => {
+                self.entity.emit(ProducerEvent::Trace(Box::new(trace)));
+            }
+            _ => {}
         }
     }
 }

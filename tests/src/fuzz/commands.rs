@@ -16,6 +16,7 @@ use tidegate_protocol::rtp::{
     RtpCodecParameters, RtpEncodingParameters, RtpHeaderExtensionParameters, RtpMapping, RtpParameters,
     RtpType,
 };
+use tidegate_protocol::trace::{TraceType, TraceTypes};
 use tidegate_protocol::transport::{ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions};
 
 use super::Dice;
@@ -261,7 +262,8 @@ pub fn about_producer(id: u64, draw: usize) -> Command {
     match draw {
         0 => Command::CloseProducer { producer },
         1 | 2 => Command::DumpProducer { producer },
-        3 | 4 => Command::GetProducerStats { producer },
+        3 => Command::GetProducerStats { producer },
+        4 => Command::EnableProducerTrace { producer, types: TraceTypes::first_of(TraceType::ALL) },
         5 => Command::PauseProducer { producer },
         _ => Command::ResumeProducer { producer },
     }
@@ -277,6 +279,7 @@ pub fn about_consumer(id: u64, draw: usize) -> Command {
         3 => Command::PauseConsumer { consumer },
         4 => Command::ResumeConsumer { consumer },
         5 => Command::SetConsumerPriority { consumer, priority: 255 },
+        6 => Command::EnableConsumerTrace { consumer, types: TraceTypes::first_of(TraceType::ALL) },
         _ => Command::RequestKeyFrame { consumer },
     }
 }
@@ -474,7 +477,7 @@ pub const AUDIO_PAYLOAD_TYPE: u8 = 111;
 pub const RED_PAYLOAD_TYPE: u8 = 63;
 /// Marks the SSRCs by which the router names encodings.
 const MAPPED: u32 = 1 << 31;
-const COMMANDS_PER_ENTITY: usize = 7;
+const COMMANDS_PER_ENTITY: usize = 8;
 const ROUTERS_MAX: usize = 6;
 const TRANSPORTS_MAX: usize = 40;
 const PRODUCERS_MAX: usize = 40;

@@ -4,7 +4,8 @@
 //! corpora and on a bounded number of drawn and mutated inputs (`tests/properties.rs`), by `cargo parser-fuzz` on as
 //! many as one likes, and by the coverage-guided targets in `tests/fuzz`.
 //!
-//! * [`rtp`], [`mod@audio_level`], [`rtcp`], [`mod@rtcp_write`], [`payload`], [`mod@red`], [`codecs`], [`mod@dependency_descriptor`], [`numbers`]: the wire, against readers of our own
+//! * [`rtp`], [`values`], [`mod@audio_level`], [`rtcp`], [`mod@rtcp_write`], [`payload`], [`mod@red`], [`codecs`],
+//!   [`mod@dependency_descriptor`], [`numbers`]: the wire, against readers of our own
 //!   (`rtp_expected`, `rtcp_expected`, and the strict ones of [`crate::world`])
 //! * [`wide_feedback`]: what is told of arrivals, against a model
 //! * [`protocol`]: frames and messages of the pipe
@@ -25,6 +26,7 @@ pub mod red;
 pub mod rtcp;
 pub mod rtcp_write;
 pub mod rtp;
+pub mod values;
 pub mod wide_feedback;
 pub mod worker;
 
@@ -44,6 +46,7 @@ pub use rtcp::{
 };
 pub use rtcp_write::rtcp_write;
 pub use rtp::{rtp_extensions, rtp_header, rtp_write, rtx};
+pub use values::rtp_values;
 pub use wide_feedback::arrivals;
 pub use worker::worker;
 
@@ -68,6 +71,7 @@ pub const ALL: &[Property] = &[
     property("rtp_extensions", rtp_extensions, drawn::extensions, 1),
     property("audio_level", audio_level, drawn::audio_level, 1),
     property("rtp_write", rtp_write, drawn::choices, 1),
+    property("rtp_values", rtp_values, drawn::extensions, 1),
     property("rtx", rtx, drawn::rtx, 1),
     property("vp8", vp8, drawn::vp8, 1),
     property("opus", opus, drawn::opus, 1),

@@ -35,7 +35,14 @@ pub fn rtp_header(data: &[u8]) {
 
 /// Extension blocks: the bytes after the first are a block of the form that the first one chooses.
 pub fn rtp_extensions(data: &[u8]) {
-    let Some((choice, block)) = data.split_first() else { return };
+    if !data.is_empty() {
+        rtp_header(&packet_with_block(data));
+    }
+}
+
+/// A packet with a block of header extensions: the first byte chooses its profile and its place, the others fill it.
+pub(super) fn packet_with_block(data: &[u8]) -> Vec<u8> {
+    let (choice, block) = data.split_first().unwrap_or((&0, &[]));
     let profile: u16 = match choice % 4 {
         0 | 1 => 0xBEDE,
         2 => 0x1000 | u16::from(choice >> 4),
@@ -48,7 +55,7 @@ pub fn rtp_extensions(data: &[u8]) {
     packet.extend([profile.to_be_bytes(), words.to_be_bytes()].concat());
     packet.extend(&block[..4 * usize::from(words)]);
     packet.extend([0x61; 5]);
-    rtp_header(&packet);
+    packet
 }
 
 /// `write_packet` on values drawn from the bytes: the length is what was promised, a buffer too short is left alone,

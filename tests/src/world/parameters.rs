@@ -331,6 +331,12 @@ pub const TRANSPORT_WIDE_CC: &str =
 pub const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 /// urn of the extension.
 pub const VIDEO_ORIENTATION: &str = "urn:3gpp:video-orientation";
+/// urn of the extension.
+pub const TIME_OFFSET: &str = "urn:ietf:params:rtp-hdrext:toffset";
+/// URI of the extension.
+pub const ABS_CAPTURE_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time";
+/// URI of the extension.
+pub const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
 
 /// Opus's, likewise.
 pub const ROUTER_AUDIO: u8 = 100;

@@ -4,10 +4,12 @@ use tidegate_protocol::error::{CommandError, ErrorKind};
 use tidegate_protocol::ids::ConsumerId;
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
+use tidegate_protocol::trace::TraceTypes;
 
 use crate::control::{Answer, gone};
 use crate::media::Tables;
 use crate::media::consumer::{self, ConsumerOptions};
+use crate::media::trace::Traced;
 use crate::turn::Turn;
 
 pub(super) fn consume(tables: &mut Tables, command: Command, turn: &mut Turn<'_>) -> Answer {
@@ -82,5 +84,11 @@ pub(super) fn set_priority(tables: &mut Tables, id: ConsumerId, priority: u8) ->
     }
     let consumer = tables.consumers.get_mut(key).ok_or_else(gone)?;
     consumer.set_priority(priority);
+    Ok(Reply::Done)
+}
+
+pub(super) fn trace(tables: &mut Tables, id: ConsumerId, types: &TraceTypes) -> Answer {
+    let key = tables.consumer(id)?;
+    tables.consumers.get_mut(key).ok_or_else(gone)?.traced = Traced::new(types);
     Ok(Reply::Done)
 }

@@ -1,6 +1,5 @@
 //! A request to its verb.
 
-use tidegate_protocol::error::{CommandError, ErrorKind};
 use tidegate_protocol::request::Command;
 
 use crate::control::{Answer, Subject, consumer, observer, producer, router, transport, worker};
@@ -42,14 +41,12 @@ pub(crate) fn dispatch(of: Subject<'_>, command: Command, turn: &mut Turn<'_>) -
         Command::PauseConsumer { consumer } => consumer::pause(tables, consumer, turn),
         Command::ResumeConsumer { consumer } => consumer::resume(tables, consumer, turn),
         Command::RequestKeyFrame { consumer } => consumer::request_key_frame(tables, consumer, turn),
-        Command::SetConsumerPriority { consumer, priority } => {
-            consumer::set_priority(tables, consumer, priority)
-        }
+        Command::SetConsumerPriority { consumer: id, priority: to } => consumer::set_priority(tables, id, to),
         Command::SetMaxIncomingBitrate { transport, bitrate } => {
             transport::set_max_incoming_bitrate(tables, transport, bitrate, turn)
         }
-        Command::EnableProducerTrace { .. } => Err(not_there("EnableProducerTrace")),
-        Command::EnableConsumerTrace { .. } => Err(not_there("EnableConsumerTrace")),
+        Command::EnableProducerTrace { producer, types } => producer::trace(tables, producer, &types),
+        Command::EnableConsumerTrace { consumer, types } => consumer::trace(tables, consumer, &types),
         Command::CreateAudioLevelObserver { router, observer, options } => {
             observer::create_audio_level(tables, router, observer, &options)
         }
@@ -67,8 +64,4 @@ pub(crate) fn dispatch(of: Subject<'_>, command: Command, turn: &mut Turn<'_>) -
             observer::remove_producer(tables, observer, producer, turn)
         }
     }
-}
-
-fn not_there(name: &str) -> CommandError {
-    CommandError::new(ErrorKind::Unsupported, format!("{name} is not there yet"))
 }

@@ -1,14 +1,14 @@
 //! Requests about producers.
 
-use std::time::Duration;
-
 use tidegate_protocol::ids::ProducerId;
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
+use tidegate_protocol::trace::TraceTypes;
 
 use crate::control::{Answer, gone};
 use crate::media::Tables;
 use crate::media::producer::{self, ProducerOptions};
+use crate::media::trace::Traced;
 use crate::turn::Turn;
 
 pub(super) fn produce(tables: &mut Tables, command: Command, turn: &Turn<'_>) -> Answer {
@@ -25,8 +25,8 @@ pub(super) fn produce(tables: &mut Tables, command: Command, turn: &Turn<'_>) ->
         return Err(gone());
     };
     let transport = tables.transport(transport)?;
-    let key_frame_request_delay = Duration::from_millis(key_frame_request_delay_ms.into());
-    let options = ProducerOptions { id, kind, rtp_parameters, rtp_mapping, paused, key_frame_request_delay };
+    let options =
+        ProducerOptions { id, kind, rtp_parameters, rtp_mapping, paused, key_frame_request_delay_ms };
     let producer_type = producer::create(tables, transport, &options, turn)?;
     Ok(Reply::Produced { producer_type })
 }
@@ -56,5 +56,11 @@ pub(super) fn pause(tables: &mut Tables, id: ProducerId, turn: &mut Turn<'_>) ->
 pub(super) fn resume(tables: &mut Tables, id: ProducerId, turn: &mut Turn<'_>) -> Answer {
     let key = tables.producer(id)?;
     producer::resume(tables, key, turn);
+    Ok(Reply::Done)
+}
+
+pub(super) fn trace(tables: &mut Tables, id: ProducerId, types: &TraceTypes) -> Answer {
+    let key = tables.producer(id)?;
+    tables.producers.get_mut(key).ok_or_else(gone)?.traced = Traced::new(types);
     Ok(Reply::Done)
 }

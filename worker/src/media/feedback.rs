@@ -3,12 +3,13 @@
 //! Knows RTCP values and whose an SSRC is. Types that we do not know are skipped; what names an unknown SSRC is
 //! ignored.
 
-use crate::base::sequence::Serial16;
+use tidegate_protocol::stats::Direction;
+
 use crate::base::time::Time;
 use crate::media::consumer::{self, seal};
 use crate::media::demux::{Place, Role};
 use crate::media::{ConsumerKey, Tables, TransportKey};
-use crate::rtcp::{DlrrReport, Packet, ReportBlock, SenderInfo, XrBlock, compact_ntp, packets};
+use crate::rtcp::{DlrrReport, Nack, Packet, ReportBlock, SenderInfo, XrBlock, compact_ntp, packets};
 use crate::stream::report::round_trip;
 use crate::turn::Turn;
 
@@ -41,13 +42,13 @@ fn on_packet(
 ) {
     match packet {
         Packet::SenderReport(report) => {
-            on_sender_info(tables, key, report.ssrc, report.info, received_at);
+            on_sender_info(tables, key, report.ssrc, report.info, received_at, turn);
             report.blocks().for_each(|block| on_report_block(tables, key, &block, turn));
         }
         Packet::ReceiverReport(report) => {
             report.blocks().for_each(|block| on_report_block(tables, key, &block, turn))
         }
-        Packet::Nack(nack) => on_nack(tables, key, nack.media_ssrc, nack.sequences(), turn),
+        Packet::Nack(nack) => on_nack(tables, key, nack, turn),
         Packet::Pli(pli) => on_key_frame_request(tables, key, pli.media_ssrc, Asked::Pli, turn),
         Packet::Fir(fir) => {
             fir.entries().for_each(|entry| on_key_frame_request(tables, key, entry.ssrc, Asked::Fir, turn));
@@ -59,13 +60,22 @@ fn on_packet(
     }
 }
 
-fn on_sender_info(tables: &mut Tables, key: TransportKey, ssrc: u32, info: SenderInfo, received_at: Time) {
+fn on_sender_info(
+    tables: &mut Tables,
+    key: TransportKey,
+    ssrc: u32,
+    info: SenderInfo,
+    received_at: Time,
+    turn: &mut Turn<'_>,
+) {
     let Tables { transports, producers, .. } = tables;
     let Some(place) = transports.get(key).and_then(|transport| transport.demux.place_of(ssrc)) else {
         return;
     };
     let Place { producer, encoding, role: Role::Media } = place else { return };
-    if let Some((stream, _)) = producers.get_mut(producer).and_then(|producer| producer.run(encoding)) {
+    let Some(producer) = producers.get_mut(producer) else { return };
+    producer.tracer().sender_report(Direction::Inbound, ssrc, &info, turn);
+    if let Some((stream, _)) = producer.run(encoding) {
         stream.reception.on_sender_report(info.ntp, received_at);
         stream.capture.on_sender_report(&info, received_at);
     }
@@ -116,13 +126,8 @@ fn on_dlrr(tables: &mut Tables, key: TransportKey, report: &DlrrReport, turn: &T
     }
 }
 
-fn on_nack(
-    tables: &mut Tables,
-    key: TransportKey,
-    ssrc: u32,
-    sequences: impl Iterator<Item = Serial16>,
-    turn: &mut Turn<'_>,
-) {
+fn on_nack(tables: &mut Tables, key: TransportKey, nack: &Nack<'_>, turn: &mut Turn<'_>) {
+    let ssrc = nack.media_ssrc;
     let Tables { transports, producers, consumers, metrics, .. } = tables;
     let Some(transport) = transports.get_mut(key) else { return };
     let Some(consumer) = transport.feedback_to.get(ssrc).and_then(|key| consumers.get_mut(key)) else {
@@ -132,11 +137,12 @@ fn on_nack(
     let stream =
         producers.get(consumer.producer).and_then(|producer| producer.stream_named(consumer.consumable_ssrc));
     consumer.stream.course(turn.now).counters.nacks += 1;
+    consumer.tracer().nack(Direction::Inbound, ssrc, nack.sequences(), turn);
     if ssrc != consumer.stream.ssrc || !consumer.repairs() {
         return;
     }
     let mut resent = seal::Sealed::default();
-    for sequence in sequences {
+    for sequence in nack.sequences() {
         consumer.stream.course(turn.now).counters.nacked_packets += 1;
         let Some(stream) = stream else { continue };
         let repaired = seal::repair(consumer, stream, sequence, &mut transport.sender, destination, turn);
@@ -161,9 +167,17 @@ fn on_key_frame_request(
     turn: &mut Turn<'_>,
 ) {
     let Some((consumer_key, consumer)) = consumer_of(tables, key, ssrc) else { return };
+    let tracer = consumer.tracer();
+    let counters = &mut consumer.stream.course(turn.now).counters;
     match asked {
-        Asked::Pli => consumer.stream.course(turn.now).counters.plis += 1,
-        Asked::Fir => consumer.stream.course(turn.now).counters.firs += 1,
+        Asked::Pli => {
+            counters.plis += 1;
+            tracer.pli(Direction::Inbound, ssrc, turn);
+        }
+        Asked::Fir => {
+            counters.firs += 1;
+            tracer.fir(Direction::Inbound, ssrc, turn);
+        }
     }
     consumer::request_key_frame(tables, consumer_key, turn);
 }

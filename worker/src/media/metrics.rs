@@ -45,6 +45,7 @@ pub(crate) fn collect(
         .into_iter()
         .chain(of_transports(tables))
         .chain(of_memory(heap, turn))
+        .chain(of_messages(turn))
         .chain(of_shell(event_loop, network, panics_contained));
     let histograms = [
         ("datagrams_per_turn", &event_loop.datagrams_per_turn),
@@ -111,6 +112,17 @@ fn of_memory(heap: &HeapReport, turn: &Turn<'_>) -> [Named; 9] {
         ("pool_large_slots", pool.large.slots as u64),
         ("heap_used_bytes", heap.used_bytes),
         ("heap_free_bytes", heap.free_bytes),
+    ]
+}
+
+fn of_messages(turn: &Turn<'_>) -> [Named; 5] {
+    let counters = turn.outbox.counters();
+    [
+        ("events", counters.events),
+        ("events_merged", counters.events_merged),
+        ("events_dropped", counters.events_dropped),
+        ("trace_events_dropped", counters.traces_dropped),
+        ("log_lines_dropped", counters.log_lines_dropped),
     ]
 }
 

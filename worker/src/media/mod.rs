@@ -24,6 +24,7 @@ pub(crate) mod refused;
 pub(crate) mod router;
 pub(crate) mod sockets;
 pub(crate) mod ssrc_table;
+pub(crate) mod trace;
 pub(crate) mod traffic;
 pub(crate) mod transport;
 

@@ -114,6 +114,34 @@ impl Extensions {
         packet.get(offset..offset + bytes)
     }
 
+    /// The same value, to be changed in its place.
+    pub fn get_mut<'p>(&self, id: ExtensionId, packet: &'p mut [u8]) -> Option<&'p mut [u8]> {
+        packet.get_mut(self.locate(id, packet)?)
+    }
+
+    /// Cuts the value of `id` to its first `bytes` in the packet itself; what followed becomes padding, so that nothing
+    /// else moves. False, and nothing is changed, when it is not longer, or not there, or `bytes` is 0.
+    pub fn shorten(&self, id: ExtensionId, packet: &mut [u8], bytes: u8) -> bool {
+        let value = self.locate(id, packet).filter(|value| value.len() > usize::from(bytes) && bytes > 0);
+        let Some(value) = value else { return false };
+        let head_at = value.start.checked_sub(1);
+        let Some(head) = head_at.and_then(|at| packet.get_mut(at)) else { return false };
+        *head = match self.form {
+            ExtensionForm::Absent => return false,
+            ExtensionForm::OneByte => *head & 0xF0 | (bytes - 1) & 0x0F,
+            ExtensionForm::TwoByte => bytes,
+        };
+        packet.get_mut(value.start + usize::from(bytes)..value.end).unwrap_or_default().fill(0);
+        true
+    }
+
+    /// Where the value that [`get`](Self::get) finds lies.
+    fn locate(&self, id: ExtensionId, packet: &[u8]) -> Option<Range<usize>> {
+        let start = usize::from(self.block_offset);
+        let (_, value) = self.elements(packet).filter(|(found, _)| *found == id).last()?;
+        Some(start + value.start..start + value.end)
+    }
+
     /// Every element in the order of the packet, repeated ids included.
     pub fn iter<'p>(&self, packet: &'p [u8]) -> impl Iterator<Item = (ExtensionId, &'p [u8])> + use<'p> {
         let elements = self.elements(packet);

@@ -6,6 +6,8 @@
 //! Knows sender reports and timestamps. Does not know packets. Called by producers.
 //! Invariant: all times are 32.32 fixed point and subtracted modulo 2^64, so that NTP's era (2036) is no event.
 
+use std::time::Duration;
+
 use crate::base::sequence::Serial32;
 use crate::base::time::Time;
 use crate::rtcp::SenderInfo;
@@ -65,6 +67,17 @@ impl CaptureClock {
         let since = (i128::from(distance) << 32).checked_div(i128::from(clock_rate_hz))?;
         let since = i64::try_from(since).ok()?.cast_unsigned();
         Some(time(self.ntp.wrapping_add(since).wrapping_add(self.smallest()?)))
+    }
+
+    /// By how much the sender's clock is ahead of the one that reads `ntp` at `now`, in 1/2^32 s, when its reports were
+    /// under way for `delay` at least. `None` until enough reports came.
+    pub fn ahead_of(&self, ntp: u64, now: Time, delay: Duration) -> Option<i64> {
+        if self.count < SAMPLES_MIN {
+            return None;
+        }
+        let delay = fixed(Time::ZERO + delay);
+        let theirs = fixed(now).wrapping_sub(self.smallest()?).wrapping_add(delay);
+        Some(ahead(theirs, ntp))
     }
 
     /// The smallest difference in the window, the one with the least delay in it.
@@ -170,6 +183,18 @@ mod tests {
         let clock = sender.clock_after(&[80, 30, 200, 45]);
         assert_near(clock.captured_at(sender.timestamp(3_500), RATE), ours(3_530));
         assert_near(clock.captured_at(sender.timestamp(500), RATE), ours(530));
+    }
+
+    #[test]
+    fn how_far_the_senders_clock_is_ahead_is_known_up_to_the_delay() {
+        let sender = Sender { ntp: 40 << 32, rtp: 0 };
+        let delay = Duration::from_millis(30);
+        assert_eq!(sender.clock_after(&[30, 30]).ahead_of(0, ours(0), delay), None);
+        let clock = sender.clock_after(&[80, 30, 50]);
+        for (ntp, expected) in [(30_u64 << 32, 10_i64 << 32), (50 << 32, -10 << 32)] {
+            let found = clock.ahead_of(ntp, ours(0), delay).unwrap();
+            assert!((found - expected).abs() < 100, "{found} is not {expected}");
+        }
     }
 
     #[test]

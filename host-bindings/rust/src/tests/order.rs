@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use tidegate_protocol::bounded::List;
 use tidegate_protocol::error::ErrorKind;
-use tidegate_protocol::event::{ConsumerScore, Event};
+use tidegate_protocol::event::{ConsumerScore, Event, VideoOrientation};
 use tidegate_protocol::ids::{ConsumerId, RouterId};
 use tidegate_protocol::message::{FromWorker, LogLevel, LogTag};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
+use tidegate_protocol::stats::Direction;
+use tidegate_protocol::trace::{Trace, TraceInfo};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::fake::{consumer_options, greeted, plain_options, session, settle, tuple};
 use crate::connection::Connection;
-use crate::{ConsumerEvent, RouterOptions, TransportEvent, WorkerEvent};
+use crate::{ConsumerEvent, ProducerEvent, RouterOptions, TransportEvent, WorkerEvent};
 
 fn score(score: u8) -> ConsumerScore {
     ConsumerScore { score, producer_score: 10, producer_scores: List::first_of([10]) }
@@ -57,6 +59,26 @@ async fn tuple_that_a_comedia_transport_learns_is_an_event_and_its_state() {
         .await;
     assert_eq!(events.next().await, Some(TransportEvent::RtcpTuple(tuple(Some(5005)))));
     assert_eq!(session.transport.rtcp_tuple(), Some(tuple(Some(5005))));
+}
+
+#[tokio::test]
+async fn traces_are_told_once_each_and_of_orientations_the_newest() {
+    let (session, mut fake) = session().await;
+    let (producer, consumer) = (session.producer.wire_id(), session.consumer.wire_id());
+    let (mut of_producer, mut of_consumer) = (session.producer.events(), session.consumer.events());
+    let trace = |direction| Trace { timestamp_ms: 5, direction, info: TraceInfo::Pli { ssrc: 7 } };
+    let turned = |rotation| VideoOrientation { camera: true, flip: false, rotation };
+    for rotation in [90, 180] {
+        fake.event(Event::ProducerVideoOrientation { producer, orientation: turned(rotation) }).await;
+    }
+    fake.event(Event::ProducerTrace { producer, trace: trace(Direction::Outbound) }).await;
+    fake.event(Event::ConsumerTrace { consumer, trace: trace(Direction::Inbound) }).await;
+    settle().await;
+    assert_eq!(of_producer.try_next(), Some(ProducerEvent::VideoOrientation(turned(180))));
+    assert_eq!(of_producer.try_next(), Some(ProducerEvent::Trace(Box::new(trace(Direction::Outbound)))));
+    assert_eq!(of_producer.try_next(), None);
+    assert_eq!(of_consumer.try_next(), Some(ConsumerEvent::Trace(Box::new(trace(Direction::Inbound)))));
+    assert_eq!(of_consumer.try_next(), None);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use tidegate::{
     CloseReason, ConsumerEvent, ConsumerOptions, ErrorKind, Events, ListenInfo, MediaKind,
     PlainConnectOptions, PlainTransport, PlainTransportOptions, Producer, ProducerOptions, Router,
-    RouterOptions, RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters, RtpParameters,
+    RouterOptions, RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters, RtpParameters, TraceType,
     TransportEvent, Worker,
 };
 use tokio::time::timeout;
@@ -145,6 +145,12 @@ async fn dumps_and_statistics_of_every_entity_answer() {
     let dump = consumer.dump().await.unwrap();
     assert_eq!((dump.producer, dump.stream.payload_type), (producer.wire_id(), 100));
     assert_eq!(Some(dump.stream.ssrc), consumer.rtp_parameters().encodings[0].ssrc);
+    let types = [TraceType::Sr, TraceType::Rtp, TraceType::Sr];
+    producer.enable_trace_event(&types).await.unwrap();
+    consumer.enable_trace_event(&TraceType::ALL).await.unwrap();
+    let told = producer.dump().await.unwrap().trace_event_types;
+    assert_eq!(*told, [TraceType::Rtp, TraceType::Sr], "in order, each once");
+    assert_eq!(*consumer.dump().await.unwrap().trace_event_types, TraceType::ALL);
     consumer.get_stats().await.unwrap();
     consumer.request_key_frame().await.unwrap();
     consumer.set_priority(7).await.unwrap();

@@ -22,6 +22,7 @@ use crate::media::parameters::{Checked, Codec, ExtensionIds, check};
 use crate::media::producer::Producer;
 use crate::media::producer::stream::ReceivedStream;
 use crate::media::refused::Refused;
+use crate::media::trace::{Traced, Tracer};
 use crate::media::transport::rtcp;
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, producer};
 use crate::turn::Turn;
@@ -42,6 +43,8 @@ pub(crate) struct Consumer {
     /// Name of the producer's encoding that it gets.
     pub(crate) consumable_ssrc: u32,
     priority: u8,
+    /// What it tells the host of single packets.
+    pub(crate) traced: Traced,
     gate: Gate,
     pub(crate) stream: SentStream,
     /// A defect to be met while planning: what becomes of the others is a test's business.
@@ -79,6 +82,11 @@ impl Consumer {
 
     pub(crate) fn is_producer_paused(&self) -> bool {
         self.gate.producer_paused
+    }
+
+    /// Tells the host what it asked for.
+    pub(crate) fn tracer(&self) -> Tracer {
+        Tracer::of_consumer(self.id, self.traced)
     }
 
     /// Whether packets may pass.
@@ -226,6 +234,7 @@ fn new(
         cname: checked.cname,
         consumable_ssrc: *consumable_ssrc,
         priority: 1,
+        traced: Traced::default(),
         gate,
         #[cfg(test)]
         is_defective: false,

@@ -5,10 +5,15 @@
 
 use std::ops::AddAssign;
 
+use tidegate_protocol::bounded::Text;
+use tidegate_protocol::stats::Direction;
+use tidegate_protocol::trace::PacketTrace;
+
 use crate::base::sequence::Serial16;
 use crate::media::consumer::Consumer;
 use crate::media::parameters::Codec;
 use crate::media::producer::stream::{ReceivedStream, Stored};
+use crate::media::trace;
 use crate::media::transport::sender::Sender;
 use crate::network::Destination;
 use crate::rtp::values::abs_send_time;
@@ -40,6 +45,7 @@ pub(crate) fn seal_unsent(
     turn: &mut Turn<'_>,
 ) -> Sealed {
     let mut sealed = Sealed::default();
+    let is_traced = consumer.traced.has_packets();
     while let Some((seq, entry)) = consumer.stream.ring.first_unsent() {
         let stored = stream.stored(entry.position);
         let form = Form::Media { sequence: seq.wire() };
@@ -50,6 +56,9 @@ pub(crate) fn seal_unsent(
             continue;
         };
         consumer.stream.ring.mark_sent(seq, entry.padding);
+        if is_traced {
+            tell(consumer, stored, entry, form, bytes, sender, turn);
+        }
         sealed += Sealed { packets: 1, bytes };
         let timestamp = consumer.stream.timestamps.map(stored.header.timestamp);
         let payload_bytes = stored.header.payload_len();
@@ -85,12 +94,53 @@ pub(crate) fn repair(
         None => Form::Media { sequence },
     };
     let bytes = seal(consumer, stored, entry, form, sender, destination, turn)?;
+    if consumer.traced.has_packets() {
+        tell(consumer, stored, entry, form, bytes, sender, turn);
+    }
     consumer.stream.ring.mark_resent(sequence, turn.now);
     let counters = &mut consumer.stream.course(turn.now).counters;
     counters.retransmitted += 1;
     counters.repaired += u64::from(!entry.was_resent());
     Some(Sealed { packets: 1, bytes })
 }
+
+/// Tells the host of a packet that was written just now; of a retransmission as the packet that it repeats.
+fn tell(
+    consumer: &Consumer,
+    stored: &Stored,
+    entry: Entry,
+    form: Form,
+    bytes: u64,
+    sender: &Sender,
+    turn: &mut Turn<'_>,
+) {
+    let codec = consumer.codecs.iter().find(|codec| codec.payload_type == stored.mapped_payload_type);
+    let offset = consumer.stream.segments.timestamp_offset(entry.segment);
+    let (Some(codec), Some(offset)) = (codec, offset) else { return };
+    let (sequence, is_rtx, bytes) = match form {
+        Form::Media { sequence } => (sequence, false, bytes),
+        Form::Rtx { original, .. } => (original, true, bytes.saturating_sub(OSN_BYTES)),
+    };
+    let (ids, has) = (&stored.extensions, |kind| consumer.extensions.get(kind).is_some());
+    let (header, is_key_frame) = (&stored.header, stored.is_key_frame);
+    let received = trace::as_received(header, &stored.packet, ids, codec.format, is_key_frame, is_rtx);
+    let packet = PacketTrace {
+        payload_type: codec.payload_type,
+        sequence_number: sequence.wire(),
+        timestamp: received.timestamp.wrapping_add(offset),
+        ssrc: consumer.stream.ssrc,
+        size: u32::try_from(bytes).unwrap_or(u32::MAX),
+        mid: consumer.mid.as_deref().filter(|_| has(ExtensionKind::Mid)).map(Text::clipped),
+        rid: None,
+        rrid: None,
+        wide_sequence_number: has(ExtensionKind::TransportWideCc).then(|| sender.last_wide_sequence()),
+        ..received
+    };
+    consumer.tracer().packet(Direction::Outbound, packet, turn);
+}
+
+/// An RTX packet is longer than the one that it repeats by that one's number (RFC 4588 4).
+const OSN_BYTES: u64 = 2;
 
 /// How a packet leaves.
 #[derive(Clone, Copy)]

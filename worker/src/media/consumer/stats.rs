@@ -89,7 +89,7 @@ pub(crate) fn dump(tables: &Tables, key: ConsumerKey) -> Option<ConsumerDump> {
         stream: stream_dump(consumer),
         history_packets: ring.bytes() as u64 / size_of::<crate::stream::ring::Entry>() as u64,
         history_bytes: ring.bytes() as u64,
-        trace_event_types: List::new(),
+        trace_event_types: consumer.traced.types(),
     })
 }
 

@@ -3,6 +3,11 @@
 //! Knows the producer and the packet. Everything that can be wrong with a packet that was well formed is decided
 //! here: duplicates, restarts, unknown payload types, repairs of what was not lost.
 
+use std::time::Duration;
+
+use tidegate_protocol::event::{Event, VideoOrientation};
+use tidegate_protocol::stats::Direction;
+
 use crate::base::pool::Buffer;
 use crate::base::sequence::{Seq, Serial16};
 use crate::base::time::Time;
@@ -10,9 +15,10 @@ use crate::media::demux::Role;
 use crate::media::parameters::{Codec, Format};
 use crate::media::producer::Producer;
 use crate::media::producer::stream::{ReceivedStream, Stored, StreamOptions};
+use crate::media::trace::{self, Tracer};
 use crate::rtp::header::Header;
 use crate::rtp::payload::red;
-use crate::rtp::values::AudioLevel;
+use crate::rtp::values::{self, AudioLevel, Orientation};
 use crate::rtp::{ExtensionKind, rtx};
 use crate::stream::nack::Arrival;
 use crate::stream::receive::Verdict;
@@ -38,6 +44,8 @@ pub(crate) struct Admitted {
     pub(crate) needs_key_frame: bool,
     /// The stream's score is another now.
     pub(crate) score_changed: bool,
+    /// The camera is held otherwise than in the stream's packets before.
+    pub(crate) turned: bool,
     /// No memory was left for it.
     pub(crate) no_memory: bool,
     /// It is new, and its producer is not paused.
@@ -70,21 +78,33 @@ impl Producer {
             return Admitted::default();
         };
         let paused = self.is_paused();
+        let tracer = self.traced.has_packets().then(|| self.tracer());
         let is_observed = self.observed.is_some();
         let Some(stream) = self.stream_for(encoding, received.header.ssrc, codec, turn.now) else {
             return Admitted::default();
         };
-        if !is_observed {
-            return stream.admit(received, codec, role, paused, turn);
+        let level = if is_observed { stream.level_of(role, &received) } else { None };
+        let admitted = stream.admit(received, codec, role, paused, tracer, turn);
+        if admitted.turned {
+            self.tell_orientation(encoding, turn);
         }
-        let level = stream.level_of(role, &received);
-        let admitted = stream.admit(received, codec, role, paused, turn);
         if let Some((observed, level)) = self.observed.as_deref_mut().zip(level)
             && admitted.is_live
         {
             observed.on_level(level, turn.now);
         }
         admitted
+    }
+
+    /// Tells how the camera is held. The encodings of one camera turn together, so that the first one's word is news.
+    fn tell_orientation(&mut self, encoding: u8, turn: &mut Turn<'_>) {
+        let stream = self.streams.get(usize::from(encoding)).and_then(Option::as_deref);
+        let Some(held) = stream.and_then(|stream| stream.orientation) else { return };
+        if self.orientation.replace(held) != Some(held) {
+            let (camera, flip, rotation) = (held.is_back_camera(), held.is_flipped(), held.rotation());
+            let orientation = VideoOrientation { camera, flip, rotation };
+            turn.outbox.event(Event::ProducerVideoOrientation { producer: self.id, orientation });
+        }
     }
 
     fn codec_of(&self, payload_type: u8) -> Option<Codec> {
@@ -132,7 +152,7 @@ impl Producer {
             dtx: announced.dtx,
             kind: self.kind,
             extensions: self.extensions,
-            key_frame_request_delay: self.key_frame_request_delay,
+            key_frame_request_delay: Duration::from_millis(self.key_frame_request_delay_ms.into()),
         };
         let slot = self.streams.get_mut(index)?;
         Some(slot.get_or_insert_with(|| Box::new(ReceivedStream::new(ssrc, &options, codec, now))))
@@ -146,12 +166,21 @@ impl ReceivedStream {
         codec: Codec,
         role: Role,
         paused: bool,
+        tracer: Option<Tracer>,
         turn: &mut Turn<'_>,
     ) -> Admitted {
         let mut admitted = Admitted::default();
         let starts = self.tracker.highest().is_none();
         let Some(seq) = self.judge(received.header.sequence, role, &mut admitted) else { return admitted };
         let (is_key_frame, is_silence) = self.describe(codec.format, &received.header, &received.buffer);
+        admitted.turned = self.watch_orientation(seq, &received.header, &received.buffer);
+        if let Some(tracer) = tracer {
+            let Received { header, buffer, .. } = &received;
+            let is_rtx = role == Role::Rtx;
+            let packet =
+                trace::as_received(header, buffer, &self.extensions, codec.format, is_key_frame, is_rtx);
+            tracer.packet(Direction::Inbound, packet, turn);
+        }
         admitted.needs_key_frame |= starts && !is_key_frame;
         admitted.score_changed = self.count(&received, role, seq, is_key_frame, turn.now) || starts;
         if paused {
@@ -161,7 +190,8 @@ impl ReceivedStream {
         if self.codec.feedback.nack && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
             return admitted;
         }
-        let Received { header, buffer, received_at } = received;
+        let Received { header, mut buffer, received_at } = received;
+        self.translate_capture_clock(&header, &mut buffer, turn);
         let captured_at = self.capture.captured_at(header.timestamp, codec.clock_rate);
         let stored = Stored {
             packet: buffer.freeze(),
@@ -180,6 +210,20 @@ impl ReceivedStream {
             None => admitted.no_memory = true,
         }
         admitted
+    }
+
+    /// An absolute capture time may say how the capturing system's clock differs from the peer's, by which the peer
+    /// reports. We report by our own clock: the difference becomes one to ours, and while that is not known, none.
+    fn translate_capture_clock(&self, header: &Header, packet: &mut [u8], turn: &Turn<'_>) {
+        let Some(id) = self.extensions.get(ExtensionKind::AbsCaptureTime) else { return };
+        let value = header.extensions.get_mut(id, packet);
+        let Some(value) = value.filter(|value| values::has_capture_clock(value)) else { return };
+        let delay = self.round_trip.unwrap_or_default() / 2;
+        if let Some(ahead) = self.capture.ahead_of(turn.wall.0, turn.now, delay) {
+            values::shift_capture_clock(value, ahead);
+        } else {
+            header.extensions.shorten(id, packet, values::CAPTURE_TIME_BYTES);
+        }
     }
 
     /// What a packet of the stream itself says of its loudness (RFC 6464).
@@ -207,6 +251,14 @@ impl ReceivedStream {
         }
         self.counters.discarded += 1;
         None
+    }
+
+    /// Whether the camera is held otherwise than before. Senders say it only now and then; what comes late is of the past.
+    fn watch_orientation(&mut self, seq: Seq, header: &Header, packet: &[u8]) -> bool {
+        let Some(id) = self.extensions.get(ExtensionKind::VideoOrientation) else { return false };
+        let said = header.extensions.get(id, packet).and_then(Orientation::read);
+        let Some(held) = said.filter(|_| self.tracker.highest() == Some(seq)) else { return false };
+        self.orientation.replace(held) != Some(held)
     }
 
     /// Padding alone (probing) is not media: it has a number to account for and nothing to count. Whether the score

@@ -21,8 +21,10 @@ use crate::media::observer::{self, Observed};
 use crate::media::parameters::{Checked, Codec, Encoding, ExtensionIds, check, check_encodings, fec_ssrcs};
 use crate::media::producer::stream::{ReceivedStream, went_off};
 use crate::media::refused::Refused;
+use crate::media::trace::{Traced, Tracer};
 use crate::media::transport::{congestion, rtcp};
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, consumer};
+use crate::rtp::values::Orientation;
 use crate::turn::Turn;
 
 /// A producer's own state.
@@ -43,7 +45,11 @@ pub(crate) struct Producer {
     pub(crate) observed: Option<Box<Observed>>,
     paused: bool,
     rings_armed: bool,
-    key_frame_request_delay: Duration,
+    /// What it tells the host of single packets.
+    pub(crate) traced: Traced,
+    /// What the host was told of the camera last.
+    orientation: Option<Orientation>,
+    key_frame_request_delay_ms: u32,
 }
 
 const _: () = assert!(size_of::<Producer>() <= 192);
@@ -56,7 +62,7 @@ pub(crate) struct ProducerOptions {
     pub(crate) rtp_parameters: RtpParameters,
     pub(crate) rtp_mapping: RtpMapping,
     pub(crate) paused: bool,
-    pub(crate) key_frame_request_delay: Duration,
+    pub(crate) key_frame_request_delay_ms: u32,
 }
 
 impl Producer {
@@ -72,6 +78,11 @@ impl Producer {
     /// Whether packets with this payload type are its forward error correction.
     pub(crate) fn is_fec(&self, payload_type: u8) -> bool {
         self.fec_payload_type == Some(payload_type)
+    }
+
+    /// Tells the host what it asked for.
+    pub(crate) fn tracer(&self) -> Tracer {
+        Tracer::of_producer(self.id, self.traced)
     }
 
     pub(crate) fn rtp_type(&self) -> RtpType {
@@ -200,7 +211,9 @@ fn new(
         observed: None,
         paused: options.paused,
         rings_armed: false,
-        key_frame_request_delay: options.key_frame_request_delay,
+        traced: Traced::default(),
+        orientation: None,
+        key_frame_request_delay_ms: options.key_frame_request_delay_ms,
     }
 }
 

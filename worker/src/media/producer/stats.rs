@@ -63,7 +63,7 @@ pub(crate) fn dump(tables: &Tables, key: ProducerKey) -> Option<ProducerDump> {
             producer.streams().map(|(index, stream)| stream_dump(producer, index, stream)),
         ),
         consumers: List::first_of(tables.consumer_ids(&producer.consumers)),
-        trace_event_types: List::new(),
+        trace_event_types: producer.traced.types(),
     })
 }
 

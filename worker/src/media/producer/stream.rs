@@ -15,6 +15,7 @@ use crate::media::producer::key_frames::KeyFrameRequests;
 use crate::rtcp::ReportBlock;
 use crate::rtp::header::Header;
 use crate::rtp::payload::{av1, h264, h265, opus, red, vp8, vp9};
+use crate::rtp::values::Orientation;
 use crate::rtp::{ExtensionKind, dependency_descriptor};
 use crate::stream::Kind;
 use crate::stream::bitrate::{self, Bitrate};
@@ -51,6 +52,8 @@ pub(crate) struct ReceivedStream {
     pub(crate) counters: ReceivedCounters,
     pub(crate) key_frames: KeyFrameRequests,
     pub(crate) fir_sequence: Serial8,
+    /// How the camera was held in the newest packet that says so.
+    pub(crate) orientation: Option<Orientation>,
     /// H.264 and H.265: parameter sets came in band.
     parameter_sets_seen: bool,
     /// Raised when the peer began anew; consumers notice and start again.
@@ -135,6 +138,7 @@ impl ReceivedStream {
             counters: ReceivedCounters::default(),
             key_frames: KeyFrameRequests::new(producer.key_frame_request_delay),
             fir_sequence: Serial8::new(0),
+            orientation: None,
             parameter_sets_seen: false,
             beginning: 0,
             restarted_at: None,

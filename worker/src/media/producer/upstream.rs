@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 use tidegate_protocol::bounded::{List, Text};
 use tidegate_protocol::event::{Event, StreamScore};
+use tidegate_protocol::stats::Direction;
 
 use crate::base::sequence::Serial16;
 use crate::media::producer::Producer;
@@ -22,16 +23,19 @@ pub(crate) fn send_key_frame_request(
     let Tables { transports, producers, .. } = tables;
     let Some(producer) = producers.get_mut(key) else { return };
     let Some(transport) = transports.get_mut(producer.transport) else { return };
+    let tracer = producer.tracer();
     let Some(stream) = producer.stream_mut(index) else { return };
     let (own, ssrc, feedback) = (transport.rtcp.own_ssrc, stream.ssrc, stream.codec.feedback);
     if feedback.pli {
         stream.counters.plis += 1;
         write_compound(transport, turn, |compound| compound.pli(own, ssrc));
+        tracer.pli(Direction::Outbound, ssrc, turn);
     } else if feedback.fir {
         stream.counters.firs += 1;
         let sequence = stream.fir_sequence;
         stream.fir_sequence = sequence.next();
         write_compound(transport, turn, |compound| compound.fir(own, &[FirEntry { ssrc, sequence }]));
+        tracer.fir(Direction::Outbound, ssrc, turn);
     }
 }
 
@@ -40,6 +44,7 @@ pub(crate) fn send_nacks(tables: &mut Tables, key: ProducerKey, index: usize, tu
     let Tables { transports, producers, .. } = tables;
     let Some(producer) = producers.get_mut(key) else { return };
     let Some(transport) = transports.get_mut(producer.transport) else { return };
+    let tracer = producer.tracer();
     let Some(stream) = producer.stream_mut(index) else { return };
     went_off(&mut stream.nacks_armed, turn.now);
     let rtt = stream.round_trip;
@@ -51,6 +56,7 @@ pub(crate) fn send_nacks(tables: &mut Tables, key: ProducerKey, index: usize, tu
     stream.counters.nacked_packets += due.len() as u64;
     let (own, ssrc) = (transport.rtcp.own_ssrc, stream.ssrc);
     write_compound(transport, turn, |compound| compound.nack(own, ssrc, &due).map(|_| ()));
+    tracer.nack(Direction::Outbound, ssrc, due.iter().copied(), turn);
 }
 
 /// Once an interval: new scores of a producer's streams; changes are told. Whether one of them may yet fall silent.

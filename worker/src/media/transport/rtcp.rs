@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use smallvec::SmallVec;
+use tidegate_protocol::stats::Direction;
 
 use crate::base::time::Time;
 use crate::media::consumer::Consumer;
@@ -161,6 +162,7 @@ fn report_sent(
         let Some(info) = consumer.stream.sender_info(clock_rate, turn) else { continue };
         any = true;
         append(transport, turn, compound, |compound| write_sender(compound, consumer, &info));
+        consumer.tracer().sender_report(Direction::Outbound, consumer.stream.ssrc, &info, turn);
     }
     any
 }

@@ -35,6 +35,25 @@ fn id_zero_is_padding_and_not_an_id() {
 }
 
 #[test]
+fn shortened_value_ends_earlier_and_its_neighbours_stay() {
+    let one_byte = (PROFILE_ONE_BYTE, vec![0x10, 0xA1, 0x22, 1, 2, 3, 0x30, 0xB1]);
+    let two_byte = (PROFILE_TWO_BYTE, vec![1, 1, 0xA1, 2, 3, 1, 2, 3, 3, 1, 0xB1, 0]);
+    for (profile, block) in [one_byte, two_byte] {
+        let mut packet = packet(&block);
+        let extensions = parse(profile, &packet);
+        assert!(!extensions.shorten(id(2), &mut packet, 3), "it is not longer");
+        assert!(!extensions.shorten(id(4), &mut packet, 1), "it is not there");
+        assert!(!extensions.shorten(id(2), &mut packet, 0), "one-byte form has no empty values");
+        assert!(extensions.shorten(id(2), &mut packet, 2));
+        for extensions in [&extensions, &parse(profile, &packet)] {
+            let found: Vec<_> = extensions.iter(&packet).map(|(id, value)| (id.get(), value)).collect();
+            assert_eq!(found, [(1, &[0xA1][..]), (2, &[1, 2]), (3, &[0xB1])]);
+            assert_eq!(extensions.get(id(2), &packet), Some(&[1, 2][..]));
+        }
+    }
+}
+
+#[test]
 fn one_byte_elements_with_padding_between_and_after() {
     let block = [0x10, 0xA1, 0, 0, 0xE1, 0xB1, 0xB2, 0];
     assert_eq!(values(PROFILE_ONE_BYTE, &block), [(1, vec![0xA1]), (14, vec![0xB1, 0xB2])]);
