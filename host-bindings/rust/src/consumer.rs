@@ -16,7 +16,7 @@ use tidegate_protocol::stats::ConsumerStats;
 use tidegate_protocol::trace::{Trace, TraceType};
 
 use crate::connection::Target;
-use crate::entity::{CloseReason, Entity, EntityEvent};
+use crate::entity::{CloseReason, Entity, EntityEvent, on_creation_failed};
 use crate::error::RequestError;
 use crate::events::{Event, Events};
 use crate::producer::{Producer, ProducerInner, trace_types};
@@ -108,7 +108,7 @@ impl Consumer {
         };
         let created = Arc::clone(&inner);
         let created = inner.entity.request(command, move |reply| created.on_consumed(reply)).await;
-        created.inspect_err(|error| inner.on_failed(error))?;
+        created.inspect_err(|error| on_creation_failed(error, |reason| inner.shut(reason)))?;
         Ok(Self { inner })
     }
 
@@ -338,14 +338,6 @@ impl ConsumerInner {
             producer.consumers.remove(self.entity.number);
         }
         true
-    }
-
-    /// After a creation that failed: what was refused does not exist in the worker, so there is nothing to close
-    /// there. Whatever else went wrong, it may exist, and is closed when it is dropped.
-    fn on_failed(&self, error: &RequestError) {
-        if error.kind().is_some() {
-            self.shut(CloseReason::Requested);
-        }
     }
 
     fn close(&self) {

@@ -119,6 +119,14 @@ impl<E: EntityEvent> Entity<E> {
     }
 }
 
+/// After the creation of an entity that failed, which `shut` closes on this side: what was refused does not exist in the
+/// worker, so there is nothing to close there. Whatever else went wrong, it may exist, and is closed when it is dropped.
+pub(crate) fn on_creation_failed(error: &RequestError, shut: impl FnOnce(CloseReason) -> bool) {
+    if error.kind().is_some() {
+        shut(CloseReason::Requested);
+    }
+}
+
 /// The open children of an entity, which they keep alive; not the other way round.
 #[derive(Debug)]
 pub(crate) struct Children<T>(Mutex<BTreeMap<u64, Weak<T>>>);

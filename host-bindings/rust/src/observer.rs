@@ -16,7 +16,7 @@ use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 
 use crate::connection::Target;
-use crate::entity::{Children, CloseReason, Entity, EntityEvent};
+use crate::entity::{Children, CloseReason, Entity, EntityEvent, on_creation_failed};
 use crate::error::RequestError;
 use crate::events::{Event, Events};
 use crate::producer::{Producer, ProducerInner};
@@ -307,7 +307,7 @@ impl<E: ObserverEvent> ObserverInner<E> {
         inner.entity.connection.register(inner.entity.number, target);
         siblings.insert(inner.entity.number, &inner);
         let created = inner.entity.command(command(router.wire_id(), inner.wire_id()), || ()).await;
-        created.inspect_err(|error| inner.on_failed(error))?;
+        created.inspect_err(|error| on_creation_failed(error, |reason| inner.shut(reason)))?;
         Ok(inner)
     }
 
@@ -360,14 +360,6 @@ impl<E: ObserverEvent> ObserverInner<E> {
         self.router.audio_level_observers.remove(self.entity.number);
         self.router.active_speaker_observers.remove(self.entity.number);
         true
-    }
-
-    /// After a creation that failed: what was refused does not exist in the worker, so there is nothing to close
-    /// there. Whatever else went wrong, it may exist, and is closed when it is dropped.
-    fn on_failed(&self, error: &RequestError) {
-        if error.kind().is_some() {
-            self.shut(CloseReason::Requested);
-        }
     }
 
     fn close(&self) {

@@ -17,7 +17,7 @@ use tidegate_protocol::trace::{Trace, TraceType, TraceTypes};
 
 use crate::connection::Target;
 use crate::consumer::ConsumerInner;
-use crate::entity::{Children, CloseReason, Entity, EntityEvent};
+use crate::entity::{Children, CloseReason, Entity, EntityEvent, on_creation_failed};
 use crate::error::RequestError;
 use crate::events::{Event, Events};
 use crate::sync::lock;
@@ -94,7 +94,7 @@ impl Producer {
             created.producer_type.set(producer_type).ok()
         };
         let created = inner.entity.request(command, read).await;
-        created.inspect_err(|error| inner.on_failed(error))?;
+        created.inspect_err(|error| on_creation_failed(error, |reason| inner.shut(reason)))?;
         Ok(Self { inner })
     }
 
@@ -282,14 +282,6 @@ impl ProducerInner {
             consumer.shut(CloseReason::ProducerClosed);
         }
         true
-    }
-
-    /// After a creation that failed: what was refused does not exist in the worker, so there is nothing to close
-    /// there. Whatever else went wrong, it may exist, and is closed when it is dropped.
-    fn on_failed(&self, error: &RequestError) {
-        if error.kind().is_some() {
-            self.shut(CloseReason::Requested);
-        }
     }
 
     fn close(&self) {

@@ -9,7 +9,7 @@ use tidegate_protocol::ortc::{self, OrtcError};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 
-use crate::entity::{Children, CloseReason, Entity, EntityEvent};
+use crate::entity::{Children, CloseReason, Entity, EntityEvent, on_creation_failed};
 use crate::error::RequestError;
 use crate::events::{Event, Events};
 use crate::observer::{
@@ -71,7 +71,7 @@ impl Router {
         let inner = &router.inner;
         worker.routers.insert(inner.entity.number, inner);
         let created = inner.entity.command(Command::CreateRouter { router: inner.wire_id() }, || ()).await;
-        created.inspect_err(|error| inner.on_failed(error))?;
+        created.inspect_err(|error| on_creation_failed(error, |reason| inner.shut(reason)))?;
         Ok(router)
     }
 
@@ -202,14 +202,6 @@ impl RouterInner {
             transport.shut(CloseReason::RouterClosed);
         }
         true
-    }
-
-    /// After a creation that failed: what was refused does not exist in the worker, so there is nothing to close
-    /// there. Whatever else went wrong, it may exist, and is closed when it is dropped.
-    fn on_failed(&self, error: &RequestError) {
-        if error.kind().is_some() {
-            self.shut(CloseReason::Requested);
-        }
     }
 
     fn close(&self) {

@@ -15,7 +15,7 @@ use tidegate_protocol::transport::{Protocol, TransportTuple};
 
 use crate::connection::Target;
 use crate::consumer::{Consumer, ConsumerInner, ConsumerOptions};
-use crate::entity::{Children, CloseReason, Entity, EntityEvent};
+use crate::entity::{Children, CloseReason, Entity, EntityEvent, on_creation_failed};
 use crate::error::RequestError;
 use crate::events::{Event, Events};
 use crate::options::{PlainConnectOptions, PlainTransportOptions};
@@ -58,7 +58,7 @@ impl PlainTransport {
             Command::CreatePlainTransport { router: router.wire_id(), transport: inner.wire_id(), options };
         let created = Arc::clone(&inner);
         let created = inner.entity.request(command, move |reply| created.on_tuples(reply)).await;
-        created.inspect_err(|error| inner.on_failed(error))?;
+        created.inspect_err(|error| on_creation_failed(error, |reason| inner.shut(reason)))?;
         Ok(Self { inner })
     }
 
@@ -222,14 +222,6 @@ impl TransportInner {
             producer.shut(CloseReason::TransportClosed);
         }
         true
-    }
-
-    /// After a creation that failed: what was refused does not exist in the worker, so there is nothing to close
-    /// there. Whatever else went wrong, it may exist, and is closed when it is dropped.
-    fn on_failed(&self, error: &RequestError) {
-        if error.kind().is_some() {
-            self.shut(CloseReason::Requested);
-        }
     }
 
     fn close(&self) {
