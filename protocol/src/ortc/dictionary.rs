@@ -230,6 +230,44 @@ impl RtpCapabilities {
     }
 }
 
+/// What capabilities and parameters of a codec have in common.
+macro_rules! codec_verbs {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// With one more format parameter; one of the same name is replaced.
+            #[must_use]
+            pub fn with_parameter(mut self, name: &str, value: impl Into<ParameterValue>) -> Self {
+                self.parameters.insert(name.to_owned(), value.into());
+                self
+            }
+
+            /// With one more kind of feedback; an empty `parameter` is the plain one.
+            #[must_use]
+            pub fn with_feedback(mut self, kind: &str, parameter: &str) -> Self {
+                self.rtcp_feedback.push(RtcpFeedback::new(kind, parameter));
+                self
+            }
+
+            /// Whether this is a retransmission format (RFC 4588).
+            pub fn is_rtx(&self) -> bool {
+                is_rtx(&self.mime_type)
+            }
+
+            /// Whether this is redundant audio (RFC 2198).
+            pub fn is_red(&self) -> bool {
+                crate::rtp::is_red(&self.mime_type)
+            }
+
+            /// Whether this is forward error correction on a stream of its own (FlexFEC-03).
+            pub fn is_fec(&self) -> bool {
+                crate::rtp::is_fec(&self.mime_type)
+            }
+        }
+    )*};
+}
+
+codec_verbs!(RtpCodecCapability, RtpCodecParameters);
+
 impl RtpCodecCapability {
     /// Any codec, without payload type, parameters and feedback.
     pub fn new(kind: MediaKind, mime_type: &str, clock_rate: u32) -> Self {
@@ -267,35 +305,6 @@ impl RtpCodecCapability {
         self.preferred_payload_type = Some(payload_type);
         self
     }
-
-    /// With one more format parameter.
-    #[must_use]
-    pub fn with_parameter(mut self, name: &str, value: impl Into<ParameterValue>) -> Self {
-        self.parameters.insert(name.to_owned(), value.into());
-        self
-    }
-
-    /// With one more kind of feedback; an empty `parameter` is the plain one.
-    #[must_use]
-    pub fn with_feedback(mut self, kind: &str, parameter: &str) -> Self {
-        self.rtcp_feedback.push(RtcpFeedback::new(kind, parameter));
-        self
-    }
-
-    /// Whether this is a retransmission format (RFC 4588).
-    pub fn is_rtx(&self) -> bool {
-        is_rtx(&self.mime_type)
-    }
-
-    /// Whether this is redundant audio (RFC 2198).
-    pub fn is_red(&self) -> bool {
-        crate::rtp::is_red(&self.mime_type)
-    }
-
-    /// Whether this is forward error correction on a stream of its own (FlexFEC-03).
-    pub fn is_fec(&self) -> bool {
-        crate::rtp::is_fec(&self.mime_type)
-    }
 }
 
 impl RtpCodecParameters {
@@ -327,35 +336,6 @@ impl RtpCodecParameters {
     /// Any codec, without parameters and feedback.
     pub fn new(mime_type: &str, payload_type: u8, clock_rate: u32) -> Self {
         Self { mime_type: mime_type.to_owned(), payload_type, clock_rate, ..Self::default() }
-    }
-
-    /// With one more format parameter; one of the same name is replaced.
-    #[must_use]
-    pub fn with_parameter(mut self, name: &str, value: impl Into<ParameterValue>) -> Self {
-        self.parameters.insert(name.to_owned(), value.into());
-        self
-    }
-
-    /// With one more kind of feedback; an empty `parameter` is the plain one.
-    #[must_use]
-    pub fn with_feedback(mut self, kind: &str, parameter: &str) -> Self {
-        self.rtcp_feedback.push(RtcpFeedback::new(kind, parameter));
-        self
-    }
-
-    /// Whether this is a retransmission format (RFC 4588).
-    pub fn is_rtx(&self) -> bool {
-        is_rtx(&self.mime_type)
-    }
-
-    /// Whether this is redundant audio (RFC 2198).
-    pub fn is_red(&self) -> bool {
-        crate::rtp::is_red(&self.mime_type)
-    }
-
-    /// Whether this is forward error correction on a stream of its own (FlexFEC-03).
-    pub fn is_fec(&self) -> bool {
-        crate::rtp::is_fec(&self.mime_type)
     }
 
     /// Whether it is sent for its own sake, not to repair another.

@@ -16,8 +16,7 @@ pub(super) fn create_audio_level(
     options: &AudioLevelObserverOptions,
 ) -> Answer {
     let router = tables.router(router)?;
-    tables.check_unused(id.into())?;
-    observer::create(tables, router, id, Engine::audio_level(options)?)?;
+    observer::create(tables, router, id, Engine::audio_level(options))?;
     Ok(Reply::Done)
 }
 
@@ -28,7 +27,7 @@ pub(super) fn create_active_speaker(
     interval_ms: u16,
 ) -> Answer {
     let router = tables.router(router)?;
-    observer::create(tables, router, id, Engine::active_speaker(interval_ms))?;
+    observer::create(tables, router, id, Ok(Engine::active_speaker(interval_ms)))?;
     Ok(Reply::Done)
 }
 

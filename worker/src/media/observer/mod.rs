@@ -142,14 +142,15 @@ impl Engine {
     }
 }
 
-/// Makes an observer of nobody.
+/// Makes an observer of nobody, unless its engine was refused.
 pub(crate) fn create(
     tables: &mut Tables,
     router: RouterKey,
     id: ObserverId,
-    (engine, interval): (Engine, Duration),
+    engine: Result<(Engine, Duration), Refused>,
 ) -> Result<(), Refused> {
     tables.check_unused(id.into())?;
+    let (engine, interval) = engine?;
     let Some(owner) = tables.routers.get_mut(router) else {
         return Err(Refused::not_found("the router is not there any more"));
     };

@@ -221,7 +221,9 @@ pub(crate) fn set_max_incoming_bitrate(
     }
     let congestion = transport.congestion.get_or_insert_default();
     let limit = congestion.limit.get_or_insert_with(|| Box::new(Limit::new(turn.now)));
-    if bitrate == 0 && limit.bitrate > 0 {
+    if bitrate > 0 {
+        limit.unlimited_left = 0;
+    } else if limit.bitrate > 0 {
         limit.unlimited_left = UNLIMITED_TOLD;
         limit.next_at = turn.now;
     }
@@ -240,8 +242,7 @@ pub(crate) fn on_limit_deadline(tables: &mut Tables, key: TransportKey, turn: &m
     // A timer of before the limit was changed comes too early.
     if let Some(limit) = congestion.limit.as_deref_mut().filter(|limit| limit.next_at <= turn.now) {
         limit.next_at = turn.now + TOLD_EVERY;
-        limit.unlimited_left =
-            limit.unlimited_left.saturating_sub(1).min(if limit.bitrate > 0 { 0 } else { u8::MAX });
+        limit.unlimited_left = limit.unlimited_left.saturating_sub(1);
         limit.armed = limit.unlimited_left > 0 || limit.bitrate > 0 && limit.active;
         limit.active = false;
         let (bitrate, own) = (limit.bitrate, transport.rtcp.own_ssrc);
@@ -253,7 +254,7 @@ pub(crate) fn on_limit_deadline(tables: &mut Tables, key: TransportKey, turn: &m
             congestion.limit = None;
         }
         if again {
-            tables.deadlines.schedule(Deadline::BitrateLimit(key), at, Deadline::BitrateLimit(key).grid());
+            tables.schedule(Deadline::BitrateLimit(key), at);
         }
     }
     if let Some(transport) = tables.transports.get_mut(key) {
