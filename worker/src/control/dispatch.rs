@@ -2,7 +2,7 @@
 
 use tidegate_protocol::request::Command;
 
-use crate::control::{Answer, Subject, consumer, observer, producer, router, transport, worker};
+use crate::control::{Answer, Subject, consumer, observer, producer, router, transport, webrtc, worker};
 use crate::turn::Turn;
 
 /// Carries out one request. An error changes nothing.
@@ -63,5 +63,6 @@ pub(crate) fn dispatch(of: Subject<'_>, command: Command, turn: &mut Turn<'_>) -
         Command::RemoveObservedProducer { observer, producer } => {
             observer::remove_producer(tables, observer, producer, turn)
         }
+        Command::WebRtc(command) => webrtc::dispatch(&command),
     }
 }
