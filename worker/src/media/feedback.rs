@@ -133,7 +133,7 @@ fn on_nack(tables: &mut Tables, key: TransportKey, nack: &Nack<'_>, turn: &mut T
     let Some(consumer) = transport.feedback_to.get(ssrc).and_then(|key| consumers.get_mut(key)) else {
         return;
     };
-    let Some(destination) = transport.plain.rtp_destination() else { return };
+    let Some(destination) = transport.link.rtp_destination() else { return };
     let stream =
         producers.get(consumer.producer).and_then(|producer| producer.stream_named(consumer.consumable_ssrc));
     consumer.stream.course(turn.now).counters.nacks += 1;

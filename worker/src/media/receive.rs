@@ -4,6 +4,7 @@
 //! dropped is counted by reason in its transport's statistics.
 
 use tidegate_protocol::event::Event;
+use tidegate_protocol::ids::TransportId;
 
 use crate::base::pool::Buffer;
 use crate::media::demux::{Place, Role};
@@ -11,7 +12,7 @@ use crate::media::forward::Run;
 use crate::media::producer::admit::{Admitted, Received};
 use crate::media::sockets::{Found, Owner, Purpose};
 use crate::media::transport::congestion::{Look, Timers};
-use crate::media::transport::plain::Source;
+use crate::media::transport::plain::{Plain, Source};
 use crate::media::transport::{Transport, on_connected, rtcp};
 use crate::media::{Tables, TransportKey, feedback, producer};
 use crate::network::Datagram;
@@ -34,7 +35,7 @@ pub(crate) fn on_datagram(tables: &mut Tables, datagram: Datagram, turn: &mut Tu
         tables.metrics.datagrams_unmatched += 1;
         return;
     };
-    let source = transport.plain.source(owner.purpose, datagram.remote);
+    let source = transport.link.source(owner.purpose, datagram.remote);
     if source == Source::Stranger {
         transport.counters.dropped.wrong_source += 1;
         return;
@@ -43,7 +44,7 @@ pub(crate) fn on_datagram(tables: &mut Tables, datagram: Datagram, turn: &mut Tu
         transport.counters.dropped.too_large += 1;
         return;
     }
-    let mux = transport.plain.rtcp_mux();
+    let mux = transport.link.rtcp_mux();
     match (DatagramKind::of(&datagram.buffer), owner.purpose) {
         (DatagramKind::Rtp, Purpose::Rtp) => on_rtp(tables, owner, source, datagram, turn),
         (DatagramKind::Rtcp, Purpose::Rtcp) => on_rtcp(tables, owner, source, &datagram, turn),
@@ -59,7 +60,7 @@ fn pick(tables: &Tables, owners: &[Owner], datagram: &Datagram) -> Option<Owner>
         let transport = tables.transports.get(owner.transport);
         transport.is_some_and(|transport| {
             transport.demux.knows(header.ssrc)
-                && transport.plain.source(owner.purpose, datagram.remote) == Source::Unheard
+                && transport.link.source(owner.purpose, datagram.remote) == Source::Unheard
         })
     };
     owners.iter().filter(|owner| owner.purpose == Purpose::Rtp).find(announced).copied()
@@ -107,15 +108,19 @@ fn count_unknown(tables: &mut Tables, key: TransportKey) {
 fn welcome(tables: &mut Tables, owner: Owner, source: Source, datagram: &Datagram, turn: &mut Turn<'_>) {
     let Some(transport) = tables.transports.get_mut(owner.transport) else { return };
     if source == Source::Peer {
-        transport.plain.called_on(owner.purpose, datagram.local_ip);
+        if let Some(plain) = transport.link.plain_mut() {
+            plain.called_on(owner.purpose, datagram.local_ip);
+        }
         return;
     }
     // On a shared socket somebody else may have this address: `find` then said so, and we are not here.
     if tables.sockets.set_peer(datagram.socket, datagram.remote, owner).is_err() {
         return;
     }
-    transport.plain.learn(owner.purpose, datagram.reply_to());
-    turn.outbox.event(learnt(transport, owner.purpose));
+    if let Some(plain) = transport.link.plain_mut() {
+        plain.learn(owner.purpose, datagram.reply_to());
+        turn.outbox.event(learnt(transport.id, plain, owner.purpose));
+    }
     match owner.purpose {
         Purpose::Rtp => on_connected(tables, owner.transport, turn),
         // Media has nowhere to go yet.
@@ -123,10 +128,10 @@ fn welcome(tables: &mut Tables, owner: Owner, source: Source, datagram: &Datagra
     }
 }
 
-fn learnt(transport: &Transport, purpose: Purpose) -> Event {
-    match (purpose, transport.plain.rtcp_tuple()) {
-        (Purpose::Rtcp, Some(tuple)) => Event::PlainRtcpTuple { transport: transport.id, tuple },
-        _ => Event::PlainTuple { transport: transport.id, tuple: transport.plain.tuple() },
+fn learnt(transport: TransportId, plain: &Plain, purpose: Purpose) -> Event {
+    match (purpose, plain.rtcp_tuple()) {
+        (Purpose::Rtcp, Some(tuple)) => Event::PlainRtcpTuple { transport, tuple },
+        _ => Event::PlainTuple { transport, tuple: plain.tuple() },
     }
 }
 
@@ -212,6 +217,6 @@ fn on_rtcp(tables: &mut Tables, owner: Owner, source: Source, datagram: &Datagra
 fn may_introduce(transport: &Transport, compound: &[u8]) -> bool {
     let sender = compound.get(4..8).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
     transport.demux.is_empty()
-        || transport.plain.rtp_destination().is_some()
+        || transport.link.rtp_destination().is_some()
         || sender.is_some_and(|ssrc| transport.demux.knows(ssrc))
 }
