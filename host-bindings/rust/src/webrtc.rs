@@ -4,12 +4,12 @@
 //! could not carry.
 
 use serde::{Deserialize, Serialize};
+use tidegate_protocol::transport::Protocol;
 use tidegate_protocol::webrtc as wire;
 
 use crate::error::{InvalidOption, list, text};
 use crate::options::ListenInfo;
 use crate::webrtc_server::WebRtcServer;
-use tidegate_protocol::transport::Protocol;
 
 /// How a WebRTC transport listens and what it may send. [`Self::on_server`] and [`Self::listening`] have the defaults.
 #[derive(Clone, Debug)]

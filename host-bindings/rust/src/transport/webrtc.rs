@@ -106,8 +106,8 @@ impl WebRtcTransport {
     /// Says who the peer is: DTLS begins. Once only.
     ///
     /// # Errors
-    /// [`RequestError::Invalid`] without a fingerprint or with one of an unknown kind; [`RequestError::Refused`] the
-    /// second time.
+    /// [`RequestError::InvalidOption`] with a fingerprint of an unknown kind; [`RequestError::Refused`] without one, or
+    /// the second time.
     pub async fn connect(&self, dtls_parameters: &DtlsParameters) -> Result<(), RequestError> {
         let fingerprints = fingerprints(&dtls_parameters.fingerprints)?;
         let (transport, role) = (self.wire_id(), dtls_parameters.role.into());
