@@ -6,7 +6,7 @@
 //! * shell: [`event_loop`], [`sys`], [`settings`], [`moderation`]: the only I/O, the only clock
 //! * [`session`]: frames to requests, messages to frames; [`worker`]: the core's entry points
 //! * root of the pure part: [`turn`], [`outbox`], [`network`], [`random`], [`counters`]
-//! * engines, one protocol each, sans-I/O: [`stream`], [`bwe`]
+//! * engines, one protocol each, sans-I/O: [`stream`], [`bwe`], [`ice`]
 //! * wire, bytes to values and back: [`rtp`], [`rtcp`]
 //! * [`base`]: memory, tables, numbers, deadlines
 
@@ -15,6 +15,7 @@ pub mod bwe;
 mod control;
 pub mod counters;
 pub mod event_loop;
+pub mod ice;
 mod media;
 pub mod moderation;
 pub mod network;

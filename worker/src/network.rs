@@ -2,7 +2,6 @@
 //!
 //! Knows addresses, socket keys and batches of datagrams. Does not know a system call, a descriptor or the clock:
 //! `sys::udp` fulfils [`Network`] for a live worker, a simulated network does in tests. Called by `Turn`'s users.
-//! Invariant: a [`SocketKey`] never names another socket than the one it was made for.
 
 mod batch;
 
@@ -11,6 +10,8 @@ pub use batch::{ARENA_BYTES, MESSAGES_MAX, Message, SEGMENTS_MAX, SendBatch, UDP
 use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error;
+
+pub use crate::base::address::{Destination, SocketKey};
 
 use crate::base::pool::Buffer;
 use crate::base::time::Time;
@@ -37,29 +38,6 @@ pub trait Network {
 
     /// Counters over all sockets. Copies two hundred bytes: for a request that wants to know.
     fn counters(&self) -> NetworkCounters;
-}
-
-/// Names one open socket. Stale keys are harmless: they name nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SocketKey(u64);
-
-impl SocketKey {
-    /// The key of the socket in place `slot` that is the `generation`th one there.
-    pub const fn new(slot: u32, generation: u32) -> Self {
-        Self((generation as u64) << 32 | slot as u64)
-    }
-
-    /// Which place in the table of sockets.
-    pub const fn slot(self) -> u32 {
-        #[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
-        let slot = self.0 as u32;
-        slot
-    }
-
-    /// How many sockets had this place before.
-    pub const fn generation(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
 }
 
 /// Which port to bind.
@@ -141,17 +119,6 @@ pub enum BindError {
         /// The system's error number.
         errno: i32,
     },
-}
-
-/// Where a datagram goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Destination {
-    /// The socket to send from.
-    pub socket: SocketKey,
-    /// The peer; an IPv4 peer is a plain IPv4 address on every socket.
-    pub remote: SocketAddr,
-    /// The local address to send from, for wildcard sockets: the one on which the peer called.
-    pub local_ip: Option<IpAddr>,
 }
 
 /// One received datagram.
