@@ -115,6 +115,11 @@ impl Producer {
         }
     }
 
+    /// How the router names an encoding.
+    pub(crate) fn mapped_ssrc(&self, encoding: u8) -> Option<u32> {
+        Some(self.encodings.get(usize::from(encoding))?.mapped_ssrc)
+    }
+
     /// Index of the encoding that the router names `mapped_ssrc`.
     pub(crate) fn encoding_of(&self, mapped_ssrc: u32) -> Option<usize> {
         self.encodings.iter().position(|encoding| encoding.mapped_ssrc == mapped_ssrc)
