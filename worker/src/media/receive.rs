@@ -73,13 +73,8 @@ fn on_rtp(tables: &mut Tables, owner: Owner, source: Source, datagram: Datagram,
         transport.counters.dropped.bad_header += 1;
         return;
     };
-    let place = transport.demux.find(
-        &header,
-        &datagram.buffer,
-        &transport.received_extensions,
-        |producer, rid| producers.get(producer)?.encoding_with_rid(rid),
-        |producer| producers.get(producer).is_some_and(|producer| producer.is_fec(header.payload_type)),
-    );
+    let place =
+        transport.demux.find(&header, &datagram.buffer, &transport.received_extensions, producers, turn.now);
     // A transport that expects streams is not taken over by a packet of none of them.
     if place.is_none() && !(source == Source::Unheard && transport.demux.is_empty()) {
         if let Some(congestion) = transport.congestion.as_deref_mut().filter(|_| source == Source::Peer) {
@@ -180,6 +175,9 @@ fn follow_up(tables: &mut Tables, place: Place, admitted: Admitted, turn: &mut T
     }
     if admitted.lost {
         producer::arm_nacks(tables, place.producer);
+    }
+    if admitted.awoke {
+        producer::arm_silence(tables, place.producer, turn.now);
     }
     if admitted.score_changed {
         producer::upstream::tell_scores(tables, place.producer, turn);

@@ -65,7 +65,7 @@ pub(crate) fn update_scores(tables: &mut Tables, key: ProducerKey, turn: &mut Tu
     let (mut changed, mut active) = (false, false);
     for stream in producer.streams_mut() {
         changed |= stream.update_score(turn.now);
-        active |= stream.inactive_at().is_some_and(|at| at > turn.now);
+        active |= !stream.is_silent(turn.now);
         stream.losses.trim();
     }
     if changed {
