@@ -181,7 +181,7 @@ impl TransportInner {
             entity: Entity::new("transport", &router.entity.connection),
             producers: Children::default(),
             consumers: Children::default(),
-            tuples: Mutex::new(PlainTuples { tuple, rtcp_tuple: None }),
+            tuples: Mutex::new(PlainTuples { tuple, rtcp_tuple: None, srtp_parameters: None }),
             cname: OnceLock::new(),
             next_mid: AtomicU64::new(0),
             router: Arc::clone(router),

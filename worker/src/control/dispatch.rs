@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use tidegate_protocol::error::{CommandError, ErrorKind};
 use tidegate_protocol::request::Command;
 
-use crate::control::{Answer, Subject, consumer, observer, producer, router, transport, worker};
+use crate::control::{Answer, Subject, consumer, observer, producer, router, transport, webrtc, worker};
 use crate::media::Tables;
 use crate::turn::Turn;
 
@@ -59,6 +59,7 @@ fn of_transports(tables: &mut Tables, command: Command, turn: &mut Turn<'_>) -> 
         Command::SetMaxIncomingBitrate { transport, bitrate } => {
             transport::set_max_incoming_bitrate(tables, transport, bitrate, turn)
         }
+        Command::WebRtc(command) => webrtc::dispatch(&command),
         other => return ControlFlow::Continue(other),
     };
     ControlFlow::Break(answer)

@@ -67,7 +67,7 @@ pub(super) fn set_max_incoming_bitrate(
 
 /// For the log: where a plain transport listens and sends to.
 fn ends(reply: &Reply) -> String {
-    let Reply::PlainTransport(PlainTuples { tuple, rtcp_tuple }) = reply else { return String::new() };
+    let Reply::PlainTransport(PlainTuples { tuple, rtcp_tuple, .. }) = reply else { return String::new() };
     match rtcp_tuple {
         Some(rtcp) => format!("RTP {tuple}, RTCP {rtcp}"),
         None => format!("RTP and RTCP {tuple}"),
@@ -77,5 +77,5 @@ fn ends(reply: &Reply) -> String {
 fn tuples(tables: &Tables, key: TransportKey) -> Answer {
     let transport = tables.transports.get(key).ok_or_else(gone)?;
     let (tuple, rtcp_tuple) = (transport.plain.tuple(), transport.plain.rtcp_tuple());
-    Ok(Reply::PlainTransport(PlainTuples { tuple, rtcp_tuple }))
+    Ok(Reply::PlainTransport(PlainTuples { tuple, rtcp_tuple, srtp_parameters: None }))
 }

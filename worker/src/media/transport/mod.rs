@@ -165,7 +165,9 @@ pub(crate) fn dump(tables: &Tables, key: TransportKey) -> Option<TransportDump> 
             comedia: transport.plain.comedia(),
             tuple: transport.plain.tuple(),
             rtcp_tuple: transport.plain.rtcp_tuple(),
+            srtp: None,
         }),
+        webrtc: None,
     })
 }
 
@@ -196,6 +198,7 @@ pub(crate) fn stats(tables: &Tables, key: TransportKey, turn: &Turn<'_>) -> Opti
             tuple: transport.plain.tuple(),
             rtcp_tuple: transport.plain.rtcp_tuple(),
         }),
+        webrtc: None,
     })
 }
 

@@ -64,9 +64,15 @@ pub(crate) fn create(
     turn: &mut Turn<'_>,
 ) -> Result<TransportKey, Refused> {
     tables.check_unused(id.into())?;
-    if options.enable_srtp {
+    if options.srtp.is_some() {
         return Err(Refused::unsupported(
             "SRTP on plain transports is not there yet; create it without enableSrtp",
+        ));
+    }
+    let infos = [Some(&options.listen_info), options.rtcp_listen_info.as_ref()];
+    if infos.into_iter().flatten().any(|info| info.protocol != Protocol::Udp) {
+        return Err(Refused::invalid(
+            "a plain transport listens on UDP; give its listen infos that protocol",
         ));
     }
     if options.rtcp_mux && options.rtcp_listen_info.is_some() {
