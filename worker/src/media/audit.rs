@@ -253,7 +253,7 @@ fn audit_timers(tables: &Tables, audit: &mut Audit) {
             Deadline::History(key) => histories.push(key),
             Deadline::Rings(key) => rings.push(key),
             Deadline::Observer(key) => observers.push(key),
-            Deadline::Memory => {}
+            Deadline::Memory | Deadline::Log => {}
         }
     }
     transports.iter_mut().for_each(|keys| keys.sort_unstable());
