@@ -28,6 +28,7 @@ use crate::media::transport::link::Link;
 use crate::media::transport::rtcp::RtcpSchedule;
 use crate::media::transport::sender::Sender;
 use crate::media::{ConsumerKey, ProducerKey, RouterKey, Tables, TransportKey, consumer, producer};
+use crate::outbox::LogTag;
 use crate::random::Random;
 use crate::rtp::ExtensionKind;
 use crate::turn::Turn;
@@ -125,6 +126,7 @@ pub(crate) fn close(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>)
     }
     let Some(transport) = tables.transports.remove(key) else { return };
     tables.forget(transport.id);
+    turn.debug(LogTag::Info, || format!("transport {}: closed", transport.id.0));
     for socket in transport.link.sockets() {
         tables.sockets.leave(socket, key, turn);
     }
