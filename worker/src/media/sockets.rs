@@ -38,6 +38,8 @@ enum Use {
 pub(crate) struct IcePort {
     pub(crate) holder: Holder,
     pub(crate) protocol: Protocol,
+    /// The one that is bound: itself, but for connections.
+    pub(crate) listener: SocketKey,
 }
 
 /// Whose such a socket is.
@@ -119,7 +121,7 @@ impl Sockets {
             ));
         }
         let bound = self.bind(info, turn)?;
-        self.uses.insert(bound.socket, Use::Ice(IcePort { holder, protocol: info.protocol }));
+        self.uses.insert(bound.socket, Use::Ice(IcePort { holder, protocol: info.protocol, listener: bound.socket }));
         Ok(bound)
     }
 
@@ -130,9 +132,22 @@ impl Sockets {
     }
 
     /// Makes a connection to a listener `transport`'s, whose peer showed itself on it.
-    pub(crate) fn join_connection(&mut self, connection: SocketKey, transport: TransportKey) {
-        let port = IcePort { holder: Holder::Transport(transport), protocol: Protocol::Tcp };
+    pub(crate) fn join_connection(
+        &mut self,
+        connection: SocketKey,
+        listener: SocketKey,
+        transport: TransportKey,
+    ) {
+        let port = IcePort { holder: Holder::Transport(transport), protocol: Protocol::Tcp, listener };
         self.uses.insert(connection, Use::Ice(port));
+    }
+
+    /// Where a connection was taken; for every other socket itself.
+    pub(crate) fn listener_of(&self, socket: SocketKey) -> SocketKey {
+        match self.uses.get(&socket) {
+            Some(Use::Ice(port)) => port.listener,
+            _ => socket,
+        }
     }
 
     /// Whose a connection was that is gone.

@@ -270,7 +270,8 @@ fn selected_tuple(tables: &Tables, webrtc: &WebRtc) -> Option<TransportTuple> {
 fn told_tuple(tables: &Tables, webrtc: &WebRtc, tuple: &Tuple) -> TransportTuple {
     let server = webrtc.server().and_then(|server| tables.webrtc_servers.get(server));
     let places = server.map_or(webrtc.places(), |server| server.places());
-    let place = places.iter().find(|place| place.socket == tuple.path.socket);
+    let socket = tables.sockets.listener_of(tuple.path.socket);
+    let place = places.iter().find(|place| place.socket == socket);
     TransportTuple {
         local_address: Text::clipped(place.map_or("", |place| &place.local_address)),
         local_port: place.map_or(0, |place| place.local_port),
@@ -290,9 +291,12 @@ fn on_changes(
 ) {
     let added = tuple.filter(|_| changes.added);
     if let Some(added) = added.filter(|added| added.protocol == Protocol::Tcp) {
+        let connection = added.path.socket;
         // One that is gone already is heard of as closed.
-        turn.network.authenticate(added.path.socket);
-        tables.sockets.join_connection(added.path.socket, key);
+        turn.network.authenticate(connection);
+        if let Some(listener) = turn.network.listener_of(connection) {
+            tables.sockets.join_connection(connection, listener, key);
+        }
     }
     if let Some(removed) = changes.removed.filter(|removed| removed.protocol == Protocol::Tcp) {
         tables.sockets.close(removed.path.socket, turn);
