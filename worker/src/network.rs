@@ -26,6 +26,29 @@ pub trait Network {
     /// [`BindError`], which says what the caller can change.
     fn bind(&mut self, options: &BindOptions, start: u32) -> Result<Bound, BindError>;
 
+    /// Opens a TCP listener, as [`Self::bind`] does a UDP socket; `reuse_port` says nothing here. Each connection that it
+    /// takes is a socket of its own, on which datagrams come and go as on UDP, framed by RFC 4571.
+    ///
+    /// # Errors
+    /// [`BindError`]; also from a network that has no TCP, which is what a network has unless it says otherwise.
+    fn listen(&mut self, options: &BindOptions, start: u32) -> Result<Bound, BindError> {
+        let _ = (options, start);
+        Err(BindError::NoTcp)
+    }
+
+    /// The listener that took this connection; `None` for any other socket.
+    fn listener_of(&self, connection: SocketKey) -> Option<SocketKey> {
+        let _ = connection;
+        None
+    }
+
+    /// The peer of this connection has shown who it is: it may stay, and when it goes the core is told
+    /// (`Sockets::next_closed`). `false`: it is gone already.
+    fn authenticate(&mut self, connection: SocketKey) -> bool {
+        let _ = connection;
+        false
+    }
+
     /// Closes a socket and forgets what waited on it. A stale key does nothing.
     fn close(&mut self, socket: SocketKey);
 
@@ -113,6 +136,9 @@ pub enum BindError {
     /// The process may not bind this port.
     #[error("this process may not bind this port; choose one from 1024 on")]
     PermissionDenied,
+    /// There is no TCP here.
+    #[error("this network has no TCP; listen on UDP")]
+    NoTcp,
     /// Anything else that the system said.
     #[error("the system refused the socket (errno {errno})")]
     Other {

@@ -12,6 +12,7 @@ use crate::media::observer::{Observer, ObserverKey};
 use crate::media::producer::Producer;
 use crate::media::producer::stream::ReceivedStream;
 use crate::media::transport::Transport;
+use crate::media::transport::webrtc::WebRtc;
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey};
 
 /// What an audit found.
@@ -68,11 +69,13 @@ fn audit_ids(tables: &Tables, audit: &mut Audit) {
             EntityKey::Producer(key) => tables.producers.get(key).map(|producer| producer.id.into()),
             EntityKey::Consumer(key) => tables.consumers.get(key).map(|consumer| consumer.id.into()),
             EntityKey::Observer(key) => tables.observers.get(key).map(|observer| observer.id.into()),
+            EntityKey::WebRtcServer(key) => tables.webrtc_servers.get(key).map(|server| server.id.into()),
         };
         audit.check(owner == Some(*id), || format!("id {id:?} leads to {key:?}, which is {owner:?}"));
     }
     let media = tables.transports.len() + tables.producers.len() + tables.consumers.len();
-    audit.equal("ids", tables.routers.len() + media + tables.observers.len(), tables.ids.len());
+    let others = tables.routers.len() + tables.observers.len() + tables.webrtc_servers.len();
+    audit.equal("ids", media + others, tables.ids.len());
     for (key, router) in tables.routers.iter() {
         let own = |transport: &TransportKey| {
             tables.transports.get(*transport).is_some_and(|transport| transport.router == key)
@@ -238,8 +241,8 @@ fn audit_sockets(tables: &Tables, audit: &mut Audit) {
 
 /// Who believes to have a timer has one.
 fn audit_timers(tables: &Tables, audit: &mut Audit) {
-    let (mut transports, mut producers): ([Vec<TransportKey>; 3], [Vec<ProducerKey>; 5]) = Default::default();
-    let [reports, feedback, limits] = &mut transports;
+    let (mut transports, mut producers): ([Vec<TransportKey>; 5], [Vec<ProducerKey>; 5]) = Default::default();
+    let [reports, feedback, limits, handshakes, consents] = &mut transports;
     let [nacks, key_frames, silences, histories, rings] = &mut producers;
     let mut observers: Vec<ObserverKey> = Vec::new();
     for deadline in tables.deadlines.keys() {
@@ -247,6 +250,8 @@ fn audit_timers(tables: &Tables, audit: &mut Audit) {
             Deadline::Rtcp(key) => reports.push(key),
             Deadline::WideFeedback(key) => feedback.push(key),
             Deadline::BitrateLimit(key) => limits.push(key),
+            Deadline::Dtls(key) => handshakes.push(key),
+            Deadline::Consent(key) => consents.push(key),
             Deadline::Nack(key) => nacks.push(key),
             Deadline::KeyFrame(key) => key_frames.push(key),
             Deadline::Silence(key) => silences.push(key),
@@ -265,7 +270,8 @@ fn audit_timers(tables: &Tables, audit: &mut Audit) {
     for (key, transport) in tables.transports.iter() {
         let set = transports.each_ref().map(|keys| keys.binary_search(&key).is_ok());
         let (feedback, limit) = transport.congestion.as_ref().map_or((false, false), |own| own.is_armed());
-        let armed = [transport.rtcp.is_armed(), feedback, limit];
+        let (handshake, consent) = transport.link.webrtc().map_or((false, false), WebRtc::is_armed);
+        let armed = [transport.rtcp.is_armed(), feedback, limit, handshake, consent];
         audit.check(armed.into_iter().zip(set).all(|(armed, set)| set || !armed), || {
             format!("{:?} waits in vain to report, {armed:?} of {set:?}", transport.id)
         });

@@ -13,6 +13,8 @@ use crate::media::producer::admit::{Admitted, Received};
 use crate::media::sockets::{Found, Owner, Purpose};
 use crate::media::transport::congestion::{Look, Timers};
 use crate::media::transport::plain::{Plain, Source};
+use crate::media::transport::srtp::Kind;
+use crate::media::transport::webrtc::arrival;
 use crate::media::transport::{Transport, on_connected, rtcp};
 use crate::media::{Tables, TransportKey, feedback, producer};
 use crate::network::Datagram;
@@ -24,7 +26,8 @@ use crate::turn::Turn;
 /// Takes a datagram in.
 pub(crate) fn on_datagram(tables: &mut Tables, datagram: Datagram, turn: &mut Turn<'_>) {
     tables.metrics.memory.on_arrival();
-    let owner = match tables.sockets.find(datagram.socket, datagram.remote) {
+    let owner = match find(tables, &datagram, turn) {
+        Found::Ice(port) => return arrival::on_datagram(tables, port, datagram, turn),
         Found::Owner(owner) => Some(owner),
         Found::OneOf(owners) => pick(tables, &owners, &datagram),
         Found::Nobody => None,
@@ -57,6 +60,32 @@ pub(crate) fn on_datagram(tables: &mut Tables, datagram: Datagram, turn: &mut Tu
             transport.counters.dropped.not_rtp += 1;
             tell_dropped(transport, "neither RTP nor RTCP", &datagram, turn);
         }
+    }
+}
+
+/// A connection that is nobody's yet is looked at by who listens where it came from.
+fn find(tables: &Tables, datagram: &Datagram, turn: &Turn<'_>) -> Found {
+    match tables.sockets.find(datagram.socket, datagram.remote) {
+        Found::Nobody => match turn.network.listener_of(datagram.socket) {
+            Some(listener) => tables.sockets.find(listener, datagram.remote),
+            None => Found::Nobody,
+        },
+        found => found,
+    }
+}
+
+/// Takes what a WebRTC transport has decrypted.
+pub(crate) fn on_decrypted(
+    tables: &mut Tables,
+    transport: TransportKey,
+    datagram: Datagram,
+    kind: Kind,
+    turn: &mut Turn<'_>,
+) {
+    let owner = Owner { transport, purpose: Purpose::Rtp };
+    match kind {
+        Kind::Rtp => on_rtp(tables, owner, Source::Peer, datagram, turn),
+        Kind::Rtcp => on_rtcp(tables, owner, Source::Peer, &datagram, turn),
     }
 }
 

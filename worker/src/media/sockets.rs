@@ -121,7 +121,10 @@ impl Sockets {
             ));
         }
         let bound = self.bind(info, turn)?;
-        self.uses.insert(bound.socket, Use::Ice(IcePort { holder, protocol: info.protocol, listener: bound.socket }));
+        self.uses.insert(
+            bound.socket,
+            Use::Ice(IcePort { holder, protocol: info.protocol, listener: bound.socket }),
+        );
         Ok(bound)
     }
 

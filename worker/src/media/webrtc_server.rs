@@ -106,7 +106,9 @@ pub(crate) fn create(
 ) -> Result<(), Refused> {
     tables.check_unused(id.into())?;
     if infos.is_empty() {
-        return Err(Refused::invalid("a WebRTC server needs a place to listen; give at least one listen info"));
+        return Err(Refused::invalid(
+            "a WebRTC server needs a place to listen; give at least one listen info",
+        ));
     }
     let key = tables.webrtc_servers.insert(WebRtcServer::new(id, turn.random.hasher()));
     match open_places(&mut tables.sockets, Holder::Server(key), infos.iter(), turn) {

@@ -301,6 +301,13 @@ pub(crate) fn on_transport_connected(tables: &mut Tables, key: ConsumerKey, turn
     want_key_frame(tables, key, turn);
 }
 
+/// The transport has lost its peer.
+pub(crate) fn on_transport_disconnected(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) {
+    let Some(consumer) = tables.consumers.get_mut(key) else { return };
+    consumer.gate.transport_connected = false;
+    consumer.stream.stop(turn);
+}
+
 /// Asks for a key frame on behalf of the peer or the application; does nothing for what has none.
 pub(crate) fn request_key_frame(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) {
     let Some(consumer) = tables.consumers.get(key) else { return };

@@ -9,6 +9,8 @@ pub(crate) mod link;
 pub(crate) mod plain;
 pub(crate) mod rtcp;
 pub(crate) mod sender;
+pub(crate) mod srtp;
+pub(crate) mod webrtc;
 
 use std::time::Duration;
 
@@ -27,6 +29,7 @@ use crate::media::transport::congestion::Congestion;
 use crate::media::transport::link::Link;
 use crate::media::transport::rtcp::RtcpSchedule;
 use crate::media::transport::sender::Sender;
+use crate::media::transport::srtp::Srtp;
 use crate::media::{ConsumerKey, ProducerKey, RouterKey, Tables, TransportKey, consumer, producer};
 use crate::outbox::LogTag;
 use crate::random::Random;
@@ -52,6 +55,8 @@ pub(crate) struct Transport {
     pub(crate) congestion: Option<Box<Congestion>>,
     pub(crate) counters: Counters,
     pub(crate) link: Link,
+    /// Where media is protected, once there are keys.
+    pub(crate) srtp: Option<Box<Srtp>>,
 }
 
 const _: () = assert!(size_of::<Transport>() <= 1_152);
@@ -85,6 +90,7 @@ impl Transport {
             congestion: None,
             counters: Counters::new(),
             link,
+            srtp: None,
         }
     }
 }
@@ -124,11 +130,16 @@ pub(crate) fn close(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>)
     for producer in producers {
         producer::close(tables, producer, turn);
     }
-    let Some(transport) = tables.transports.remove(key) else { return };
+    let Some(mut transport) = tables.transports.remove(key) else { return };
     tables.forget(transport.id);
     turn.debug(LogTag::Info, || format!("transport {}: closed", transport.id.0));
-    for socket in transport.link.sockets() {
-        tables.sockets.leave(socket, key, turn);
+    match &mut transport.link {
+        Link::Plain(plain) => {
+            for socket in plain.sockets() {
+                tables.sockets.leave(socket, key, turn);
+            }
+        }
+        Link::WebRtc(webrtc) => webrtc::create::close(tables, key, webrtc, turn),
     }
     if let Some(router) = tables.routers.get_mut(transport.router) {
         router.transports.retain(|other| *other != key);
@@ -162,7 +173,7 @@ pub(crate) fn dump(tables: &Tables, key: TransportKey) -> Option<TransportDump> 
         ),
         recv_rtp_header_extensions: extension_ids(&transport.received_extensions),
         plain: transport.link.plain_dump(),
-        webrtc: None,
+        webrtc: webrtc::dump(tables, transport),
     })
 }
 
@@ -188,7 +199,7 @@ pub(crate) fn stats(tables: &Tables, key: TransportKey, turn: &Turn<'_>) -> Opti
         dropped,
         max_incoming_bitrate: transport.congestion.as_ref().map_or(0, |own| own.max_incoming_bitrate()),
         plain: transport.link.plain_stats(),
-        webrtc: None,
+        webrtc: webrtc::stats(tables, transport),
     })
 }
 
@@ -199,6 +210,14 @@ pub(crate) fn on_connected(tables: &mut Tables, key: TransportKey, turn: &mut Tu
         consumer::on_transport_connected(tables, consumer, turn);
     }
     rtcp::arm(tables, key, turn.now);
+}
+
+/// Tells a transport's consumers that packets cannot leave any more.
+pub(crate) fn on_disconnected(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
+    let Some(transport) = tables.transports.get(key) else { return };
+    for consumer in transport.consumers.clone() {
+        consumer::on_transport_disconnected(tables, consumer, turn);
+    }
 }
 
 fn extension_ids(ids: &ExtensionIds) -> RecvRtpHeaderExtensions {

@@ -107,11 +107,7 @@ fn send(transport: &mut Transport, turn: &mut Turn<'_>, compound: &mut CompoundW
     let Some(destination) = transport.link.rtcp_destination().filter(|_| !compound.is_empty()) else {
         return;
     };
-    if !turn.outbox.batch.push(destination, compound.bytes()) {
-        turn.flush();
-        // An empty batch takes any compound.
-        let _ = turn.outbox.batch.push(destination, compound.bytes());
-    }
+    turn.send(destination, compound.bytes());
     transport.counters.sent.add(turn.now, 1, compound.len() as u64);
     compound.clear();
 }

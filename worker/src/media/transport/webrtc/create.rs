@@ -28,7 +28,7 @@ pub(crate) fn create(
 ) -> Result<TransportKey, Refused> {
     tables.check_unused(id.into())?;
     check(options)?;
-    let context = tables.dtls.context(turn)?;
+    let context = tables.dtls.get(turn)?;
     let credentials = Credentials::random(|| turn.random.next_u32());
     let webrtc = WebRtc {
         ice: IceLite::new(credentials, ConsentTimeout::from_seconds(options.ice_consent_timeout_s)),
@@ -104,7 +104,8 @@ fn listen(
             "no candidate would result; give a listen info of a protocol that is enabled",
         ));
     }
-    let (listens, places) = open_places(&mut tables.sockets, Holder::Transport(key), infos.into_iter(), turn)?;
+    let (listens, places) =
+        open_places(&mut tables.sockets, Holder::Transport(key), infos.into_iter(), turn)?;
     let candidates = host_candidates(listens.iter().map(|(info, local)| (info, *local)), preference(options));
     Ok((Ports::Own(places), candidates))
 }

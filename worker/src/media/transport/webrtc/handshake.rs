@@ -21,7 +21,9 @@ use crate::turn::Turn;
 /// Begins, once there are both a way to the peer and a word of the host about it.
 pub(super) fn begin(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
     let Tables { transports, flights, .. } = tables;
-    let Some(webrtc) = transports.get_mut(key).and_then(|transport| transport.link.webrtc_mut()) else { return };
+    let Some(webrtc) = transports.get_mut(key).and_then(|transport| transport.link.webrtc_mut()) else {
+        return;
+    };
     if webrtc.way().is_none() {
         return;
     }
@@ -34,7 +36,9 @@ pub(super) fn begin(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>)
 /// A datagram of DTLS from a way that the peer has proven.
 pub(super) fn on_datagram(tables: &mut Tables, key: TransportKey, datagram: &[u8], turn: &mut Turn<'_>) {
     let Tables { transports, flights, .. } = tables;
-    let Some(webrtc) = transports.get_mut(key).and_then(|transport| transport.link.webrtc_mut()) else { return };
+    let Some(webrtc) = transports.get_mut(key).and_then(|transport| transport.link.webrtc_mut()) else {
+        return;
+    };
     webrtc.dtls.receive(turn.now, datagram, flights);
     pump(tables, key, turn);
 }
@@ -42,7 +46,9 @@ pub(super) fn on_datagram(tables: &mut Tables, key: TransportKey, datagram: &[u8
 /// Sends flights again, gives up, or works on what waited.
 pub(crate) fn on_deadline(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
     let Tables { transports, flights, .. } = tables;
-    let Some(webrtc) = transports.get_mut(key).and_then(|transport| transport.link.webrtc_mut()) else { return };
+    let Some(webrtc) = transports.get_mut(key).and_then(|transport| transport.link.webrtc_mut()) else {
+        return;
+    };
     webrtc.timers.dtls = None;
     if webrtc.dtls.is_waiting() {
         webrtc.dtls.resume(turn.now, flights);
@@ -82,7 +88,7 @@ fn pump(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
             Some(Output::Connected(connected)) => on_keys(tables, key, &connected, turn),
             Some(Output::Closed) => set_state(tables, key, DtlsState::Closed, None, turn),
             Some(Output::Failed(failure)) => {
-                turn.outbox.log(LogLevel::Warn, LogTag::Dtls, || failure.to_string());
+                turn.outbox.log(turn.now, LogLevel::Warn, LogTag::Dtls, || failure.to_string());
                 set_state(tables, key, DtlsState::Failed, None, turn);
             }
             None => break,
@@ -105,9 +111,10 @@ fn on_keys(tables: &mut Tables, key: TransportKey, connected: &Connected, turn: 
     let certificate = dtls::to_pem(&connected.peer_certificate);
     if let Some(transport) = tables.transports.get_mut(key) {
         transport.srtp = Some(Box::new(srtp));
-        turn.outbox.log(LogLevel::Debug, LogTag::Dtls, || {
+        let id = transport.id.0;
+        turn.debug(LogTag::Dtls, || {
             let (version, cipher, profile) = (connected.version, connected.cipher, connected.srtp_profile);
-            format!("transport {}: {version:?}, {cipher}, {profile:?}", transport.id.0)
+            format!("transport {id}: {version:?}, {cipher}, {profile:?}")
         });
     }
     set_state(tables, key, DtlsState::Connected, certificate, turn);

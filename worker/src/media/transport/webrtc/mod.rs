@@ -8,6 +8,7 @@
 //! Invariant: nothing is decrypted, and no handshake worked on, but what came by a way that the peer has proven.
 
 pub(crate) mod arrival;
+pub(crate) mod context;
 pub(crate) mod create;
 pub(crate) mod handshake;
 
@@ -122,6 +123,11 @@ impl WebRtc {
         &self.ice
     }
 
+    /// Whether it waits for its handshake, and for the end of consent.
+    pub(crate) fn is_armed(&self) -> (bool, bool) {
+        (self.timers.dtls.is_some(), self.timers.consent.is_some())
+    }
+
     fn ice_parameters(&self) -> IceParameters {
         let Credentials { username_fragment, password, .. } = self.ice.credentials();
         IceParameters {
@@ -147,7 +153,9 @@ pub(crate) fn connect(
         ));
     }
     if fingerprints.is_empty() {
-        return Err(Refused::invalid("connect needs the fingerprint of the peer's certificate; give at least one"));
+        return Err(Refused::invalid(
+            "connect needs the fingerprint of the peer's certificate; give at least one",
+        ));
     }
     let fingerprints = fingerprints.iter().map(parse_fingerprint).collect::<Result<Vec<_>, _>>()?;
     let (own, role) = match role {
@@ -396,7 +404,8 @@ fn link_mut(tables: &mut Tables, key: TransportKey) -> Result<&mut WebRtc, Refus
 }
 
 fn parse_fingerprint(told: &DtlsFingerprint) -> Result<Fingerprint, Refused> {
-    Fingerprint::parse(told.algorithm.name(), told.value.as_str()).map_err(|error| Refused::invalid(error.to_string()))
+    Fingerprint::parse(told.algorithm.name(), told.value.as_str())
+        .map_err(|error| Refused::invalid(error.to_string()))
 }
 
 fn told_fingerprint(fingerprint: &Fingerprint) -> DtlsFingerprint {
