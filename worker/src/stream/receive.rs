@@ -52,6 +52,16 @@ impl Tracker {
         self.highest
     }
 
+    /// How many numbers above `seq` have arrived. Of what is further than [`LATE_MAX`] below the highest nothing is known.
+    pub fn arrived_above(&self, seq: Seq) -> Option<usize> {
+        let (highest, arrived) = (self.highest?, self.arrived.as_deref()?);
+        if highest.since(seq) > LATE_MAX.into() {
+            return None;
+        }
+        let above = (seq.extended()..highest.extended()).map(|number| Seq::new(number + 1));
+        Some(above.filter(|seq| arrived.contains(*seq)).count())
+    }
+
     /// Judges a packet that arrived under its own number.
     pub fn on_packet(&mut self, wire: Serial16) -> Verdict {
         let Some(highest) = self.highest else { return self.start(wire) };
@@ -147,6 +157,11 @@ impl Arrived {
         self.0[word] |= bit;
     }
 
+    fn contains(&self, seq: Seq) -> bool {
+        let (word, bit) = place(seq);
+        self.0[word] & bit != 0
+    }
+
     /// Sets a number inside the window; false when it was set already.
     fn insert(&mut self, seq: Seq) -> bool {
         let (word, bit) = place(seq);
@@ -197,6 +212,21 @@ mod tests {
     #[test]
     fn a_stream_without_packets_holds_no_memory() {
         assert!(Tracker::new().arrived.is_none());
+    }
+
+    #[test]
+    fn what_arrived_above_a_number_is_counted_over_the_wrap_and_no_further_than_it_is_known() {
+        assert_eq!(Tracker::new().arrived_above(Seq::new(0)), None);
+        let mut tracker = started_at(65_534);
+        for number in [1, 2, 5, 65_535, 65_530] {
+            tracker.on_packet(wire(number));
+        }
+        let above = |tracker: &Tracker, seq| tracker.arrived_above(Seq::new(seq));
+        assert_eq!(above(&tracker, 131_069), Some(5));
+        assert_eq!(above(&tracker, 131_071), Some(3));
+        assert_eq!([131_076, 131_077, 131_078].map(|seq| above(&tracker, seq)), [Some(1), Some(0), Some(0)]);
+        assert_eq!(above(&tracker, 131_077 - 1_500), Some(6));
+        assert_eq!(above(&tracker, 131_077 - 1_501), None);
     }
 
     #[test]

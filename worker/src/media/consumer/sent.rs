@@ -199,7 +199,9 @@ impl SentStream {
 impl Course {
     /// What was sent since the last time may be sent again.
     pub(crate) fn earn_resends(&mut self, now: Time) {
-        self.allowance.earn(self.media.bytes(), self.media.bits_per_second(now));
+        // What the rate counts is what was sent in its window, which is longer than packets are kept.
+        let recent_bits = u128::from(self.media.bits_per_second(now)) * bitrate::WINDOW.as_millis() / 1_000;
+        self.allowance.earn(self.media.bytes(), u64::try_from(recent_bits / 8).unwrap_or(u64::MAX));
     }
 
     pub(crate) fn new(now: Time) -> Self {
