@@ -212,6 +212,7 @@ impl ReceivedStream {
         }
         let Received { header, mut buffer, received_at } = received;
         self.translate_capture_clock(&header, &mut buffer, turn);
+        let is_start = is_key_frame && self.holds_all_above(seq);
         let captured_at = self.capture.captured_at(header.timestamp, codec.clock_rate);
         let stored = Stored {
             packet: buffer.freeze(),
@@ -223,6 +224,7 @@ impl ReceivedStream {
             mapped_payload_type: codec.mapped_payload_type,
             beginning: self.beginning,
             is_key_frame,
+            is_start,
             is_silence,
         };
         match self.push(stored, turn) {
