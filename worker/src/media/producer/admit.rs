@@ -180,6 +180,10 @@ impl ReceivedStream {
         let mut admitted = Admitted::default();
         let starts = self.tracker.highest().is_none();
         let Some(seq) = self.judge(&received.header, role, codec, &mut admitted) else { return admitted };
+        let changes = self.changes_to(codec, seq, role);
+        if changes {
+            self.change_codec(codec);
+        }
         let (is_key_frame, is_silence) = self.describe(codec.format, &received.header, &received.buffer);
         admitted.turned = self.watch_orientation(seq, &received.header, &received.buffer);
         if let Some(tracer) = tracer {
@@ -189,8 +193,11 @@ impl ReceivedStream {
                 trace::as_received(header, buffer, &self.extensions, codec.format, is_key_frame, is_rtx);
             tracer.packet(Direction::Inbound, packet, turn);
         }
-        admitted.needs_key_frame |= starts && !is_key_frame;
-        self.count(&received, role, seq, is_key_frame, &mut admitted, turn.now);
+        admitted.needs_key_frame |= (starts || changes) && !is_key_frame;
+        self.count(&received, role, seq, codec.clock_rate, &mut admitted, turn.now);
+        if is_key_frame {
+            self.key_frames.on_key_frame();
+        }
         admitted.score_changed |= starts;
         admitted.awoke |= starts;
         if paused {
@@ -242,6 +249,15 @@ impl ReceivedStream {
         received.header.extensions.get(id, &received.buffer).and_then(AudioLevel::read)
     }
 
+    /// Whether the peer goes on with another codec than before. Late packets and repairs are of the past, and some codecs
+    /// only come in between.
+    fn changes_to(&self, codec: Codec, seq: Seq, role: Role) -> bool {
+        codec.payload_type != self.codec.payload_type
+            && role == Role::Media
+            && self.tracker.highest() == Some(seq)
+            && !codec.format.comes_in_between()
+    }
+
     /// The packet's extended number; `None` when it came before or cannot be believed.
     fn judge(&mut self, header: &Header, role: Role, codec: Codec, admitted: &mut Admitted) -> Option<Seq> {
         let stamp = Stamp { timestamp: header.timestamp, clock_rate: codec.clock_rate };
@@ -279,7 +295,7 @@ impl ReceivedStream {
         received: &Received,
         role: Role,
         seq: Seq,
-        is_key_frame: bool,
+        clock_rate: u32,
         admitted: &mut Admitted,
         now: Time,
     ) {
@@ -294,15 +310,14 @@ impl ReceivedStream {
         }
         // A repair has a stream of its own: for reports its original stays lost (RFC 4588 4).
         if role == Role::Media {
-            self.jitter.on_packet(header.timestamp, received.received_at, self.codec.clock_rate);
+            if clock_rate == self.codec.clock_rate {
+                self.jitter.on_packet(header.timestamp, received.received_at, clock_rate);
+            }
             if admitted.restarted {
                 self.reception.on_restart(seq);
             } else {
                 self.reception.on_packet(seq);
             }
-        }
-        if is_key_frame {
-            self.key_frames.on_key_frame();
         }
     }
 

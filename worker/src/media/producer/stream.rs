@@ -256,6 +256,19 @@ impl ReceivedStream {
         }
     }
 
+    /// The peer changed to another codec that was agreed. Its clock, its feedback and its key frames count from now on.
+    pub(crate) fn change_codec(&mut self, codec: Codec) {
+        let before = std::mem::replace(&mut self.codec, codec);
+        if before.clock_rate != codec.clock_rate {
+            self.jitter.change_clock(before.clock_rate, codec.clock_rate);
+            self.capture.restart();
+        }
+        if before.feedback.nack != codec.feedback.nack {
+            self.losses.clear();
+        }
+        self.forget_parameter_sets();
+    }
+
     /// Packets have another SSRC from now on: the sender of the one before fell silent, and was started anew.
     pub(crate) fn adopt(&mut self, ssrc: u32, rtx_ssrc: Option<u32>) {
         self.ssrc = ssrc;
@@ -322,7 +335,7 @@ impl ReceivedStream {
     /// When the stream will have failed to be there, should nothing more come. Padding alone is no sign of life.
     pub(crate) fn inactive_at(&self) -> Option<Time> {
         let limit = if self.dtx { bitrate::INACTIVE_AFTER_DTX } else { bitrate::INACTIVE_AFTER };
-        let heard_at = self.media.last_at().or(self.score.active_since())?;
+        let heard_at = self.media.last_at().or_else(|| self.score.active_since())?;
         Some(heard_at + limit)
     }
 
