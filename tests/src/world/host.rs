@@ -13,7 +13,9 @@ use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 use tidegate_protocol::rtp::RtpType;
 use tidegate_protocol::stats::{ConsumerStats, RtpStreamStats, TransportStats};
-use tidegate_protocol::transport::{ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions};
+use tidegate_protocol::transport::{
+    ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions, Protocol,
+};
 
 use super::World;
 use super::parameters::{Stream, produce_simulcast};
@@ -75,7 +77,12 @@ impl World {
         peer: SocketAddr,
         rtcp_port: Option<u16>,
     ) -> Result<Reply, CommandError> {
-        let options = PlainConnectOptions { ip: Some(peer.ip()), port: Some(peer.port()), rtcp_port };
+        let options = PlainConnectOptions {
+            ip: Some(peer.ip()),
+            port: Some(peer.port()),
+            rtcp_port,
+            srtp_parameters: None,
+        };
         self.request(Command::ConnectPlainTransport { transport, options })
     }
 
@@ -222,15 +229,17 @@ pub fn plain_options() -> PlainTransportOptions {
         rtcp_listen_info: None,
         rtcp_mux: true,
         comedia: false,
-        enable_srtp: false,
+        srtp: None,
     }
 }
 
 /// A socket with the system's defaults.
 pub const fn listen_on(ip: IpAddr, port: ListenPort) -> ListenInfo {
     ListenInfo {
+        protocol: Protocol::Udp,
         ip,
         announced_address: None,
+        expose_internal_ip: false,
         port,
         shared: false,
         ipv6_only: false,

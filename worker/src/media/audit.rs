@@ -225,11 +225,11 @@ fn audit_sockets(tables: &Tables, audit: &mut Audit) {
     kept.sort_unstable();
     for (socket, owner) in &kept {
         let transport = tables.transports.get(*owner);
-        let uses = transport.is_some_and(|transport| transport.plain.sockets().any(|own| own == *socket));
+        let uses = transport.is_some_and(|transport| transport.link.sockets().any(|own| own == *socket));
         audit.check(uses, || format!("{socket:?} is kept for {owner:?}, who does not use it"));
     }
     for (key, transport) in tables.transports.iter() {
-        for socket in transport.plain.sockets() {
+        for socket in transport.link.sockets() {
             let is_kept = kept.binary_search(&(socket, key)).is_ok();
             audit.check(is_kept, || format!("{:?} has a socket that is on nobody's record", transport.id));
         }
@@ -253,7 +253,7 @@ fn audit_timers(tables: &Tables, audit: &mut Audit) {
             Deadline::History(key) => histories.push(key),
             Deadline::Rings(key) => rings.push(key),
             Deadline::Observer(key) => observers.push(key),
-            Deadline::Memory => {}
+            Deadline::Memory | Deadline::Log => {}
         }
     }
     transports.iter_mut().for_each(|keys| keys.sort_unstable());

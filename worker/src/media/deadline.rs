@@ -30,6 +30,8 @@ pub(crate) enum Deadline {
     Observer(ObserverKey),
     /// Empty memory to give back.
     Memory,
+    /// Log lines that were left out, to be counted out.
+    Log,
 }
 
 impl Deadline {
@@ -45,7 +47,8 @@ impl Deadline {
             | Self::History(_)
             | Self::Rings(_)
             | Self::Observer(_)
-            | Self::Memory => Duration::from_millis(20),
+            | Self::Memory
+            | Self::Log => Duration::from_millis(20),
         }
     }
 }

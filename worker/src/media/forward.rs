@@ -150,7 +150,7 @@ fn end_run(tables: &mut Tables, run: Run, turn: &mut Turn<'_>) {
 /// Seals what a transport's consumers have to send: everything, for there is no pacer yet.
 fn send(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
     let Some(transport) = tables.transports.get_mut(key) else { return };
-    let destination = transport.plain.rtp_destination();
+    let destination = transport.link.rtp_destination();
     let mut sealed = seal::Sealed::default();
     transport.sender.for_each_pending(|consumer, sender| {
         let Some(destination) = destination else { return };

@@ -16,6 +16,7 @@ use crate::media::parameters::{Codec, Format};
 use crate::media::producer::Producer;
 use crate::media::producer::stream::{ReceivedStream, Stored, StreamOptions};
 use crate::media::trace::{self, Tracer};
+use crate::outbox::LogTag;
 use crate::rtp::header::Header;
 use crate::rtp::payload::red;
 use crate::rtp::values::{self, AudioLevel, Orientation};
@@ -81,13 +82,18 @@ impl Producer {
             }
             return Admitted::default();
         };
-        let paused = self.is_paused();
+        let (id, paused) = (self.id, self.is_paused());
         let tracer = self.traced.has_packets().then(|| self.tracer());
         let is_observed = self.observed.is_some();
+        let begins = self.streams.get(usize::from(encoding)).is_some_and(Option::is_none);
         let Some(stream) = self.stream_for(encoding, received.header.ssrc, codec, turn.now) else {
             return Admitted::default();
         };
         let level = if is_observed { stream.level_of(role, &received) } else { None };
+        if begins {
+            let (ssrc, mime_type) = (stream.ssrc, codec.format.mime_type());
+            turn.debug(LogTag::Rtp, || format!("producer {}: SSRC {ssrc} begins, {mime_type}", id.0));
+        }
         let admitted = stream.admit(received, codec, role, paused, tracer, turn);
         if admitted.turned {
             self.tell_orientation(encoding, turn);
@@ -180,6 +186,10 @@ impl ReceivedStream {
         let mut admitted = Admitted::default();
         let starts = self.tracker.highest().is_none();
         let Some(seq) = self.judge(&received.header, role, codec, &mut admitted) else { return admitted };
+        if admitted.restarted {
+            let (ssrc, wire) = (self.ssrc, seq.wire().wire());
+            turn.debug(LogTag::Rtp, || format!("SSRC {ssrc} begins anew with number {wire}"));
+        }
         let changes = self.changes_to(codec, seq, role);
         if changes {
             self.change_codec(codec);

@@ -25,6 +25,7 @@ use crate::media::refused::Refused;
 use crate::media::trace::{Traced, Tracer};
 use crate::media::transport::{congestion, rtcp};
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, consumer};
+use crate::outbox::LogTag;
 use crate::rtp::values::Orientation;
 use crate::stream::bitrate::INACTIVE_AFTER;
 use crate::turn::Turn;
@@ -249,6 +250,7 @@ fn new(
 pub(crate) fn close(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
     let Some(mut producer) = tables.producers.remove(key) else { return };
     tables.forget(producer.id);
+    turn.debug(LogTag::Rtp, || format!("producer {}: closed", producer.id.0));
     for stream in producer.streams_mut() {
         stream.forget_packets(turn);
     }
