@@ -155,7 +155,7 @@ impl Producer {
         let announced = self.encodings.get(index)?;
         let options = StreamOptions {
             rtx_ssrc: announced.rtx_ssrc,
-            dtx: announced.dtx,
+            dtx: announced.traits.dtx(),
             kind: self.kind,
             extensions: self.extensions,
             key_frame_request_delay: Duration::from_millis(self.key_frame_request_delay_ms.into()),
@@ -259,8 +259,16 @@ impl ReceivedStream {
             Verdict::Duplicate if role == Role::Media => self.reception.on_duplicate(),
             Verdict::Duplicate | Verdict::Suspicious => {}
         }
-        self.counters.discarded += 1;
+        self.discard(role);
         None
+    }
+
+    /// A packet brings nothing.
+    fn discard(&mut self, role: Role) {
+        match role {
+            Role::Media => self.counters.discarded += 1,
+            Role::Rtx | Role::Fec => self.counters.rtx_discarded += 1,
+        }
     }
 
     /// Whether the camera is held otherwise than before. Senders say it only now and then; what comes late is of the past.
@@ -316,7 +324,10 @@ impl ReceivedStream {
         match arrival {
             Arrival::Newest { missing } => admitted.lost = missing > 0,
             Arrival::KeyFrameNeeded => admitted.needs_key_frame = true,
-            Arrival::Unlisted if role == Role::Rtx => return false,
+            Arrival::Unlisted if role == Role::Rtx => {
+                self.discard(role);
+                return false;
+            }
             Arrival::Unlisted | Arrival::Found { .. } => {}
         }
         true
