@@ -115,6 +115,7 @@ impl Worker {
                 Deadline::BitrateLimit(transport) => congestion::on_limit_deadline(tables, transport, turn),
                 Deadline::Nack(producer) => producer::on_nack_deadline(tables, producer, turn),
                 Deadline::KeyFrame(producer) => producer::on_key_frame_deadline(tables, producer, turn),
+                Deadline::Silence(producer) => producer::on_silence_deadline(tables, producer, turn),
                 Deadline::History(producer) => producer::on_history_deadline(tables, producer, turn),
                 Deadline::Rings(producer) => producer::on_rings_deadline(tables, producer, turn),
                 Deadline::Observer(observer) => observer::on_deadline(tables, observer, turn),
@@ -213,6 +214,7 @@ impl Worker {
             | Deadline::BitrateLimit(transport) => Some(transport),
             Deadline::Nack(producer)
             | Deadline::KeyFrame(producer)
+            | Deadline::Silence(producer)
             | Deadline::History(producer)
             | Deadline::Rings(producer) => {
                 self.tables.producers.get(producer).map(|producer| producer.transport)

@@ -76,6 +76,7 @@ fn ends(reply: &Reply) -> String {
 
 fn tuples(tables: &Tables, key: TransportKey) -> Answer {
     let transport = tables.transports.get(key).ok_or_else(gone)?;
-    let (tuple, rtcp_tuple) = (transport.plain.tuple(), transport.plain.rtcp_tuple());
+    let plain = transport.link.plain().ok_or_else(gone)?;
+    let (tuple, rtcp_tuple) = (plain.tuple(), plain.rtcp_tuple());
     Ok(Reply::PlainTransport(PlainTuples { tuple, rtcp_tuple, srtp_parameters: None }))
 }

@@ -20,6 +20,8 @@ pub(crate) enum Deadline {
     Nack(ProducerKey),
     /// A key frame request of a producer that was held back.
     KeyFrame(ProducerKey),
+    /// Streams of a producer that may have fallen silent.
+    Silence(ProducerKey),
     /// Packets of a producer's history that have aged out.
     History(ProducerKey),
     /// Consumers' memories of what they sent of a producer, to become smaller.
@@ -41,6 +43,7 @@ impl Deadline {
             | Self::WideFeedback(_)
             | Self::BitrateLimit(_)
             | Self::KeyFrame(_)
+            | Self::Silence(_)
             | Self::History(_)
             | Self::Rings(_)
             | Self::Observer(_)

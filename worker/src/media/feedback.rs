@@ -6,7 +6,8 @@
 use tidegate_protocol::stats::Direction;
 
 use crate::base::time::Time;
-use crate::media::consumer::{self, seal};
+use crate::media::consumer;
+use crate::media::consumer::seal::{self, Repair};
 use crate::media::demux::{Place, Role};
 use crate::media::{ConsumerKey, Tables, TransportKey};
 use crate::outbox::LogTag;
@@ -136,7 +137,7 @@ fn on_nack(tables: &mut Tables, key: TransportKey, nack: &Nack<'_>, turn: &mut T
     let Some(consumer) = transport.feedback_to.get(ssrc).and_then(|key| consumers.get_mut(key)) else {
         return;
     };
-    let Some(destination) = transport.plain.rtp_destination() else { return };
+    let Some(destination) = transport.link.rtp_destination() else { return };
     let stream =
         producers.get(consumer.producer).and_then(|producer| producer.stream_named(consumer.consumable_ssrc));
     consumer.stream.course(turn.now).counters.nacks += 1;
@@ -144,12 +145,20 @@ fn on_nack(tables: &mut Tables, key: TransportKey, nack: &Nack<'_>, turn: &mut T
     if ssrc != consumer.stream.ssrc || !consumer.repairs() {
         return;
     }
+    let asked = nack.count();
+    let course = consumer.stream.course(turn.now);
+    course.counters.nacked_packets += asked as u64;
+    course.earn_resends(turn.now);
+    let answered = transport.sender.admit_asked(asked, turn.now);
+    metrics.resends_refused += (asked - answered) as u64;
     let mut resent = seal::Sealed::default();
-    for sequence in nack.sequences() {
-        consumer.stream.course(turn.now).counters.nacked_packets += 1;
-        let Some(stream) = stream else { continue };
-        let repaired = seal::repair(consumer, stream, sequence, &mut transport.sender, destination, turn);
-        resent += repaired.unwrap_or_default();
+    for sequence in nack.sequences().take(answered) {
+        let Some(stream) = stream else { break };
+        match seal::repair(consumer, stream, sequence, &mut transport.sender, destination, turn) {
+            Some(Repair::Sent(sealed)) => resent += sealed,
+            Some(Repair::Refused) => metrics.resends_refused += 1,
+            None => {}
+        }
     }
     transport.counters.sent.add(turn.now, resent.packets, resent.bytes);
     transport.counters.rtx_sent.add(turn.now, resent.packets, resent.bytes);

@@ -134,7 +134,7 @@ pub(crate) fn create(
     let Some(target) = tables.transports.get_mut(transport) else {
         return Err(Refused::not_found("the transport is not there any more"));
     };
-    let connected = target.plain.rtp_destination().is_some();
+    let connected = target.link.rtp_destination().is_some();
     let consumer = new(transport, producer, source, options, checked, connected, turn)?;
     for ssrc in consumer.stream.ssrcs() {
         if target.feedback_to.get(ssrc).is_some() {

@@ -72,10 +72,10 @@ pub(crate) fn update_scores(tables: &mut Tables, key: ProducerKey, turn: &mut Tu
     for stream in producer.streams_mut() {
         let news = stream.update_score(turn.now);
         changed |= news;
-        if news && stream.score.value() == 0 && stream.inactive_at().is_none_or(|at| at <= turn.now) {
+        if news && stream.score.value() == 0 && stream.is_silent(turn.now) {
             turn.debug(LogTag::Rtp, || format!("producer {}: SSRC {} is inactive", id.0, stream.ssrc));
         }
-        active |= stream.inactive_at().is_some_and(|at| at > turn.now);
+        active |= !stream.is_silent(turn.now);
         stream.losses.trim();
     }
     if changed {

@@ -1,10 +1,11 @@
 //! Transport: where media comes in from one peer and goes out to it.
 //!
-//! Knows its producers and consumers by key, whose a received SSRC is, and what it counts. How bytes travel is its
-//! link's business (`plain`); what leaves when is `sender`'s; periodic RTCP is `rtcp`'s; what its peer may send is
+//! Knows its producers and consumers by key, whose a received SSRC is, and what it counts. How bytes travel is the
+//! business of its `link`; what leaves when is `sender`'s; periodic RTCP is `rtcp`'s; what its peer may send is
 //! `congestion`'s.
 
 pub(crate) mod congestion;
+pub(crate) mod link;
 pub(crate) mod plain;
 pub(crate) mod rtcp;
 pub(crate) mod sender;
@@ -13,17 +14,17 @@ use std::time::Duration;
 
 use tidegate_protocol::bounded::{List, Text};
 use tidegate_protocol::dump::{
-    NamedProducer, PlainDump, RecvRtpHeaderExtensions, SsrcConsumer, SsrcProducer, TransportDump,
+    NamedProducer, RecvRtpHeaderExtensions, SsrcConsumer, SsrcProducer, TransportDump,
 };
 use tidegate_protocol::ids::TransportId;
-use tidegate_protocol::stats::{DroppedPackets, PlainStats, TransportStats};
+use tidegate_protocol::stats::{DroppedPackets, TransportStats};
 
 use crate::media::demux::Demux;
 use crate::media::parameters::ExtensionIds;
 use crate::media::ssrc_table::SsrcTable;
 use crate::media::traffic::TrafficCounter;
 use crate::media::transport::congestion::Congestion;
-use crate::media::transport::plain::Plain;
+use crate::media::transport::link::Link;
 use crate::media::transport::rtcp::RtcpSchedule;
 use crate::media::transport::sender::Sender;
 use crate::media::{ConsumerKey, ProducerKey, RouterKey, Tables, TransportKey, consumer, producer};
@@ -50,7 +51,7 @@ pub(crate) struct Transport {
     /// Only where feedback about what arrives was negotiated, or a limit set.
     pub(crate) congestion: Option<Box<Congestion>>,
     pub(crate) counters: Counters,
-    pub(crate) plain: Plain,
+    pub(crate) link: Link,
 }
 
 const _: () = assert!(size_of::<Transport>() <= 1_152);
@@ -70,7 +71,7 @@ pub(crate) struct Counters {
 }
 
 impl Transport {
-    pub(crate) fn new(id: TransportId, router: RouterKey, plain: Plain, random: &mut Random) -> Self {
+    pub(crate) fn new(id: TransportId, router: RouterKey, link: Link, random: &mut Random) -> Self {
         Self {
             id,
             router,
@@ -83,7 +84,7 @@ impl Transport {
             rtcp: RtcpSchedule::new(random.next_u32()),
             congestion: None,
             counters: Counters::new(),
-            plain,
+            link,
         }
     }
 }
@@ -126,7 +127,7 @@ pub(crate) fn close(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>)
     let Some(transport) = tables.transports.remove(key) else { return };
     tables.forget(transport.id);
     turn.debug(LogTag::Info, || format!("transport {}: closed", transport.id.0));
-    for socket in transport.plain.sockets() {
+    for socket in transport.link.sockets() {
         tables.sockets.leave(socket, key, turn);
     }
     if let Some(router) = tables.routers.get_mut(transport.router) {
@@ -163,13 +164,7 @@ pub(crate) fn dump(tables: &Tables, key: TransportKey) -> Option<TransportDump> 
         ssrc_consumers: List::first_of(sent_as(true)),
         rtx_ssrc_consumers: List::first_of(sent_as(false)),
         recv_rtp_header_extensions: extension_ids(&transport.received_extensions),
-        plain: Some(PlainDump {
-            rtcp_mux: transport.plain.rtcp_mux(),
-            comedia: transport.plain.comedia(),
-            tuple: transport.plain.tuple(),
-            rtcp_tuple: transport.plain.rtcp_tuple(),
-            srtp: None,
-        }),
+        plain: transport.link.plain_dump(),
         webrtc: None,
     })
 }
@@ -180,7 +175,7 @@ pub(crate) fn stats(tables: &Tables, key: TransportKey, turn: &Turn<'_>) -> Opti
     let (counters, now) = (&transport.counters, turn.now);
     let congestion = transport.congestion.as_deref();
     let mut dropped = counters.dropped;
-    for stats in transport.plain.sockets().filter_map(|socket| turn.network.socket_stats(socket)) {
+    for stats in transport.link.sockets().filter_map(|socket| turn.network.socket_stats(socket)) {
         dropped.no_memory += stats.dropped_no_memory;
         dropped.send_failed += stats.dropped_send_buffer + stats.send_errors.total();
     }
@@ -201,12 +196,7 @@ pub(crate) fn stats(tables: &Tables, key: TransportKey, turn: &Turn<'_>) -> Opti
         max_incoming_bitrate: congestion.map_or(0, |own| own.max_incoming_bitrate()),
         rtp_packet_loss_received_ppm: congestion.and_then(|own| own.packet_loss_ppm()),
         rtp_packet_loss_sent_ppm: None,
-        plain: Some(PlainStats {
-            rtcp_mux: transport.plain.rtcp_mux(),
-            comedia: transport.plain.comedia(),
-            tuple: transport.plain.tuple(),
-            rtcp_tuple: transport.plain.rtcp_tuple(),
-        }),
+        plain: transport.link.plain_stats(),
         webrtc: None,
     })
 }

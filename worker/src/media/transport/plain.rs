@@ -13,6 +13,7 @@ use tidegate_protocol::transport::{
 
 use crate::media::refused::Refused;
 use crate::media::sockets::{Owner, Purpose, Sockets, announced};
+use crate::media::transport::link::Link;
 use crate::media::transport::{Transport, on_connected};
 use crate::media::{EntityKey, RouterKey, Tables, TransportKey};
 use crate::network::{Destination, SocketKey};
@@ -81,12 +82,12 @@ pub(crate) fn create(
         ));
     }
     // The sockets need the transport's key and the transport its sockets: it starts with none.
-    let transport = Transport::new(id, router, Plain::closed(options.comedia), turn.random);
+    let transport = Transport::new(id, router, Link::Plain(Plain::closed(options.comedia)), turn.random);
     let key = tables.transports.insert(transport);
     match listen(&mut tables.sockets, key, options, turn) {
         Ok(plain) => {
             if let Some(transport) = tables.transports.get_mut(key) {
-                transport.plain = plain;
+                transport.link = Link::Plain(plain);
             }
         }
         Err(refused) => {
@@ -152,7 +153,9 @@ pub(crate) fn connect(
     let Some(transport) = tables.transports.get_mut(key) else {
         return Err(Refused::not_found("this transport is not there any more"));
     };
-    let plain = &mut transport.plain;
+    let Some(plain) = transport.link.plain_mut() else {
+        return Err(Refused::invalid("this transport is not a plain one; connect it as what it is"));
+    };
     let (rtp, rtcp) = plain.check_connect(options)?;
     tables.sockets.set_peer(plain.rtp.socket, rtp, Owner { transport: key, purpose: Purpose::Rtp })?;
     if let (Some(end), Some(address)) = (&mut plain.rtcp, rtcp) {
