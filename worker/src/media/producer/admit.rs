@@ -95,6 +95,12 @@ impl Producer {
             turn.debug(LogTag::Rtp, || format!("producer {}: SSRC {ssrc} begins, {mime_type}", id.0));
         }
         let admitted = stream.admit(received, codec, role, paused, tracer, turn);
+        if admitted.restarted {
+            let (ssrc, number) = (stream.ssrc, stream.tracker.highest().map(|seq| seq.wire().wire()));
+            turn.debug(LogTag::Rtp, || {
+                format!("producer {}: SSRC {ssrc} begins anew at {}", id.0, number.unwrap_or_default())
+            });
+        }
         if admitted.turned {
             self.tell_orientation(encoding, turn);
         }
@@ -159,7 +165,7 @@ impl Producer {
         let announced = self.encodings.get(index)?;
         let options = StreamOptions {
             rtx_ssrc: announced.rtx_ssrc,
-            dtx: announced.dtx,
+            dtx: announced.traits.dtx(),
             kind: self.kind,
             extensions: self.extensions,
             key_frame_request_delay: Duration::from_millis(self.key_frame_request_delay_ms.into()),
@@ -186,10 +192,6 @@ impl ReceivedStream {
         let mut admitted = Admitted::default();
         let starts = self.tracker.highest().is_none();
         let Some(seq) = self.judge(&received.header, role, codec, &mut admitted) else { return admitted };
-        if admitted.restarted {
-            let (ssrc, wire) = (self.ssrc, seq.wire().wire());
-            turn.debug(LogTag::Rtp, || format!("SSRC {ssrc} begins anew with number {wire}"));
-        }
         let changes = self.changes_to(codec, seq, role);
         if changes {
             self.change_codec(codec);
@@ -287,8 +289,16 @@ impl ReceivedStream {
             Verdict::Duplicate if role == Role::Media => self.reception.on_duplicate(),
             Verdict::Duplicate | Verdict::Suspicious => {}
         }
-        self.counters.discarded += 1;
+        self.discard(role);
         None
+    }
+
+    /// A packet brings nothing.
+    fn discard(&mut self, role: Role) {
+        match role {
+            Role::Media => self.counters.discarded += 1,
+            Role::Rtx | Role::Fec => self.counters.rtx_discarded += 1,
+        }
     }
 
     /// Whether the camera is held otherwise than before. Senders say it only now and then; what comes late is of the past.
@@ -350,7 +360,10 @@ impl ReceivedStream {
         match arrival {
             Arrival::Newest { missing } => admitted.lost = missing > 0,
             Arrival::KeyFrameNeeded => admitted.needs_key_frame = true,
-            Arrival::Unlisted if role == Role::Rtx => return false,
+            Arrival::Unlisted if role == Role::Rtx => {
+                self.discard(role);
+                return false;
+            }
             Arrival::Unlisted | Arrival::Found { .. } => {}
         }
         true

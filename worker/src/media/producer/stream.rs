@@ -67,7 +67,7 @@ pub(crate) struct ReceivedStream {
     pub(crate) nacks_armed: Option<Time>,
 }
 
-const _: () = assert!(size_of::<ReceivedStream>() <= 784);
+const _: () = assert!(size_of::<ReceivedStream>() <= 792);
 
 /// What a stream takes over from its producer.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +83,7 @@ pub(crate) struct StreamOptions {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ReceivedCounters {
     pub(crate) discarded: u64,
+    pub(crate) rtx_discarded: u64,
     pub(crate) nacks: u64,
     pub(crate) nacked_packets: u64,
     pub(crate) plis: u64,
