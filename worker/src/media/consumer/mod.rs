@@ -18,7 +18,7 @@ use tidegate_protocol::ids::ConsumerId;
 use tidegate_protocol::rtp::{MediaKind, RtpParameters, RtpType};
 
 use crate::media::consumer::sent::SentStream;
-use crate::media::parameters::{Checked, Codec, ExtensionIds, check};
+use crate::media::parameters::{Checked, Codec, ExtensionIds, StreamTraits, check, codec_of};
 use crate::media::producer::Producer;
 use crate::media::producer::stream::ReceivedStream;
 use crate::media::refused::Refused;
@@ -44,6 +44,8 @@ pub(crate) struct Consumer {
     pub(crate) cname: Box<str>,
     /// Name of the producer's encoding that it gets.
     pub(crate) consumable_ssrc: u32,
+    /// Of its own stream.
+    pub(crate) traits: StreamTraits,
     priority: u8,
     /// What it tells the host of single packets.
     pub(crate) traced: Traced,
@@ -54,6 +56,7 @@ pub(crate) struct Consumer {
     pub(crate) is_defective: bool,
 }
 
+#[cfg(not(test))] // A test's has a byte more.
 const _: () = assert!(size_of::<Consumer>() <= 312);
 
 /// What must be so for packets to pass.
@@ -226,6 +229,8 @@ fn new(
             "no encoding of the producer is named {consumable_ssrc}; use a mappedSsrc of its mapping"
         )));
     }
+    let payload_type =
+        checked.codecs.get(codec_of(encoding, &checked.codecs)?).map_or(u8::MAX, |own| own.payload_type);
     let gate = Gate {
         paused: options.paused,
         producer_paused: source.is_paused(),
@@ -243,6 +248,7 @@ fn new(
         extensions: checked.extensions,
         mid: checked.mid,
         cname: checked.cname,
+        traits: StreamTraits::of(encoding, payload_type, &options.rtp_parameters),
         consumable_ssrc: *consumable_ssrc,
         priority: 1,
         traced: Traced::default(),

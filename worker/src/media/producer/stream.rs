@@ -68,7 +68,7 @@ pub(crate) struct ReceivedStream {
     pub(crate) nacks_armed: Option<Time>,
 }
 
-const _: () = assert!(size_of::<ReceivedStream>() <= 784);
+const _: () = assert!(size_of::<ReceivedStream>() <= 792);
 
 /// What a stream takes over from its producer.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +84,7 @@ pub(crate) struct StreamOptions {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ReceivedCounters {
     pub(crate) discarded: u64,
+    pub(crate) rtx_discarded: u64,
     pub(crate) nacks: u64,
     pub(crate) nacked_packets: u64,
     pub(crate) plis: u64,
@@ -283,6 +284,19 @@ impl ReceivedStream {
         if self.score.active_since().is_some() {
             self.media.touch(now);
         }
+    }
+
+    /// The peer changed to another codec that was agreed. Its clock, its feedback and its key frames count from now on.
+    pub(crate) fn change_codec(&mut self, codec: Codec) {
+        let before = std::mem::replace(&mut self.codec, codec);
+        if before.clock_rate != codec.clock_rate {
+            self.jitter.change_clock(before.clock_rate, codec.clock_rate);
+            self.capture.restart();
+        }
+        if before.feedback.nack != codec.feedback.nack {
+            self.losses.clear();
+        }
+        self.forget_parameter_sets();
     }
 
     /// Packets have another SSRC from now on: the sender of the one before fell silent, and was started anew.
