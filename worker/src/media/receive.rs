@@ -129,14 +129,14 @@ fn welcome(tables: &mut Tables, owner: Owner, source: Source, datagram: &Datagra
     if tables.sockets.set_peer(datagram.socket, datagram.remote, owner).is_err() {
         return;
     }
+    let id = transport.id;
+    turn.debug(LogTag::Info, || {
+        format!("transport {}: learns its peer, {:?} {}", id.0, owner.purpose, datagram.remote)
+    });
     if let Some(plain) = transport.link.plain_mut() {
         plain.learn(owner.purpose, datagram.reply_to());
-        turn.outbox.event(learnt(transport.id, plain, owner.purpose));
+        turn.outbox.event(learnt(id, plain, owner.purpose));
     }
-    let id = transport.id.0;
-    turn.debug(LogTag::Info, || {
-        format!("transport {id}: learns its peer, {:?} {}", owner.purpose, datagram.remote)
-    });
     match owner.purpose {
         Purpose::Rtp => on_connected(tables, owner.transport, turn),
         // Media has nowhere to go yet.

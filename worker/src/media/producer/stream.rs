@@ -323,7 +323,7 @@ impl ReceivedStream {
     /// When the stream will have failed to be there, should nothing more come. Padding alone is no sign of life.
     pub(crate) fn inactive_at(&self) -> Option<Time> {
         let limit = if self.dtx { bitrate::INACTIVE_AFTER_DTX } else { bitrate::INACTIVE_AFTER };
-        let heard_at = self.media.last_at().or(self.score.active_since())?;
+        let heard_at = self.media.last_at().or_else(|| self.score.active_since())?;
         Some(heard_at + limit)
     }
 
