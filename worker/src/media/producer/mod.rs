@@ -355,9 +355,12 @@ pub(crate) fn on_silence_deadline(tables: &mut Tables, key: ProducerKey, turn: &
     if producer.paused {
         return;
     }
-    let mut changed = false;
+    let (id, mut changed) = (producer.id, false);
     for stream in producer.streams_mut() {
-        changed |= stream.fall_silent(turn.now);
+        if stream.fall_silent(turn.now) {
+            changed = true;
+            turn.debug(LogTag::Rtp, || format!("producer {}: SSRC {} is inactive", id.0, stream.ssrc));
+        }
     }
     if changed {
         upstream::tell_scores(tables, key, turn);
