@@ -9,6 +9,7 @@ pub mod load;
 pub mod process;
 pub mod properties;
 pub mod scenarios;
+pub mod soak;
 pub mod stats;
 pub mod traffic;
 pub mod world;
