@@ -6,8 +6,10 @@ use crate::bounded::{List, Text};
 use crate::ids::{ConsumerId, ObserverId, ProducerId, RouterId, TransportId};
 use crate::observer::ObserverKind;
 use crate::rtp::{MediaKind, RtpType};
+use crate::srtp::SrtpCryptoSuite;
 use crate::trace::TraceTypes;
 use crate::transport::TransportTuple;
+use crate::webrtc::WebRtcDump;
 
 /// Ids in a dump. More than these are cut off; counts are always whole.
 pub type Ids<T> = List<T, 65_536>;
@@ -82,6 +84,8 @@ pub struct TransportDump {
     pub recv_rtp_header_extensions: RecvRtpHeaderExtensions,
     /// What only plain transports have.
     pub plain: Option<PlainDump>,
+    /// What only WebRTC transports have.
+    pub webrtc: Option<WebRtcDump>,
 }
 
 /// A received SSRC and its producer.
@@ -137,6 +141,8 @@ pub struct PlainDump {
     pub tuple: TransportTuple,
     /// RTCP ends, without rtcp-mux.
     pub rtcp_tuple: Option<TransportTuple>,
+    /// The suite of transports with SRTP.
+    pub srtp: Option<SrtpCryptoSuite>,
 }
 
 /// A producer's state. Its parameters and mapping are the host's to show.

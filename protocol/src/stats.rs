@@ -6,6 +6,7 @@ use crate::bounded::{List, Text};
 use crate::ids::TransportId;
 use crate::rtp::MediaKind;
 use crate::transport::TransportTuple;
+use crate::webrtc::WebRtcStats;
 
 /// A transport's counters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,8 @@ pub struct TransportStats {
     pub max_incoming_bitrate: u64,
     /// What only plain transports have.
     pub plain: Option<PlainStats>,
+    /// What only WebRTC transports have.
+    pub webrtc: Option<WebRtcStats>,
 }
 
 /// What only plain transports have.
@@ -79,6 +82,10 @@ pub struct DroppedPackets {
     pub send_failed: u64,
     /// RTP beyond twice the maximum incoming bitrate.
     pub over_limit: u64,
+    /// SRTP or SRTCP that is not authentic.
+    pub unauthenticated: u64,
+    /// SRTP or SRTCP that was taken before, or is too old to tell.
+    pub replayed: u64,
 }
 
 /// One RTP stream's counters.

@@ -221,6 +221,7 @@ fn what_was_never_sent_is_not_answered() {
     let sent_before = world.metric("packets_resent");
     for asked in all.chunks(250) {
         call.receiver.nacks(&mut world, CONSUMED, asked);
+        world.run_for(1);
     }
     // Only the key frame of the beginning is still there.
     assert_eq!(world.metric("packets_resent") - sent_before, 3, "{}", lost.sequence);

@@ -8,13 +8,14 @@ use tidegate_protocol::dump::{
 use tidegate_protocol::ids::{ConsumerId, ObserverId, ProducerId, RouterId, TransportId};
 use tidegate_protocol::observer::ObserverKind;
 use tidegate_protocol::rtp::{MediaKind, RtpType};
+use tidegate_protocol::srtp::SrtpCryptoSuite;
 use tidegate_protocol::stats::{
     ConsumerStats, Direction, DroppedPackets, PlainStats, ResourceUsage, RtpStreamStats, Traffic,
     TransportStats,
 };
 use tidegate_protocol::trace::TraceType;
 
-use super::{text, tuple};
+use super::{text, tuple, webrtc};
 
 pub(super) fn worker_dump() -> WorkerDump {
     WorkerDump {
@@ -89,7 +90,14 @@ pub(super) fn transport_dump() -> TransportDump {
             abs_send_time: Some(4),
             transport_wide_cc: None,
         },
-        plain: Some(PlainDump { rtcp_mux: true, comedia: false, tuple: tuple(), rtcp_tuple: None }),
+        plain: Some(PlainDump {
+            rtcp_mux: true,
+            comedia: false,
+            tuple: tuple(),
+            rtcp_tuple: None,
+            srtp: Some(SrtpCryptoSuite::AeadAes128Gcm),
+        }),
+        webrtc: Some(webrtc::dump()),
     }
 }
 
@@ -114,9 +122,12 @@ pub(super) fn transport_stats() -> TransportStats {
             no_memory: 6,
             send_failed: 7,
             over_limit: 8,
+            unauthenticated: 9,
+            replayed: 10,
         },
         max_incoming_bitrate: 1_500_000,
         plain: Some(PlainStats { rtcp_mux: false, comedia: true, tuple: tuple(), rtcp_tuple: Some(tuple()) }),
+        webrtc: Some(webrtc::stats()),
     }
 }
 

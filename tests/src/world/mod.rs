@@ -36,7 +36,7 @@ use std::time::Duration;
 use tidegate_protocol::error::CommandError;
 use tidegate_protocol::event::Event;
 use tidegate_protocol::ids::RequestId;
-use tidegate_protocol::message::{FromWorker, LogLevel};
+use tidegate_protocol::message::{FromWorker, LogLevel, LogTag};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 use tidegate_worker::base::pool::{Pool, PoolStats};
@@ -89,6 +89,17 @@ pub struct Beginning {
     /// Whether requests and answers pass as frames over a pipe, in pieces. Then a request takes as many turns as its
     /// pieces need, and events come when the host has read them.
     pub pipe: bool,
+}
+
+/// A line of the worker's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// How grave.
+    pub level: LogLevel,
+    /// Of what part.
+    pub tag: LogTag,
+    /// The line.
+    pub text: String,
 }
 
 impl Beginning {
@@ -221,6 +232,21 @@ impl World {
             _ => None,
         });
         events.collect()
+    }
+
+    /// Takes the lines that the worker logged since the last time, and leaves what else it told.
+    pub fn take_log(&mut self) -> Vec<LogLine> {
+        let said = std::mem::take(&mut self.said);
+        let mut lines = Vec::new();
+        for message in said {
+            match message {
+                FromWorker::Log { level, tag, text } => {
+                    lines.push(LogLine { level, tag, text: text.to_string() });
+                }
+                other => self.said.push(other),
+            }
+        }
+        lines
     }
 
     /// Whether the worker wants to be called again without anything happening.

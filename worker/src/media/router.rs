@@ -9,6 +9,7 @@ use tidegate_protocol::ids::RouterId;
 use crate::media::observer::ObserverKey;
 use crate::media::refused::Refused;
 use crate::media::{EntityKey, RouterKey, Tables, TransportKey, observer, transport};
+use crate::outbox::LogTag;
 use crate::turn::Turn;
 
 /// A router's own state.
@@ -56,6 +57,7 @@ pub(crate) fn create(tables: &mut Tables, id: RouterId) -> Result<(), Refused> {
 pub(crate) fn close(tables: &mut Tables, key: RouterKey, turn: &mut Turn<'_>) {
     let Some(router) = tables.routers.remove(key) else { return };
     tables.forget(router.id);
+    turn.debug(LogTag::Info, || format!("router {}: closed", router.id.0));
     // First, so that they say nothing of what closes with them.
     for observer in router.observers() {
         observer::close(tables, *observer);

@@ -14,11 +14,13 @@
 //! | [`capture`] | producer | when was this timestamp captured, by our clock? |
 //! | [`continuity`] | consumer | which number and timestamp does it get? |
 //! | [`ring`] | consumer | what was sent under that number, what is still to be sent? |
+//! | [`allowance`] | consumer | how much may be sent again? |
 //! | [`audio_level`], [`speaker`] | producer | who is loud, who leads the conversation? |
 //! | [`jitter`], [`report`], [`score`], [`bitrate`] | both | how is it going? |
 
 #![forbid(unsafe_code)]
 
+pub mod allowance;
 pub mod audio_level;
 pub mod bitrate;
 pub mod capture;

@@ -10,7 +10,9 @@ use tidegate_protocol::rtp::{
     CodecMapping, EncodingMapping, MediaKind, RtcpParameters, RtpCodecParameters, RtpEncodingParameters,
     RtpMapping, RtpParameters, RtpType,
 };
-use tidegate_protocol::transport::{ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions};
+use tidegate_protocol::transport::{
+    ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions, Protocol,
+};
 
 use super::*;
 use crate::base::pool::{Class, Pool};
@@ -113,8 +115,10 @@ impl Bench {
     fn transport(&mut self, id: u64, port: u16) {
         let transport = TransportId(id);
         let listen_info = ListenInfo {
+            protocol: Protocol::Udp,
             ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             announced_address: None,
+            expose_internal_ip: false,
             port: ListenPort::Fixed(0),
             shared: false,
             ipv6_only: false,
@@ -127,11 +131,15 @@ impl Bench {
             rtcp_listen_info: None,
             rtcp_mux: true,
             comedia: false,
-            enable_srtp: false,
+            srtp: None,
         };
         self.request(Command::CreatePlainTransport { router: ROUTER, transport, options });
-        let peer =
-            PlainConnectOptions { ip: Some(Ipv4Addr::LOCALHOST.into()), port: Some(port), rtcp_port: None };
+        let peer = PlainConnectOptions {
+            ip: Some(Ipv4Addr::LOCALHOST.into()),
+            port: Some(port),
+            rtcp_port: None,
+            srtp_parameters: None,
+        };
         self.request(Command::ConnectPlainTransport { transport, options: peer });
     }
 

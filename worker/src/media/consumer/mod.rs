@@ -25,6 +25,7 @@ use crate::media::refused::Refused;
 use crate::media::trace::{Traced, Tracer};
 use crate::media::transport::rtcp;
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, producer};
+use crate::outbox::LogTag;
 use crate::turn::Turn;
 
 /// A consumer's own state.
@@ -130,7 +131,7 @@ pub(crate) fn create(
     let Some(target) = tables.transports.get_mut(transport) else {
         return Err(Refused::not_found("the transport is not there any more"));
     };
-    let connected = target.plain.rtp_destination().is_some();
+    let connected = target.link.rtp_destination().is_some();
     let consumer = new(transport, producer, source, options, checked, connected, turn)?;
     for ssrc in consumer.stream.ssrcs() {
         if target.feedback_to.get(ssrc).is_some() {
@@ -246,6 +247,7 @@ pub(crate) fn close(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) 
     let Some(mut consumer) = tables.consumers.remove(key) else { return };
     consumer.stream.forget_packets(turn);
     tables.forget(consumer.id);
+    turn.debug(LogTag::Rtp, || format!("consumer {}: closed", consumer.id.0));
     if let Some(producer) = tables.producers.get_mut(consumer.producer) {
         producer.consumers.retain(|other| *other != key);
     }
@@ -311,7 +313,12 @@ pub(crate) fn request_key_frame(tables: &mut Tables, key: ConsumerKey, turn: &mu
 /// Tells the scores that matter to a consumer.
 pub(crate) fn tell_score(tables: &Tables, key: ConsumerKey, turn: &mut Turn<'_>) {
     let Some(consumer) = tables.consumers.get(key) else { return };
-    turn.outbox.event(Event::ConsumerScore { consumer: consumer.id, score: stats::score(tables, consumer) });
+    let score = stats::score(tables, consumer);
+    turn.debug(LogTag::Score, || {
+        let (own, producer) = (score.score, score.producer_score);
+        format!("consumer {}: score is {own}, its producer's {producer}", consumer.id.0)
+    });
+    turn.outbox.event(Event::ConsumerScore { consumer: consumer.id, score });
 }
 
 /// If packets may pass: they do from the next key frame on, which is asked for.

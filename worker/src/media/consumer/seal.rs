@@ -75,7 +75,7 @@ pub(crate) fn seal_unsent(
 }
 
 /// Sends again what a NACK names, as RTX where that was agreed, else as it was; nothing if it was sent within one
-/// round trip, never, or too long ago.
+/// round trip, never, or too long ago, or if resends have taken as much as they may.
 pub(crate) fn repair(
     consumer: &mut Consumer,
     stream: &ReceivedStream,
@@ -83,12 +83,15 @@ pub(crate) fn repair(
     sender: &mut Sender,
     destination: Destination,
     turn: &mut Turn<'_>,
-) -> Option<Sealed> {
+) -> Option<Repair> {
     let entry = consumer.stream.ring.sent(sequence)?;
     if !entry.may_resend(turn.now, consumer.stream.round_trip()) {
         return None;
     }
     let stored = stream.stored(entry.position).filter(|stored| stream.keeps(stored, turn.now))?;
+    if !consumer.stream.course(turn.now).allowance.has_any() {
+        return Some(Repair::Refused);
+    }
     let form = match consumer.stream.rtx_ssrc {
         Some(ssrc) => Form::Rtx { original: sequence, ssrc, sequence: consumer.stream.take_rtx_sequence() },
         None => Form::Media { sequence },
@@ -98,10 +101,19 @@ pub(crate) fn repair(
         tell(consumer, stored, entry, form, bytes, sender, turn);
     }
     consumer.stream.ring.mark_resent(sequence, turn.now);
-    let counters = &mut consumer.stream.course(turn.now).counters;
-    counters.retransmitted += 1;
-    counters.repaired += u64::from(!entry.was_resent());
-    Some(Sealed { packets: 1, bytes })
+    let course = consumer.stream.course(turn.now);
+    course.allowance.take(bytes);
+    course.counters.retransmitted += 1;
+    course.counters.repaired += u64::from(!entry.was_resent());
+    Some(Repair::Sent(Sealed { packets: 1, bytes }))
+}
+
+/// What became of a packet that could be sent again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Repair {
+    Sent(Sealed),
+    /// Resends have taken what they may.
+    Refused,
 }
 
 /// Tells the host of a packet that was written just now; of a retransmission as the packet that it repeats.

@@ -12,6 +12,7 @@ use crate::media::parameters::{Codec, codec_of};
 use crate::media::refused::Refused;
 use crate::media::traffic::TrafficCounter;
 use crate::rtcp::{ReportBlock, SenderInfo};
+use crate::stream::allowance::Allowance;
 use crate::stream::bitrate;
 use crate::stream::continuity::{Continuity, TimestampMap};
 use crate::stream::report::Sending;
@@ -46,8 +47,11 @@ pub(crate) struct Course {
     pub(crate) media: TrafficCounter,
     pub(crate) sending: Sending,
     pub(crate) score: Score,
+    pub(crate) allowance: Allowance,
     pub(crate) counters: SentCounters,
 }
+
+const _: () = assert!(size_of::<Course>() <= 312);
 
 /// What happened to the stream.
 #[derive(Clone, Copy, Debug, Default)]
@@ -193,11 +197,17 @@ impl SentStream {
 }
 
 impl Course {
+    /// What was sent since the last time may be sent again.
+    pub(crate) fn earn_resends(&mut self, now: Time) {
+        self.allowance.earn(self.media.bytes(), self.media.bits_per_second(now));
+    }
+
     pub(crate) fn new(now: Time) -> Self {
         Self {
             media: TrafficCounter::new(bitrate::WINDOW),
             sending: Sending::new(),
             score: Score::new(now),
+            allowance: Allowance::new(),
             counters: SentCounters::default(),
         }
     }

@@ -58,8 +58,6 @@ pub(crate) struct ReceivedStream {
     parameter_sets_seen: bool,
     /// Raised when the peer began anew; consumers notice and start again.
     pub(crate) beginning: u8,
-    /// The number with which it did, until that packet is counted.
-    pub(crate) restarted_at: Option<Seq>,
     history: StreamHistory<Stored>,
     run_start: Option<Position>,
     retain: Duration,
@@ -141,7 +139,6 @@ impl ReceivedStream {
             orientation: None,
             parameter_sets_seen: false,
             beginning: 0,
-            restarted_at: None,
             history: StreamHistory::new(),
             run_start: None,
             retain: retain(None, if producer.kind == MediaKind::Video { Kind::Video } else { Kind::Audio }),
@@ -252,6 +249,22 @@ impl ReceivedStream {
         self.forget_packets(turn);
     }
 
+    /// The producer was resumed: its peer may have stopped meanwhile, and is given the time to go on.
+    pub(crate) fn on_resume(&mut self, now: Time) {
+        if self.score.active_since().is_some() {
+            self.media.touch(now);
+        }
+    }
+
+    /// Packets have another SSRC from now on: the sender of the one before fell silent, and was started anew.
+    pub(crate) fn adopt(&mut self, ssrc: u32, rtx_ssrc: Option<u32>) {
+        self.ssrc = ssrc;
+        self.rtx_ssrc = rtx_ssrc;
+        self.tracker.renew();
+        self.reception = Reception::new();
+        self.fraction_lost = 0;
+    }
+
     pub(crate) fn is_video(&self) -> bool {
         self.kind == MediaKind::Video
     }
@@ -306,27 +319,38 @@ impl ReceivedStream {
         }
     }
 
-    /// When the stream will have failed to be there, should nothing more come; `None` before its first packet.
+    /// When the stream will have failed to be there, should nothing more come. Padding alone is no sign of life.
     pub(crate) fn inactive_at(&self) -> Option<Time> {
-        self.media.inactive_at(if self.dtx { bitrate::INACTIVE_AFTER_DTX } else { bitrate::INACTIVE_AFTER })
+        let limit = if self.dtx { bitrate::INACTIVE_AFTER_DTX } else { bitrate::INACTIVE_AFTER };
+        let heard_at = self.media.last_at().or_else(|| self.score.active_since())?;
+        Some(heard_at + limit)
     }
 
-    /// Once an interval: the new score; whether it changed. A stream that fell silent has none.
+    /// Whether nothing has come for so long that nobody may be there.
+    pub(crate) fn is_silent(&self, now: Time) -> bool {
+        self.inactive_at().is_none_or(|at| at <= now)
+    }
+
+    /// Gives a stream that nothing comes of the score 0; whether that is news.
+    pub(crate) fn fall_silent(&mut self, now: Time) -> bool {
+        self.is_silent(now) && self.score.reset(0, now).is_some()
+    }
+
+    /// Once an interval: the new score; whether it changed. That of a silent stream is [`fall_silent`]'s.
+    ///
+    /// [`fall_silent`]: Self::fall_silent
     pub(crate) fn update_score(&mut self, now: Time) -> bool {
-        let silent = self.inactive_at().is_none_or(|at| at <= now);
-        let changed = if silent {
-            self.score.reset(0, now)
-        } else {
-            let totals = score::Received {
-                expected: self.reception.expected(),
-                received: self.reception.received(),
-                repaired: self.losses.packets_repaired(),
-                retransmitted: self.losses.packets_retransmitted(),
-                has_rtx: self.rtx_ssrc.is_some(),
-            };
-            self.score.on_interval(totals, now)
+        if self.is_silent(now) {
+            return false;
+        }
+        let totals = score::Received {
+            expected: self.reception.expected(),
+            received: self.reception.received(),
+            repaired: self.losses.packets_repaired(),
+            retransmitted: self.losses.packets_retransmitted(),
+            has_rtx: self.rtx_ssrc.is_some(),
         };
-        changed.is_some()
+        self.score.on_interval(totals, now).is_some()
     }
 
     /// What a receiver report says of this stream now.
