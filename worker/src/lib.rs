@@ -6,7 +6,7 @@
 //! * shell: [`event_loop`], [`sys`], [`settings`], [`moderation`]: the only I/O, the only clock
 //! * [`session`]: frames to requests, messages to frames; [`worker`]: the core's entry points
 //! * root of the pure part: [`turn`], [`outbox`], [`network`], [`random`], [`counters`]
-//! * engines, one protocol each, sans-I/O: [`stream`], [`bwe`]
+//! * engines, one protocol each, sans-I/O: [`stream`], [`bwe`], [`dtls`]
 //! * wire, bytes to values and back: [`rtp`], [`rtcp`]
 //! * [`base`]: memory, tables, numbers, deadlines
 
@@ -14,6 +14,7 @@ pub mod base;
 pub mod bwe;
 mod control;
 pub mod counters;
+pub mod dtls;
 pub mod event_loop;
 mod media;
 pub mod moderation;
