@@ -10,6 +10,7 @@ use dimpl::crypto::{Dtls12CipherSuite, Dtls13CipherSuite};
 use dimpl::{Config, DtlsCertificate, Output, ProtocolVersion};
 
 use super::engine::{Connected, Engine, MasterKey, SrtpProfile, Step, Version};
+use super::wire;
 use super::{Certificate, DATAGRAM_BYTES, Failure, HANDSHAKE_TIME_MAX, RETRANSMIT_AFTER, Role, SendError};
 use crate::base::time::Time;
 
@@ -91,6 +92,11 @@ impl Modern {
 
 impl Engine for Modern {
     fn receive(&mut self, now: Time, datagram: &[u8]) -> Result<(), Failure> {
+        // Before it knows the version, dimpl's client ends at the first thing that is no answer.
+        let is_undecided = self.role == Role::Client && self.dtls.protocol_version().is_none();
+        if is_undecided && !wire::is_server_answer(datagram) {
+            return Ok(());
+        }
         self.is_ready = true;
         self.dtls.handle_timeout(self.clock.instant(now)).map_err(refusal)?;
         self.dtls.handle_packet(datagram).map_err(refusal)

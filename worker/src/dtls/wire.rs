@@ -133,6 +133,13 @@ pub(super) fn may_be_costly(datagram: &[u8]) -> bool {
         })
 }
 
+/// Whether the datagram begins with what a server says first: ServerHello, HelloRetryRequest or HelloVerifyRequest.
+pub(super) fn is_server_answer(datagram: &[u8]) -> bool {
+    let first = records(datagram).next().filter(|record| record.content == HANDSHAKE && record.epoch == 0);
+    let kind = first.and_then(|record| fragments(record.body).next()).map(|fragment| fragment.kind);
+    matches!(kind, Some(SERVER_HELLO | HELLO_VERIFY_REQUEST))
+}
+
 /// The description of a fatal alert that nothing protects, if the datagram begins with one.
 pub(super) fn plain_fatal_alert(datagram: &[u8]) -> Option<u8> {
     match records(datagram).next() {
@@ -152,5 +159,7 @@ pub(super) const HANDSHAKE: u8 = 22;
 pub(super) const APPLICATION_DATA: u8 = 23;
 pub(super) const ALERT_FATAL: u8 = 2;
 pub(super) const CLIENT_HELLO: u8 = 1;
+pub(super) const SERVER_HELLO: u8 = 2;
+pub(super) const HELLO_VERIFY_REQUEST: u8 = 3;
 /// `0xFEFD` is DTLS 1.2; the first records of a ClientHello may say `0xFEFF`.
 const VERSION_MAJOR: u8 = 0xFE;

@@ -37,6 +37,13 @@ pub(super) fn fingerprint_of(context: &Context) -> Vec<Fingerprint> {
     vec![Fingerprint::of(HashFunction::Sha256, context.certificate().der())]
 }
 
+pub(super) fn connected_pair(version: Version) -> Pair {
+    let mut pair = Pair::new(&context(version), &context(version));
+    pair.run();
+    pair.connected();
+    pair
+}
+
 pub(super) fn ends_of(pair: &Pair) -> (usize, usize) {
     (pair.client.connected.len(), pair.server.connected.len())
 }

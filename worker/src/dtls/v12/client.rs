@@ -7,15 +7,15 @@ use sha2::{Digest, Sha256};
 use super::Link;
 use super::flight::Flight;
 use super::handshake::{
-    CERTIFICATE_REQUEST, CERTIFICATE_VERIFY, CLIENT_KEY_EXCHANGE, Expects, HELLO_VERIFY_REQUEST, Handshake,
-    SERVER_HELLO, SERVER_HELLO_DONE, SERVER_KEY_EXCHANGE, Trouble,
+    CERTIFICATE_REQUEST, CERTIFICATE_VERIFY, CLIENT_KEY_EXCHANGE, Expects, Handshake, SERVER_HELLO_DONE,
+    SERVER_KEY_EXCHANGE, Trouble,
 };
 use super::hellos::{ServerHello, push_vector8, push_vector16};
 use super::peer_key::ECDSA_SHA256;
 use super::secrets::{Ecdhe, Group};
 use super::server::NAMED_CURVE;
 use crate::dtls::reassembly::Message;
-use crate::dtls::wire::Reader;
+use crate::dtls::wire::{HELLO_VERIFY_REQUEST, Reader, SERVER_HELLO};
 use crate::dtls::{Context, Failure};
 
 impl Handshake {

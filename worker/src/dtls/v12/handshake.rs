@@ -272,8 +272,6 @@ fn is_equal(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && std::hint::black_box(differs) == 0
 }
 
-pub(super) const SERVER_HELLO: u8 = 2;
-pub(super) const HELLO_VERIFY_REQUEST: u8 = 3;
 pub(super) const CERTIFICATE: u8 = 11;
 pub(super) const SERVER_KEY_EXCHANGE: u8 = 12;
 pub(super) const CERTIFICATE_REQUEST: u8 = 13;

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use super::Link;
 use super::flight::Flight;
 use super::handshake::{
-    CERTIFICATE_REQUEST, CERTIFICATE_VERIFY, CLIENT_KEY_EXCHANGE, Expects, Handshake, SERVER_HELLO,
-    SERVER_HELLO_DONE, SERVER_KEY_EXCHANGE, Trouble, random,
+    CERTIFICATE_REQUEST, CERTIFICATE_VERIFY, CLIENT_KEY_EXCHANGE, Expects, Handshake, SERVER_HELLO_DONE,
+    SERVER_KEY_EXCHANGE, Trouble, random,
 };
 use super::hellos::{
     ClientHello, SIGNATURE_SCHEMES, push_numbers, push_vector8, push_vector16, write_server_hello,
@@ -16,7 +16,7 @@ use super::hellos::{
 use super::peer_key::ECDSA_SHA256;
 use super::secrets::{Ecdhe, Group};
 use crate::dtls::reassembly::Message;
-use crate::dtls::wire::{CLIENT_HELLO, Reader};
+use crate::dtls::wire::{CLIENT_HELLO, Reader, SERVER_HELLO};
 use crate::dtls::{Context, Failure};
 
 impl Handshake {
