@@ -1,11 +1,11 @@
 //! The contract between the core and the network: what the core may ask of sockets, and what it gets from them.
 //!
 //! Knows addresses, socket keys and batches of datagrams. Does not know a system call, a descriptor or the clock:
-//! `sys::udp` fulfils [`Network`] for a live worker, a simulated network does in tests. Called by `Turn`'s users.
+//! `sys::sockets` fulfils [`Network`] for a live worker, a simulated network does in tests. Called by `Turn`'s users.
 
 mod batch;
 
-pub use batch::{ARENA_BYTES, MESSAGES_MAX, Message, SEGMENTS_MAX, SendBatch, UDP_PAYLOAD_MAX};
+pub use batch::{ARENA_BYTES, Content, MESSAGES_MAX, Message, SEGMENTS_MAX, SendBatch, UDP_PAYLOAD_MAX};
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -26,7 +26,30 @@ pub trait Network {
     /// [`BindError`], which says what the caller can change.
     fn bind(&mut self, options: &BindOptions, start: u32) -> Result<Bound, BindError>;
 
-    /// Closes a socket and forgets what waited on it. A stale key does nothing.
+    /// Opens a TCP listener, as [`Self::bind`] does a UDP socket; `reuse_port` says nothing here. Each connection that it
+    /// takes is a socket of its own, on which datagrams come and go as on UDP, framed by RFC 4571.
+    ///
+    /// # Errors
+    /// [`BindError`]; also from a network that has no TCP, which is what a network has unless it says otherwise.
+    fn listen(&mut self, options: &BindOptions, start: u32) -> Result<Bound, BindError> {
+        let _ = (options, start);
+        Err(BindError::NoTcp)
+    }
+
+    /// The listener that took this connection; `None` for any other socket.
+    fn listener_of(&self, connection: SocketKey) -> Option<SocketKey> {
+        let _ = connection;
+        None
+    }
+
+    /// The peer of this connection has shown who it is: it may stay, and when it goes the core is told
+    /// (`Sockets::next_closed`). `false`: it is gone already.
+    fn authenticate(&mut self, connection: SocketKey) -> bool {
+        let _ = connection;
+        false
+    }
+
+    /// Closes a socket and forgets what waited on it; of a listener, its connections too. A stale key does nothing.
     fn close(&mut self, socket: SocketKey);
 
     /// Sends every datagram of `batch` and clears it. Never blocks and never fails as a whole: what one destination
@@ -113,6 +136,9 @@ pub enum BindError {
     /// The process may not bind this port.
     #[error("this process may not bind this port; choose one from 1024 on")]
     PermissionDenied,
+    /// There is no TCP here.
+    #[error("this network has no TCP; listen on UDP")]
+    NoTcp,
     /// Anything else that the system said.
     #[error("the system refused the socket (errno {errno})")]
     Other {
@@ -162,8 +188,10 @@ pub struct SocketStats {
     pub dropped_receive_buffer: u64,
     /// Datagrams read and thrown away because packet memory was at its limit.
     pub dropped_no_memory: u64,
-    /// Datagrams given up because the send buffer stayed full.
+    /// Datagrams given up because the send buffer stayed full; of a connection, those that its queue had no room for.
     pub dropped_send_buffer: u64,
+    /// Frames of a connection that are longer than a packet buffer or shorter than anything of use.
+    pub dropped_frame_length: u64,
     /// Datagrams that the kernel refused to send, by reason.
     pub send_errors: SendErrors,
 }
