@@ -28,7 +28,7 @@ use crate::sys::limits::raise_open_files;
 use crate::sys::memory::{Trimmer, heap, random_seed, resource_usage};
 use crate::sys::pipe::{self, ControlEnds, ControlError, ControlPipe, InputEnd};
 use crate::sys::signals::Signals;
-use crate::sys::udp::{UdpSockets, socket_of};
+use crate::sys::sockets::Sockets;
 use crate::turn::Turn;
 use crate::worker::Worker;
 
@@ -50,7 +50,7 @@ pub struct EventLoop {
 struct Shell {
     clock: Clock,
     pipe: ControlPipe,
-    sockets: UdpSockets,
+    sockets: Sockets,
     signals: Signals,
     counters: LoopCounters,
 }
@@ -94,7 +94,7 @@ impl EventLoop {
         let shell = Shell {
             clock: Clock::new(),
             pipe: ControlPipe::new(ends, poll.registry().try_clone()?)?,
-            sockets: UdpSockets::new(poll.registry().try_clone()?),
+            sockets: Sockets::new(poll.registry().try_clone()?)?,
             signals: Signals::new(poll.registry(), SIGNALS)?,
             counters: LoopCounters::default(),
         };
@@ -156,6 +156,7 @@ impl EventLoop {
         let sent_before = self.shell.sockets.datagrams_sent();
         let mut next = self.read_requests(&moment);
         let received = self.receive(&moment);
+        self.shell.sockets.on_deadline(moment.now);
         self.core.finish(&mut self.shell, &moment);
         self.write_output();
         self.keep_house(moment.now, received);
@@ -184,7 +185,8 @@ impl EventLoop {
         if unread || self.shell.sockets.ready() > 0 {
             return Some(Duration::ZERO);
         }
-        let deadlines = [self.core.worker.next_deadline(), self.housekeeping.next];
+        let deadlines =
+            [self.core.worker.next_deadline(), self.shell.sockets.next_deadline(), self.housekeeping.next];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.since(self.shell.clock.now()))
     }
@@ -199,11 +201,7 @@ impl EventLoop {
             match event.token() {
                 pipe::INPUT | pipe::OUTPUT => self.shell.pipe.on_event(event),
                 SIGNALS => self.shell.signals.on_event(),
-                token => {
-                    if let Some(socket) = socket_of(token) {
-                        self.shell.sockets.on_event(socket, event.is_readable(), event.is_writable());
-                    }
-                }
+                _ => self.shell.sockets.on_event(event),
             }
         }
         Ok(())

@@ -1,11 +1,11 @@
 //! The contract between the core and the network: what the core may ask of sockets, and what it gets from them.
 //!
 //! Knows addresses, socket keys and batches of datagrams. Does not know a system call, a descriptor or the clock:
-//! `sys::udp` fulfils [`Network`] for a live worker, a simulated network does in tests. Called by `Turn`'s users.
+//! `sys::sockets` fulfils [`Network`] for a live worker, a simulated network does in tests. Called by `Turn`'s users.
 
 mod batch;
 
-pub use batch::{ARENA_BYTES, MESSAGES_MAX, Message, SEGMENTS_MAX, SendBatch, UDP_PAYLOAD_MAX};
+pub use batch::{ARENA_BYTES, Content, MESSAGES_MAX, Message, SEGMENTS_MAX, SendBatch, UDP_PAYLOAD_MAX};
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -49,7 +49,7 @@ pub trait Network {
         false
     }
 
-    /// Closes a socket and forgets what waited on it. A stale key does nothing.
+    /// Closes a socket and forgets what waited on it; of a listener, its connections too. A stale key does nothing.
     fn close(&mut self, socket: SocketKey);
 
     /// Sends every datagram of `batch` and clears it. Never blocks and never fails as a whole: what one destination
@@ -188,8 +188,10 @@ pub struct SocketStats {
     pub dropped_receive_buffer: u64,
     /// Datagrams read and thrown away because packet memory was at its limit.
     pub dropped_no_memory: u64,
-    /// Datagrams given up because the send buffer stayed full.
+    /// Datagrams given up because the send buffer stayed full; of a connection, those that its queue had no room for.
     pub dropped_send_buffer: u64,
+    /// Frames of a connection that are longer than a packet buffer or shorter than anything of use.
+    pub dropped_frame_length: u64,
     /// Datagrams that the kernel refused to send, by reason.
     pub send_errors: SendErrors,
 }

@@ -204,8 +204,16 @@ impl IceLite {
 
     /// Removes the tuple of a connection that was closed.
     pub fn on_connection_closed(&mut self, socket: SocketKey) -> Changes {
+        match self.tuples.of_socket(socket).copied() {
+            Some(tuple) => self.remove(&tuple),
+            None => Changes::default(),
+        }
+    }
+
+    /// Removes a tuple that is no longer this transport's: on a shared socket another one has proven it since.
+    pub fn remove(&mut self, tuple: &Tuple) -> Changes {
         let mut changes = Changes::default();
-        let Some(tuple) = self.tuples.of_socket(socket).copied() else { return changes };
+        let Some(tuple) = Some(*tuple).filter(|tuple| self.tuples.contains(tuple)) else { return changes };
         changes.selected = self.selected() == Some(&tuple);
         changes.removed = self.tuples.remove(&tuple);
         if self.tuples.is_empty() {

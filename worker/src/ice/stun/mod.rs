@@ -99,6 +99,21 @@ pub fn is_stun(bytes: &[u8]) -> bool {
         && bytes.get(4..8) == Some(&MAGIC_COOKIE)
 }
 
+/// The USERNAME of what may be a message, looked for before anything is verified: says on a shared socket whose it is.
+pub fn username_of(datagram: &[u8]) -> Option<&[u8]> {
+    if !is_stun(datagram) {
+        return None;
+    }
+    let mut rest = datagram.get(HEADER_BYTES..)?;
+    loop {
+        let (kind, length) = (u16_at(rest, 0)?, usize::from(u16_at(rest, 2)?));
+        if kind == attribute::USERNAME {
+            return bounded(rest.get(4..4 + length)?, USERNAME_BYTES_MAX);
+        }
+        rest = rest.get(4 + length.next_multiple_of(4)..)?;
+    }
+}
+
 impl<'a> Message<'a> {
     /// Reads a datagram.
     ///

@@ -250,6 +250,7 @@ proptest! {
             writer.use_candidate();
         }
         let written = writer.finish(signed.then_some(&key)).unwrap();
+        prop_assert_eq!(username_of(&out[..written]), Some(&username[..]));
         let message = Message::parse(&out[..written]).unwrap();
         prop_assert_eq!((message.class, message.method, message.transaction), (class, method, transaction));
         prop_assert_eq!(message.username, Some(&username[..]));
@@ -269,6 +270,7 @@ proptest! {
         let length = u16::try_from(body.len()).unwrap().to_be_bytes();
         let bytes = [&(method & 0x3FFF).to_be_bytes()[..], &length, &MAGIC_COOKIE, &TRANSACTION, &body].concat();
         if let Ok(message) = Message::parse(&bytes) {
+            prop_assert!(message.username.is_none() || message.username == username_of(&bytes));
             prop_assert!(!message.is_signed_by(&IntegrityKey::new(b"guess")));
         }
         prop_assert!(Message::parse(&body).is_err() || is_stun(&body));

@@ -6,6 +6,7 @@
 use std::ops::AddAssign;
 
 use tidegate_protocol::bounded::Text;
+use tidegate_protocol::rtp::MediaKind;
 use tidegate_protocol::stats::Direction;
 use tidegate_protocol::trace::PacketTrace;
 
@@ -15,7 +16,7 @@ use crate::media::parameters::Codec;
 use crate::media::producer::stream::{ReceivedStream, Stored};
 use crate::media::trace;
 use crate::media::transport::sender::Sender;
-use crate::network::Destination;
+use crate::network::{Content, Destination};
 use crate::rtp::values::abs_send_time;
 use crate::rtp::write::{ExtensionValues, Outgoing, packet_len, write_packet};
 use crate::rtp::{ExtensionId, ExtensionKind};
@@ -208,7 +209,8 @@ fn seal(
     }
     let room = turn.outbox.batch.reserve(bytes)?;
     let written = write_packet(room, &outgoing, &values).ok()?;
-    turn.outbox.batch.commit(destination, written);
+    let content = if consumer.kind == MediaKind::Video { Content::Video } else { Content::Other };
+    turn.outbox.batch.commit_as(content, destination, written);
     Some(written as u64)
 }
 
