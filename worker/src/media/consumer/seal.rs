@@ -1,7 +1,7 @@
 //! Writing what was planned: header, extension values and payload into the send arena, in the order of leaving.
 //!
 //! Knows a consumer, its producer's stream and the transport's sender. Sealing is last: what depends on the moment of
-//! leaving (transport-wide number, abs-send-time, later the SRTP index) is given here.
+//! leaving (transport-wide number, abs-send-time) is given here, the SRTP index by the sender right after.
 
 use std::ops::AddAssign;
 
@@ -17,7 +17,7 @@ use crate::media::trace;
 use crate::media::transport::sender::Sender;
 use crate::network::Destination;
 use crate::rtp::values::abs_send_time;
-use crate::rtp::write::{ExtensionValues, Outgoing, packet_len, write_packet};
+use crate::rtp::write::{ExtensionValues, Outgoing};
 use crate::rtp::{ExtensionId, ExtensionKind};
 use crate::stream::ring::Entry;
 use crate::turn::{Ntp, Turn};
@@ -26,7 +26,15 @@ use crate::turn::{Ntp, Turn};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sealed {
     pub(crate) packets: u64,
+    /// Without what SRTP adds.
     pub(crate) bytes: u64,
+}
+
+impl Sealed {
+    /// On the wire, where each packet has a tag of so many bytes.
+    pub(crate) fn wire_bytes(self, tag_bytes: usize) -> u64 {
+        self.bytes + self.packets * tag_bytes as u64
+    }
 }
 
 impl AddAssign for Sealed {
@@ -191,14 +199,7 @@ fn seal(
         // Never too many: there are fewer kinds than room. Too long is left out.
         let _ = values.push(id, value);
     }
-    let bytes = packet_len(&outgoing, &values);
-    if turn.outbox.batch.reserve(bytes).is_none() {
-        turn.flush();
-    }
-    let room = turn.outbox.batch.reserve(bytes)?;
-    let written = write_packet(room, &outgoing, &values).ok()?;
-    turn.outbox.batch.commit(destination, written);
-    Some(written as u64)
+    sender.seal(&outgoing, &values, destination, turn).map(|bytes| bytes as u64)
 }
 
 impl Form {

@@ -107,12 +107,9 @@ fn send(transport: &mut Transport, turn: &mut Turn<'_>, compound: &mut CompoundW
     let Some(destination) = transport.link.rtcp_destination().filter(|_| !compound.is_empty()) else {
         return;
     };
-    if !turn.outbox.batch.push(destination, compound.bytes()) {
-        turn.flush();
-        // An empty batch takes any compound.
-        let _ = turn.outbox.batch.push(destination, compound.bytes());
+    if let Some(bytes) = transport.sender.seal_compound(compound.bytes(), destination, turn) {
+        transport.counters.sent.add(turn.now, 1, bytes as u64);
     }
-    transport.counters.sent.add(turn.now, 1, compound.len() as u64);
     compound.clear();
 }
 
