@@ -156,6 +156,7 @@ impl EventLoop {
         let sent_before = self.shell.sockets.datagrams_sent();
         let mut next = self.read_requests(&moment);
         let received = self.receive(&moment);
+        self.hear_of_closed(&moment);
         self.shell.sockets.on_deadline(moment.now);
         self.core.finish(&mut self.shell, &moment);
         self.write_output();
@@ -182,7 +183,7 @@ impl EventLoop {
     /// How long the next wait may last; `None` is for ever.
     fn timeout(&self) -> Option<Duration> {
         let unread = self.shell.pipe.has_input() && self.takes_requests();
-        if unread || self.shell.sockets.ready() > 0 {
+        if unread || self.shell.sockets.ready() > 0 || self.shell.sockets.has_closed() {
             return Some(Duration::ZERO);
         }
         let deadlines =
@@ -283,6 +284,15 @@ impl EventLoop {
             }
         }
         received
+    }
+
+    /// Tells the core of connections that are gone.
+    fn hear_of_closed(&mut self, moment: &Moment) {
+        while let Some(connection) = self.shell.sockets.next_closed() {
+            self.core.with_turn(&mut self.shell, moment, |worker, turn| {
+                worker.on_connection_closed(connection, turn);
+            });
+        }
     }
 
     fn write_output(&mut self) {

@@ -62,6 +62,14 @@ impl Turn<'_> {
         }
     }
 
+    /// Room for a datagram in the batch, which is sent first when it is full.
+    pub fn room(&mut self, bytes: usize) -> Option<&mut [u8]> {
+        if self.outbox.batch.reserve(bytes).is_none() {
+            self.flush();
+        }
+        self.outbox.batch.reserve(bytes)
+    }
+
     /// Hands the sealed datagrams to the network.
     pub fn flush(&mut self) {
         if !self.outbox.batch.is_empty() {

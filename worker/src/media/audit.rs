@@ -11,8 +11,11 @@ use crate::media::demux::LEARNT_MAX;
 use crate::media::observer::{Observer, ObserverKey};
 use crate::media::producer::Producer;
 use crate::media::producer::stream::ReceivedStream;
+use crate::media::sockets::Holder;
 use crate::media::transport::Transport;
+use crate::media::transport::plain::Plain;
 use crate::media::transport::webrtc::WebRtc;
+use crate::media::webrtc_server::WebRtcServer;
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey};
 
 /// What an audit found.
@@ -231,8 +234,22 @@ fn audit_sockets(tables: &Tables, audit: &mut Audit) {
         let uses = transport.is_some_and(|transport| transport.link.sockets().any(|own| own == *socket));
         audit.check(uses, || format!("{socket:?} is kept for {owner:?}, who does not use it"));
     }
+    for (socket, port) in tables.sockets.ice_ports() {
+        let places = match port.holder {
+            Holder::Server(key) => tables.webrtc_servers.get(key).map(WebRtcServer::places),
+            Holder::Transport(key) => {
+                let webrtc = tables.transports.get(key).and_then(|transport| transport.link.webrtc());
+                webrtc.map(WebRtc::places).filter(|_| port.listener == socket)
+            }
+        };
+        let is_connection = port.listener != socket;
+        let uses = places.is_some_and(|places| places.iter().any(|place| place.socket == socket));
+        audit.check(uses || is_connection, || {
+            format!("{socket:?} is kept for {:?}, who does not use it", port.holder)
+        });
+    }
     for (key, transport) in tables.transports.iter() {
-        for socket in transport.link.sockets() {
+        for socket in transport.link.plain().into_iter().flat_map(Plain::sockets) {
             let is_kept = kept.binary_search(&(socket, key)).is_ok();
             audit.check(is_kept, || format!("{:?} has a socket that is on nobody's record", transport.id));
         }

@@ -160,7 +160,8 @@ fn on_nack(tables: &mut Tables, key: TransportKey, nack: &Nack<'_>, turn: &mut T
             None => {}
         }
     }
-    transport.counters.sent.add(turn.now, resent.packets, resent.bytes);
+    let wire_bytes = resent.wire_bytes(transport.sender.tag_bytes());
+    transport.counters.sent.add(turn.now, resent.packets, wire_bytes);
     transport.counters.rtx_sent.add(turn.now, resent.packets, resent.bytes);
     metrics.packets_resent += resent.packets;
     turn.debug(LogTag::Rtx, || {

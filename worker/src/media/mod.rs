@@ -14,10 +14,6 @@ pub(crate) mod deadline;
 pub(crate) mod demux;
 pub(crate) mod feedback;
 pub(crate) mod forward;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "WebRTC servers are the next to come, and its only callers")
-)]
 pub(crate) mod ice_routes;
 pub(crate) mod memory;
 pub(crate) mod metrics;

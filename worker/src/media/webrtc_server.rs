@@ -1,8 +1,8 @@
 //! WebRTC server: ports that many transports share, and whose a datagram on them is.
 //!
-//! Knows each transport's username fragments and proven ways. A way finds its transport; who has none yet names one by
-//! the fragment in a binding request. Called by `receive` for each datagram, by WebRTC transports when these change.
-//! Invariant: exactly the fragments that are valid, and the ways that are proven, of the transports on it are here.
+//! Knows its sockets and transports; its routes say which transport a datagram is for. Called by control, and by the
+//! WebRTC transports that use its ports. Invariant: exactly the fragments that are valid, and the ways that are proven, of
+//! the transports on it are in its routes.
 
 use std::net::SocketAddr;
 
@@ -13,14 +13,14 @@ use tidegate_protocol::transport::{ListenInfo, Protocol};
 use tidegate_protocol::webrtc::{IceCandidate, LocalUsernameFragment, WebRtcServerDump};
 
 use crate::base::table::Key;
-use crate::ice::stun::Message;
-use crate::ice::{Preference, Tuple, UsernameFragment, host_candidates};
+use crate::ice::{Preference, host_candidates};
+use crate::media::ice_routes::IceRoutes;
 use crate::media::refused::Refused;
 use crate::media::sockets::Holder;
 use crate::media::transport::webrtc::Place;
 use crate::media::transport::webrtc::create::{close_places, open_places};
 use crate::media::{EntityKey, Tables, TransportKey, transport};
-use crate::random::{KeyedMap, KeyedState, shrink_when_sparse};
+use crate::random::KeyedState;
 use crate::turn::Turn;
 
 /// Names a server.
@@ -33,8 +33,7 @@ pub(crate) struct WebRtcServer {
     listens: Box<[(ListenInfo, SocketAddr)]>,
     places: Box<[Place]>,
     pub(crate) transports: Vec<TransportKey>,
-    fragments: KeyedMap<UsernameFragment, TransportKey>,
-    tuples: KeyedMap<Tuple, TransportKey>,
+    pub(crate) routes: IceRoutes<TransportKey>,
 }
 
 impl WebRtcServer {
@@ -44,8 +43,7 @@ impl WebRtcServer {
             listens: Box::default(),
             places: Box::default(),
             transports: Vec::new(),
-            fragments: KeyedMap::with_hasher(hasher),
-            tuples: KeyedMap::with_hasher(hasher),
+            routes: IceRoutes::new(hasher),
         }
     }
 
@@ -62,38 +60,6 @@ impl WebRtcServer {
     ) -> Vec<IceCandidate> {
         let listens = self.listens.iter().filter(|(info, _)| takes(info.protocol));
         host_candidates(listens.map(|(info, local)| (info, *local)), preference)
-    }
-
-    /// Whose a datagram on `tuple` is: of who has proven that way, or is named in a binding request.
-    pub(crate) fn find(&self, tuple: &Tuple, datagram: &[u8]) -> Option<TransportKey> {
-        if let Some(key) = self.tuples.get(tuple) {
-            return Some(*key);
-        }
-        let username = Message::parse(datagram).ok()?.username?;
-        self.fragments.get(&UsernameFragment::of_username(username)?).copied()
-    }
-
-    pub(crate) fn add_fragment(&mut self, fragment: UsernameFragment, key: TransportKey) {
-        self.fragments.insert(fragment, key);
-    }
-
-    pub(crate) fn remove_fragment(&mut self, fragment: &UsernameFragment) {
-        self.fragments.remove(fragment);
-        shrink_when_sparse(&mut self.fragments);
-    }
-
-    pub(crate) fn add_tuple(&mut self, tuple: Tuple, key: TransportKey) {
-        self.tuples.insert(tuple, key);
-    }
-
-    pub(crate) fn remove_tuple(&mut self, tuple: &Tuple) {
-        self.tuples.remove(tuple);
-        shrink_when_sparse(&mut self.tuples);
-    }
-
-    /// Whose what is, for the audit.
-    pub(crate) fn owners(&self) -> impl Iterator<Item = TransportKey> {
-        self.fragments.values().chain(self.tuples.values()).copied()
     }
 }
 
@@ -145,10 +111,10 @@ pub(crate) fn dump(tables: &Tables, key: WebRtcServerKey) -> Option<WebRtcServer
         List::first_of(listens.map(|(_, local)| *local))
     };
     let id = |key: TransportKey| Some(tables.transports.get(key)?.id);
-    let fragments = server.fragments.iter().filter_map(|(fragment, key)| {
+    let fragments = server.routes.fragments().filter_map(|(fragment, key)| {
         Some(LocalUsernameFragment {
             username_fragment: Text::clipped(fragment.as_str()),
-            transport: id(*key)?,
+            transport: id(key)?,
         })
     });
     Some(WebRtcServerDump {
@@ -157,7 +123,7 @@ pub(crate) fn dump(tables: &Tables, key: WebRtcServerKey) -> Option<WebRtcServer
         tcp_servers: bound(Protocol::Tcp),
         transport_ids: Ids::first_of(server.transports.iter().filter_map(|key| id(*key))),
         local_ice_username_fragments: List::first_of(fragments),
-        tuples: server.tuples.len() as u64,
+        tuples: server.routes.tuples() as u64,
     })
 }
 

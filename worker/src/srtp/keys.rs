@@ -80,6 +80,16 @@ impl Keys {
         self.suite
     }
 
+    /// The master key.
+    pub fn key(&self) -> &[u8] {
+        self.key.get(..self.suite.key_bytes()).unwrap_or_default()
+    }
+
+    /// The master salt.
+    pub fn salt(&self) -> &[u8] {
+        self.salt.get(..self.suite.salt_bytes()).unwrap_or_default()
+    }
+
     fn from_parts(suite: Suite, key: &[u8], salt: &[u8]) -> Option<Self> {
         let mut keys = Self { suite, key: [0; KEY_BYTES_MAX], salt: [0; SALT_BYTES_MAX] };
         keys.key.get_mut(..key.len())?.copy_from_slice(key);

@@ -146,7 +146,8 @@ pub(crate) fn create(
         return Err(Refused::not_found("the transport is not there any more"));
     };
     let connected = target.link.rtp_destination().is_some();
-    let consumer = new(transport, producer, source, options, checked, connected, turn)?;
+    let mut consumer = new(transport, producer, source, options, checked, connected, turn)?;
+    consumer.stream.go_on(|ssrc| target.sender.next_sequence(ssrc));
     for ssrc in consumer.stream.ssrcs() {
         if target.feedback_to.get(ssrc).is_some() {
             return Err(Refused::duplicate(format!(
@@ -272,6 +273,7 @@ pub(crate) fn close(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) 
         transport.consumers.retain(|other| *other != key);
         transport.feedback_to.remove(key);
         transport.sender.forget(key);
+        consumer.stream.ssrcs().for_each(|ssrc| transport.sender.retire(ssrc));
     }
 }
 

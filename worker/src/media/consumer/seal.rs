@@ -1,7 +1,7 @@
 //! Writing what was planned: header, extension values and payload into the send arena, in the order of leaving.
 //!
 //! Knows a consumer, its producer's stream and the transport's sender. Sealing is last: what depends on the moment of
-//! leaving (transport-wide number, abs-send-time, later the SRTP index) is given here.
+//! leaving (transport-wide number, abs-send-time) is given here, the SRTP index by the sender right after.
 
 use std::ops::AddAssign;
 
@@ -18,7 +18,7 @@ use crate::media::trace;
 use crate::media::transport::sender::Sender;
 use crate::network::{Content, Destination};
 use crate::rtp::values::abs_send_time;
-use crate::rtp::write::{ExtensionValues, Outgoing, packet_len, write_packet};
+use crate::rtp::write::{ExtensionValues, Outgoing};
 use crate::rtp::{ExtensionId, ExtensionKind};
 use crate::stream::ring::Entry;
 use crate::stream::stamps::Moment;
@@ -28,7 +28,15 @@ use crate::turn::{Ntp, Turn};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sealed {
     pub(crate) packets: u64,
+    /// Without what SRTP adds.
     pub(crate) bytes: u64,
+}
+
+impl Sealed {
+    /// On the wire, where each packet has a tag of so many bytes.
+    pub(crate) fn wire_bytes(self, tag_bytes: usize) -> u64 {
+        self.bytes + self.packets * tag_bytes as u64
+    }
 }
 
 impl AddAssign for Sealed {
@@ -52,8 +60,9 @@ pub(crate) fn seal_unsent(
         let stored = stream.stored(entry.position);
         let form = Form::Media { sequence: seq.wire() };
         let moment = take_moment(consumer, sender, turn.wall);
-        let written =
-            stored.and_then(|stored| seal(consumer, stored, entry, form, &moment, destination, turn));
+        let written = stored.and_then(|stored| {
+            seal(consumer, stored, entry, form, &moment, Exit { sender, destination }, turn)
+        });
         let (Some(stored), Some(bytes)) = (stored, written) else {
             consumer.stream.ring.forget_unsent(seq);
             continue;
@@ -108,7 +117,7 @@ pub(crate) fn repair(
         Some(ssrc) => Form::Rtx { original: sequence, ssrc, sequence: consumer.stream.take_rtx_sequence() },
         None => Form::Media { sequence },
     };
-    let bytes = seal(consumer, stored, entry, form, &moment, destination, turn)?;
+    let bytes = seal(consumer, stored, entry, form, &moment, Exit { sender, destination }, turn)?;
     if consumer.traced.has_packets() {
         tell(consumer, stored, entry, form, bytes, &moment, turn);
     }
@@ -166,6 +175,12 @@ fn tell(
 /// An RTX packet is longer than the one that it repeats by that one's number (RFC 4588 4).
 const OSN_BYTES: u64 = 2;
 
+/// Where a packet leaves.
+struct Exit<'a> {
+    sender: &'a mut Sender,
+    destination: Destination,
+}
+
 /// How a packet leaves.
 #[derive(Clone, Copy)]
 enum Form {
@@ -180,7 +195,7 @@ fn seal(
     entry: Entry,
     form: Form,
     moment: &Moment,
-    destination: Destination,
+    exit: Exit<'_>,
     turn: &mut Turn<'_>,
 ) -> Option<u64> {
     let codec = consumer.codecs.iter().find(|codec| codec.payload_type == stored.mapped_payload_type)?;
@@ -203,15 +218,8 @@ fn seal(
         // Never too many: there are fewer kinds than room. Too long is left out.
         let _ = values.push(id, value);
     }
-    let bytes = packet_len(&outgoing, &values);
-    if turn.outbox.batch.reserve(bytes).is_none() {
-        turn.flush();
-    }
-    let room = turn.outbox.batch.reserve(bytes)?;
-    let written = write_packet(room, &outgoing, &values).ok()?;
     let content = if consumer.kind == MediaKind::Video { Content::Video } else { Content::Other };
-    turn.outbox.batch.commit_as(content, destination, written);
-    Some(written as u64)
+    exit.sender.seal(&outgoing, &values, content, exit.destination, turn).map(|bytes| bytes as u64)
 }
 
 impl Form {

@@ -15,7 +15,7 @@ use crate::network::{Destination, SocketKey};
 /// A transport's way to its peer.
 #[derive(Debug)]
 pub(crate) enum Link {
-    /// RTP and RTCP over UDP, as they are.
+    /// RTP and RTCP over UDP, as they are or with keys that the host knows.
     Plain(Plain),
     /// ICE, DTLS and SRTP over UDP or TCP.
     WebRtc(Box<WebRtc>),
@@ -89,7 +89,7 @@ impl Link {
             comedia: plain.comedia(),
             tuple: plain.tuple(),
             rtcp_tuple: plain.rtcp_tuple(),
-            srtp: None,
+            srtp: plain.srtp_suite(),
         })
     }
 

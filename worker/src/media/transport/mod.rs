@@ -1,15 +1,15 @@
 //! Transport: where media comes in from one peer and goes out to it.
 //!
 //! Knows its producers and consumers by key, whose a received SSRC is, and what it counts. How bytes travel is the
-//! business of its `link`; what leaves when is `sender`'s; periodic RTCP is `rtcp`'s; what its peer may send is
+//! business of its `link` and of `protection`; what leaves when is `sender`'s; periodic RTCP is `rtcp`'s; what its peer may send is
 //! `congestion`'s.
 
 pub(crate) mod congestion;
 pub(crate) mod link;
 pub(crate) mod plain;
+pub(crate) mod protection;
 pub(crate) mod rtcp;
 pub(crate) mod sender;
-pub(crate) mod srtp;
 pub(crate) mod webrtc;
 
 use std::time::Duration;
@@ -27,9 +27,9 @@ use crate::media::ssrc_table::SsrcTable;
 use crate::media::traffic::TrafficCounter;
 use crate::media::transport::congestion::Congestion;
 use crate::media::transport::link::Link;
+use crate::media::transport::protection::Incoming;
 use crate::media::transport::rtcp::RtcpSchedule;
 use crate::media::transport::sender::Sender;
-use crate::media::transport::srtp::Srtp;
 use crate::media::{ConsumerKey, ProducerKey, RouterKey, Tables, TransportKey, consumer, producer};
 use crate::outbox::LogTag;
 use crate::random::Random;
@@ -55,11 +55,11 @@ pub(crate) struct Transport {
     pub(crate) congestion: Option<Box<Congestion>>,
     pub(crate) counters: Counters,
     pub(crate) link: Link,
-    /// Where media is protected, once there are keys.
-    pub(crate) srtp: Option<Box<Srtp>>,
+    /// How what comes in is protected; what goes out is so by its `sender`.
+    pub(crate) incoming: Incoming,
 }
 
-const _: () = assert!(size_of::<Transport>() <= 1_152);
+const _: () = assert!(size_of::<Transport>() <= 1_176);
 
 /// What a transport counts.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl Transport {
             congestion: None,
             counters: Counters::new(),
             link,
-            srtp: None,
+            incoming: Incoming::Clear,
         }
     }
 }

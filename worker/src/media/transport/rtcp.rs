@@ -108,8 +108,9 @@ fn send(transport: &mut Transport, turn: &mut Turn<'_>, compound: &mut CompoundW
     let Some(destination) = transport.link.rtcp_destination().filter(|_| !compound.is_empty()) else {
         return;
     };
-    turn.send(destination, compound.bytes());
-    transport.counters.sent.add(turn.now, 1, compound.len() as u64);
+    if let Some(bytes) = transport.sender.seal_compound(compound.bytes(), destination, turn) {
+        transport.counters.sent.add(turn.now, 1, bytes as u64);
+    }
     compound.clear();
 }
 

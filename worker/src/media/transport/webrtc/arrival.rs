@@ -3,14 +3,11 @@
 //! STUN proves ways; DTLS and SRTP count only on ways that were proven. Everything here is hostile until its integrity
 //! was checked, is dropped in a fixed amount of work, and counted.
 
-use super::{WebRtc, handshake, link_mut, on_changes};
+use super::{handshake, link_mut, on_changes};
 use crate::ice::{ANSWER_BYTES_MAX, Changes, Tuple};
-use crate::media::receive::on_decrypted;
 use crate::media::sockets::{Holder, IcePort};
-use crate::media::transport::Transport;
-use crate::media::transport::srtp::Kind;
-use crate::media::{Tables, TransportKey};
-use crate::network::{Datagram, SocketKey};
+use crate::media::{Tables, TransportKey, receive};
+use crate::network::{Datagram, Destination, SocketKey};
 use crate::rtp::datagram::DatagramKind;
 use crate::turn::Turn;
 
@@ -21,7 +18,7 @@ pub(crate) fn on_datagram(tables: &mut Tables, port: IcePort, datagram: Datagram
         Holder::Transport(key) => Some(key),
         Holder::Server(server) => {
             let server = tables.webrtc_servers.get(server);
-            server.and_then(|server| server.find(&tuple, &datagram.buffer))
+            server.and_then(|server| server.routes.find(&tuple, &datagram.buffer))
         }
     };
     tables.runs.set_in_hand(key);
@@ -36,8 +33,7 @@ pub(crate) fn on_datagram(tables: &mut Tables, port: IcePort, datagram: Datagram
     match DatagramKind::of(&datagram.buffer) {
         DatagramKind::Stun => on_stun(tables, key, tuple, &datagram.buffer, turn),
         DatagramKind::Dtls => on_dtls(tables, key, tuple, &datagram.buffer, turn),
-        DatagramKind::Rtp => on_srtp(tables, key, tuple, datagram, Kind::Rtp, turn),
-        DatagramKind::Rtcp => on_srtp(tables, key, tuple, datagram, Kind::Rtcp, turn),
+        kind @ (DatagramKind::Rtp | DatagramKind::Rtcp) => on_srtp(tables, key, tuple, kind, datagram, turn),
         DatagramKind::Unknown => transport.counters.dropped.not_rtp += 1,
     }
 }
@@ -75,27 +71,25 @@ fn on_srtp(
     tables: &mut Tables,
     key: TransportKey,
     tuple: Tuple,
-    mut datagram: Datagram,
-    kind: Kind,
+    kind: DatagramKind,
+    datagram: Datagram,
     turn: &mut Turn<'_>,
 ) {
     let Some(transport) = tables.transports.get_mut(key) else { return };
-    let Transport { link, srtp, counters, .. } = transport;
-    if !link.webrtc_mut().is_some_and(|webrtc: &mut WebRtc| webrtc.ice.admits(&tuple)) {
-        counters.dropped.wrong_source += 1;
+    if transport.link.webrtc_mut().is_some_and(|webrtc| webrtc.ice.admits(&tuple)) {
+        receive::on_media(tables, key, kind, datagram, turn);
+    } else {
+        transport.counters.dropped.wrong_source += 1;
+    }
+}
+
+/// Media that came on `path` was authentic: the peer uses that way, so we do.
+pub(crate) fn on_authentic(tables: &mut Tables, key: TransportKey, path: Destination, turn: &mut Turn<'_>) {
+    let Ok(webrtc) = link_mut(tables, key) else { return };
+    if webrtc.way() == Some(path) {
         return;
     }
-    let Some(srtp) = srtp else {
-        counters.dropped.unauthenticated += 1;
-        return;
-    };
-    if !srtp.open(kind, &mut datagram.buffer, &mut counters.dropped) {
-        return;
-    }
-    let Some(webrtc) = link.webrtc_mut() else { return };
-    if webrtc.ice.selected() != Some(&tuple) {
-        let changes = webrtc.ice.on_authenticated_data(turn.now, &tuple);
-        on_changes(tables, key, None, changes, turn);
-    }
-    on_decrypted(tables, key, datagram, kind, turn);
+    let Some(tuple) = webrtc.ice.tuples().iter().find(|tuple| tuple.path == path).copied() else { return };
+    let changes = webrtc.ice.on_authenticated_data(turn.now, &tuple);
+    on_changes(tables, key, None, changes, turn);
 }

@@ -15,6 +15,7 @@ use crate::media::refused::Refused;
 use crate::media::sockets::{Holder, Sockets, announced};
 use crate::media::transport::Transport;
 use crate::media::transport::link::Link;
+use crate::media::transport::protection::Incoming;
 use crate::media::{EntityKey, RouterKey, Tables, TransportKey};
 use crate::turn::Turn;
 
@@ -45,7 +46,8 @@ pub(crate) fn create(
         was_reachable: false,
     };
     // The sockets need the transport's key and the transport its sockets: it starts with none.
-    let transport = Transport::new(id, router, Link::WebRtc(Box::new(webrtc)), turn.random);
+    let mut transport = Transport::new(id, router, Link::WebRtc(Box::new(webrtc)), turn.random);
+    transport.incoming = Incoming::Locked;
     let key = tables.transports.insert(transport);
     let listening = match &options.listen {
         WebRtcListen::Individual(infos) => listen(tables, key, infos, options, turn),
@@ -132,7 +134,7 @@ fn join(
     }
     server.transports.push(key);
     for fragment in webrtc.ice.username_fragments() {
-        server.add_fragment(fragment, key);
+        server.routes.add_fragment(fragment, key);
     }
     Ok((Ports::Server(server_key), candidates))
 }
@@ -155,7 +157,6 @@ pub(crate) fn open_places<'a>(
                     socket: bound.socket,
                     local_address: announced(info, bound.local.ip()).into(),
                     local_port: bound.local.port(),
-                    protocol: info.protocol,
                 });
                 listens.push((info.clone(), bound.local));
             }
@@ -181,10 +182,10 @@ pub(crate) fn close(tables: &mut Tables, key: TransportKey, webrtc: &mut WebRtc,
     if let Some(server) = webrtc.server().and_then(|server| tables.webrtc_servers.get_mut(server)) {
         server.transports.retain(|other| *other != key);
         for fragment in webrtc.ice.username_fragments() {
-            server.remove_fragment(&fragment);
+            server.routes.remove_fragment(&fragment);
         }
         for tuple in webrtc.ice.tuples().iter() {
-            server.remove_tuple(tuple);
+            server.routes.remove_tuple(tuple, key);
         }
     }
     // What the goodbye waits in must leave before the sockets are closed.

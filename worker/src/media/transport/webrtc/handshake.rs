@@ -8,11 +8,12 @@ use std::time::Duration;
 use tidegate_protocol::bounded::Text;
 use tidegate_protocol::event::Event;
 use tidegate_protocol::webrtc::DtlsState;
+use zeroize::Zeroizing;
 
 use super::{WebRtc, arm, link_mut, on_reachability};
 use crate::dtls::{self, Connected, MasterKey, Output};
 use crate::media::deadline::Deadline;
-use crate::media::transport::srtp::Srtp;
+use crate::media::transport::protection;
 use crate::media::{Tables, TransportKey};
 use crate::outbox::{LogLevel, LogTag};
 use crate::srtp::{Keys, Suite};
@@ -105,25 +106,27 @@ fn pump(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
 
 /// The peer is who it shall be: media may flow.
 fn on_keys(tables: &mut Tables, key: TransportKey, connected: &Connected, turn: &mut Turn<'_>) {
-    let Some(srtp) = contexts(connected) else {
+    let Some(transport) = tables.transports.get_mut(key) else { return };
+    let (Some(ours), Some(theirs)) = (keys(connected, &connected.local), keys(connected, &connected.remote))
+    else {
         return set_state(tables, key, DtlsState::Failed, None, turn);
     };
-    let certificate = dtls::to_pem(&connected.peer_certificate);
-    if let Some(transport) = tables.transports.get_mut(key) {
-        transport.srtp = Some(Box::new(srtp));
-        let id = transport.id.0;
-        turn.debug(LogTag::Dtls, || {
-            let (version, cipher, profile) = (connected.version, connected.cipher, connected.srtp_profile);
-            format!("transport {id}: {version:?}, {cipher}, {profile:?}")
-        });
+    if protection::secure(transport, &ours, &theirs).is_err() {
+        return set_state(tables, key, DtlsState::Failed, None, turn);
     }
+    let id = transport.id.0;
+    turn.debug(LogTag::Dtls, || {
+        let (version, cipher, profile) = (connected.version, connected.cipher, connected.srtp_profile);
+        format!("transport {id}: {version:?}, {cipher}, {profile:?}")
+    });
+    let certificate = dtls::to_pem(&connected.peer_certificate);
     set_state(tables, key, DtlsState::Connected, certificate, turn);
 }
 
-fn contexts(connected: &Connected) -> Option<Srtp> {
+fn keys(connected: &Connected, master: &MasterKey) -> Option<Keys> {
     let suite = Suite::from_profile_id(connected.srtp_profile.id())?;
-    let keys = |master: &MasterKey| Keys::new(suite, &[master.key(), master.salt()].concat()).ok();
-    Srtp::new(&keys(&connected.local)?, &keys(&connected.remote)?)
+    let bytes = Zeroizing::new([master.key(), master.salt()].concat());
+    Keys::new(suite, &bytes).ok()
 }
 
 fn set_state(

@@ -70,7 +70,6 @@ pub(crate) struct Place {
     /// As peers are told it.
     pub(crate) local_address: Box<str>,
     pub(crate) local_port: u16,
-    pub(crate) protocol: Protocol,
 }
 
 /// The peer's side of DTLS.
@@ -117,10 +116,6 @@ impl WebRtc {
     /// The server whose ports it uses.
     pub(crate) fn server(&self) -> Option<WebRtcServerKey> {
         if let Ports::Server(key) = self.ports { Some(key) } else { None }
-    }
-
-    pub(crate) fn ice(&self) -> &IceLite {
-        &self.ice
     }
 
     /// Whether it waits for its handshake, and for the end of consent.
@@ -180,9 +175,9 @@ pub(crate) fn restart_ice(
     let retired = webrtc.ice.restart(turn.now, fresh);
     let (server, parameters) = (webrtc.server(), webrtc.ice_parameters());
     if let Some(server) = server.and_then(|server| tables.webrtc_servers.get_mut(server)) {
-        server.add_fragment(fragment, key);
+        server.routes.add_fragment(fragment, key);
         if let Some(retired) = retired {
-            server.remove_fragment(&retired);
+            server.routes.remove_fragment(&retired);
         }
     }
     Ok(parameters)
@@ -277,7 +272,7 @@ fn selected_tuple(tables: &Tables, webrtc: &WebRtc) -> Option<TransportTuple> {
 /// A way in the host's words: where it is known, the address that was announced.
 fn told_tuple(tables: &Tables, webrtc: &WebRtc, tuple: &Tuple) -> TransportTuple {
     let server = webrtc.server().and_then(|server| tables.webrtc_servers.get(server));
-    let places = server.map_or(webrtc.places(), |server| server.places());
+    let places = server.map_or_else(|| webrtc.places(), |server| server.places());
     let socket = tables.sockets.listener_of(tuple.path.socket);
     let place = places.iter().find(|place| place.socket == socket);
     TransportTuple {
@@ -310,16 +305,12 @@ fn on_changes(
         tables.sockets.close(removed.path.socket, turn);
     }
     let Ok(webrtc) = link_mut(tables, key) else { return };
+    let mut robbed = None;
     if let Some(server) = webrtc.server().and_then(|server| tables.webrtc_servers.get_mut(server)) {
-        if let Some(added) = added {
-            server.add_tuple(added, key);
-        }
-        if let Some(removed) = &changes.removed {
-            server.remove_tuple(removed);
-        }
-        if let Some(retired) = &changes.retired {
-            server.remove_fragment(retired);
-        }
+        robbed = tuple.and_then(|tuple| server.routes.follow(key, &tuple, &changes));
+    }
+    if let (Some(robbed), Some(tuple)) = (robbed, tuple) {
+        on_robbed(tables, robbed, &tuple, turn);
     }
     tell(tables, key, changes, turn);
     if added.is_some() {
@@ -329,6 +320,14 @@ fn on_changes(
         on_reachability(tables, key, turn);
     }
     arm(tables, key);
+}
+
+/// Another transport's peer has proven a way that was this one's: the address is in other hands now.
+fn on_robbed(tables: &mut Tables, key: TransportKey, tuple: &Tuple, turn: &mut Turn<'_>) {
+    let Ok(webrtc) = link_mut(tables, key) else { return };
+    let changes = webrtc.ice.remove(tuple);
+    tell(tables, key, changes, turn);
+    on_reachability(tables, key, turn);
 }
 
 /// Tells the host of another state or way.
@@ -385,7 +384,7 @@ pub(crate) fn on_consent_deadline(tables: &mut Tables, key: TransportKey, turn: 
     let server = webrtc.server();
     for tuple in gone.iter() {
         if let Some(server) = server.and_then(|server| tables.webrtc_servers.get_mut(server)) {
-            server.remove_tuple(tuple);
+            server.routes.remove_tuple(tuple, key);
         }
         if tuple.protocol == Protocol::Tcp {
             tables.sockets.close(tuple.path.socket, turn);
