@@ -79,6 +79,11 @@ impl Format {
         matches!(self, Self::Vp8 | Self::Vp9 | Self::H264 | Self::H265 | Self::Av1)
     }
 
+    /// Whether its packets come in between those of a stream's codec: telephone events and comfort noise.
+    pub(crate) fn comes_in_between(self) -> bool {
+        matches!(self.mime_type(), "audio/CN" | "audio/telephone-event")
+    }
+
     /// Whether one stream may carry several spatial layers.
     pub(crate) const fn has_spatial_layers(self) -> bool {
         matches!(self, Self::Vp9 | Self::Av1)

@@ -192,6 +192,10 @@ impl ReceivedStream {
         let mut admitted = Admitted::default();
         let starts = self.tracker.highest().is_none();
         let Some(seq) = self.judge(&received.header, role, codec, &mut admitted) else { return admitted };
+        let changes = self.changes_to(codec, seq, role);
+        if changes {
+            self.change_codec(codec);
+        }
         let (is_key_frame, is_silence) = self.describe(codec.format, &received.header, &received.buffer);
         admitted.turned = self.watch_orientation(seq, &received.header, &received.buffer);
         if let Some(tracer) = tracer {
@@ -201,19 +205,23 @@ impl ReceivedStream {
                 trace::as_received(header, buffer, &self.extensions, codec.format, is_key_frame, is_rtx);
             tracer.packet(Direction::Inbound, packet, turn);
         }
-        admitted.needs_key_frame |= starts && !is_key_frame;
-        self.count(&received, role, seq, is_key_frame, &mut admitted, turn.now);
+        admitted.needs_key_frame |= (starts || changes) && !is_key_frame;
+        self.count(&received, role, seq, codec.clock_rate, &mut admitted, turn.now);
+        if is_key_frame {
+            self.key_frames.on_key_frame();
+        }
         admitted.score_changed |= starts;
         admitted.awoke |= starts;
         if paused {
             return admitted;
         }
         admitted.is_live = true;
-        if self.codec.feedback.nack && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
+        if self.asks_again() && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
             return admitted;
         }
         let Received { header, mut buffer, received_at } = received;
         self.translate_capture_clock(&header, &mut buffer, turn);
+        let is_start = is_key_frame && self.holds_all_above(seq);
         let captured_at = self.capture.captured_at(header.timestamp, codec.clock_rate);
         let stored = Stored {
             packet: buffer.freeze(),
@@ -225,6 +233,7 @@ impl ReceivedStream {
             mapped_payload_type: codec.mapped_payload_type,
             beginning: self.beginning,
             is_key_frame,
+            is_start,
             is_silence,
         };
         match self.push(stored, turn) {
@@ -252,6 +261,15 @@ impl ReceivedStream {
     fn level_of(&self, role: Role, received: &Received) -> Option<AudioLevel> {
         let id = self.extensions.get(ExtensionKind::AudioLevel).filter(|_| role == Role::Media)?;
         received.header.extensions.get(id, &received.buffer).and_then(AudioLevel::read)
+    }
+
+    /// Whether the peer goes on with another codec than before. Late packets and repairs are of the past, and some codecs
+    /// only come in between.
+    fn changes_to(&self, codec: Codec, seq: Seq, role: Role) -> bool {
+        codec.payload_type != self.codec.payload_type
+            && role == Role::Media
+            && self.tracker.highest() == Some(seq)
+            && !codec.format.comes_in_between()
     }
 
     /// The packet's extended number; `None` when it came before or cannot be believed.
@@ -299,7 +317,7 @@ impl ReceivedStream {
         received: &Received,
         role: Role,
         seq: Seq,
-        is_key_frame: bool,
+        clock_rate: u32,
         admitted: &mut Admitted,
         now: Time,
     ) {
@@ -314,15 +332,14 @@ impl ReceivedStream {
         }
         // A repair has a stream of its own: for reports its original stays lost (RFC 4588 4).
         if role == Role::Media {
-            self.jitter.on_packet(header.timestamp, received.received_at, self.codec.clock_rate);
+            if clock_rate == self.codec.clock_rate {
+                self.jitter.on_packet(header.timestamp, received.received_at, clock_rate);
+            }
             if admitted.restarted {
                 self.reception.on_restart(seq);
             } else {
                 self.reception.on_packet(seq);
             }
-        }
-        if is_key_frame {
-            self.key_frames.on_key_frame();
         }
     }
 
