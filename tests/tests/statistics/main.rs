@@ -62,7 +62,7 @@ fn every_statistic_of_a_received_stream_is_what_its_sender_counted() {
     let (mut camera, mut player) = (Camera::new(call.sender.clone()), Player::default());
     flows(&mut world, &call, &mut camera, &mut player);
     let (to, ntp) = camera.reference.expect("the worker told its time");
-    let round_trip_us = (world.wall() - ntp) * 1_000_000 >> 32;
+    let round_trip_us = ((world.wall() - ntp) * 1_000_000) >> 32;
     let last_rr = u32::try_from(ntp >> 16 & 0xFFFF_FFFF).unwrap();
     camera.says(&mut world, &[Rtcp::Dlrr { ssrc: CAMERA, to, last_rr, delay: 0 }]);
     assert!(camera.repaired > 30 && camera.useless_rtx > 5 && camera.copies > 10 && camera.plis == 0);
@@ -117,7 +117,7 @@ fn every_statistic_of_a_sent_stream_is_what_its_receiver_counted() {
     player.asks(&mut world, &call, 2);
     player.asks(&mut world, &call, 2);
     let (_, ntp) = player.newest_report;
-    let round_trip_us = (world.wall() - ntp) * 1_000_000 >> 32;
+    let round_trip_us = ((world.wall() - ntp) * 1_000_000) >> 32;
     let last_sr = u32::try_from(ntp >> 16 & 0xFFFF_FFFF).unwrap();
     let block = Block {
         ssrc: CONSUMED,
