@@ -16,6 +16,7 @@
 //! | [`ring`] | consumer | what was sent under that number, what is still to be sent? |
 //! | [`allowance`] | consumer | how much may be sent again? |
 //! | [`audio_level`], [`speaker`] | producer | who is loud, who leads the conversation? |
+//! | [`layers`] | producer | what does each layer take? |
 //! | [`jitter`], [`report`], [`score`], [`bitrate`] | both | how is it going? |
 
 #![forbid(unsafe_code)]
@@ -27,6 +28,7 @@ pub mod capture;
 pub mod continuity;
 pub mod history;
 pub mod jitter;
+pub mod layers;
 pub mod nack;
 pub mod receive;
 pub mod report;
