@@ -226,6 +226,8 @@ impl ReceivedStream {
         let Received { header, mut buffer, received_at } = received;
         self.translate_capture_clock(&header, &mut buffer, turn);
         let captured_at = self.capture.captured_at(header.timestamp, codec.clock_rate);
+        // What its reports say of another clock, or of none: nothing comes before it was captured.
+        let captured_at = captured_at.filter(|at| at.since(received_at) <= CAPTURED_AHEAD_MAX);
         let stored = Stored {
             packet: buffer.freeze(),
             header,
@@ -382,3 +384,6 @@ impl ReceivedStream {
         self.encoder = Encoder::default();
     }
 }
+
+/// The path may have become quicker than it was when the last reports came.
+const CAPTURED_AHEAD_MAX: Duration = Duration::from_millis(500);
