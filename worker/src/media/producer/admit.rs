@@ -14,7 +14,7 @@ use crate::base::time::Time;
 use crate::media::demux::Role;
 use crate::media::parameters::{Codec, Format};
 use crate::media::producer::Producer;
-use crate::media::producer::describe::{Encoder, Look};
+use crate::media::producer::describe::{Described, Encoder, Look};
 use crate::media::producer::stream::{ReceivedStream, Stored, StreamOptions};
 use crate::media::trace::{self, Tracer};
 use crate::outbox::LogTag;
@@ -223,12 +223,22 @@ impl ReceivedStream {
         if self.codec.feedback.nack && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
             return admitted;
         }
+        let stored = self.store(received, codec, seq, said, turn);
+        match self.push(stored, turn) {
+            Some(first) => admitted.begins_run = first,
+            None => admitted.no_memory = true,
+        }
+        admitted
+    }
+
+    /// The packet as consumers will read it.
+    fn store(&self, received: Received, codec: Codec, seq: Seq, said: Described, turn: &Turn<'_>) -> Stored {
         let Received { header, mut buffer, received_at } = received;
         self.translate_capture_clock(&header, &mut buffer, turn);
         let captured_at = self.capture.captured_at(header.timestamp, codec.clock_rate);
         // What its reports say of another clock, or of none: nothing comes before it was captured.
         let captured_at = captured_at.filter(|at| at.since(received_at) <= CAPTURED_AHEAD_MAX);
-        let stored = Stored {
+        Stored {
             packet: buffer.freeze(),
             header,
             seq,
@@ -237,14 +247,9 @@ impl ReceivedStream {
             extensions: self.extensions,
             mapped_payload_type: codec.mapped_payload_type,
             beginning: self.beginning,
-            is_key_frame,
+            is_key_frame: said.is_key_frame,
             is_silence: said.is_silence,
-        };
-        match self.push(stored, turn) {
-            Some(first) => admitted.begins_run = first,
-            None => admitted.no_memory = true,
         }
-        admitted
     }
 
     /// An absolute capture time may say how the capturing system's clock differs from the peer's, by which the peer
