@@ -49,25 +49,6 @@ fn video_starts_at_a_key_frame() {
 }
 
 #[test]
-fn key_frame_that_came_without_its_beginning_is_not_begun_with() {
-    let mut world = World::new();
-    let mut call = vp8_call(&mut world);
-    let mut late = call.sender.frame(true, &[500, 500, 500]);
-    let beginning = late.remove(0);
-    call.sender.sends(&mut world, &late);
-    assert_eq!(call.sender.plis(&mut world), 1);
-    world.run_for(30);
-    call.sender.sends(&mut world, &[beginning]);
-    assert_eq!(call.receiver.gets(&mut world), [], "the rest of it would be missing for good");
-    world.run_for(500);
-    assert_eq!(call.sender.plis(&mut world), 1, "another is asked for");
-    let sent = call.sender.sends_key_frame(&mut world);
-    let got = call.receiver.gets(&mut world);
-    assert_eq!(got.len(), sent.len());
-    assert!(are_consecutive(&numbers(&got)) && got[0].payload == sent[0].payload);
-}
-
-#[test]
 fn sound_starts_at_once() {
     let mut world = World::new();
     let mut call = Call::of(&mut world, &Stream::opus(CAMERA));

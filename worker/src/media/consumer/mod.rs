@@ -26,6 +26,7 @@ use crate::media::trace::{Traced, Tracer};
 use crate::media::transport::rtcp;
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, producer};
 use crate::outbox::LogTag;
+use crate::rtp::ExtensionKind;
 use crate::turn::Turn;
 
 /// A consumer's own state.
@@ -106,9 +107,19 @@ impl Consumer {
         self.priority = priority;
     }
 
-    /// How long it remembers what it sent of `stream`: nothing beyond the turn, if its peer cannot ask for it.
+    /// How long it remembers what it sent of `stream`: while its peer may ask for it, or while what was lost before us
+    /// may still come and must find its number free. Otherwise nothing beyond the turn.
     pub(crate) fn retain(&self, stream: &ReceivedStream) -> Duration {
-        if self.repairs() { stream.retain() } else { Duration::ZERO }
+        if self.repairs() || stream.asks_again() { stream.retain() } else { Duration::ZERO }
+    }
+
+    /// Whether a resend is the first sending again and not a packet of its own (RTX), and carries something of the moment
+    /// in which that left.
+    pub(crate) fn repeats_moments(&self) -> bool {
+        let of_moment = [ExtensionKind::AbsSendTime, ExtensionKind::TransportWideCc];
+        self.stream.rtx_ssrc.is_none()
+            && self.repairs()
+            && of_moment.iter().any(|kind| self.extensions.get(*kind).is_some())
     }
 
     /// Whether its peer may ask for packets again.

@@ -74,7 +74,6 @@ pub(crate) fn score(tables: &Tables, consumer: &Consumer) -> ConsumerScore {
 /// A consumer's state.
 pub(crate) fn dump(tables: &Tables, key: ConsumerKey) -> Option<ConsumerDump> {
     let consumer = tables.consumers.get(key)?;
-    let ring = &consumer.stream.ring;
     let payload_types = consumer.codecs.iter().map(|codec| codec.payload_type);
     Some(ConsumerDump {
         consumer: consumer.id,
@@ -89,8 +88,8 @@ pub(crate) fn dump(tables: &Tables, key: ConsumerKey) -> Option<ConsumerDump> {
         supported_codec_payload_types: List::first_of(payload_types),
         consumable_ssrcs: List::first_of([consumer.consumable_ssrc]),
         stream: stream_dump(consumer),
-        history_packets: ring.bytes() as u64 / size_of::<crate::stream::ring::Entry>() as u64,
-        history_bytes: ring.bytes() as u64,
+        history_packets: consumer.stream.history_packets() as u64,
+        history_bytes: consumer.stream.history_bytes() as u64,
         trace_event_types: consumer.traced.types(),
     })
 }
