@@ -64,7 +64,7 @@ enum Kind {
     Connection(Box<Connection>),
 }
 
-const _: () = assert!(size_of::<Socket>() <= 40 && size_of::<Connection>() <= 352);
+const _: () = assert!(size_of::<Socket>() == 40 && size_of::<Connection>() == 304);
 
 /// Where frames are taken apart and put together; shared by all connections, and empty when long unused.
 #[derive(Debug, Default)]
