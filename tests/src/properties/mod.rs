@@ -8,6 +8,7 @@
 //!   [`mod@dependency_descriptor`], [`numbers`]: the wire, against readers of our own
 //!   (`rtp_expected`, `rtcp_expected`, and the strict ones of [`crate::world`])
 //! * [`wide_feedback`]: what is told of arrivals, against a model
+//! * [`mod@stun`]: STUN, the agent that answers it, and frames in a TCP stream
 //! * [`protocol`]: frames and messages of the pipe
 //! * [`mod@worker`]: the whole worker in a [`crate::world::World`], bytes read as a script
 //! * [`inputs`], `drawn`: where inputs come from; [`campaign`]: many of them on all cores
@@ -26,11 +27,13 @@ pub mod red;
 pub mod rtcp;
 pub mod rtcp_write;
 pub mod rtp;
+pub mod stun;
 pub mod values;
 pub mod wide_feedback;
 pub mod worker;
 
 mod drawn;
+mod drawn_stun;
 mod rtcp_expected;
 mod rtp_expected;
 
@@ -46,6 +49,7 @@ pub use rtcp::{
 };
 pub use rtcp_write::rtcp_write;
 pub use rtp::{rtp_extensions, rtp_header, rtp_write, rtx};
+pub use stun::{framing, ice, stun};
 pub use values::rtp_values;
 pub use wide_feedback::arrivals;
 pub use worker::worker;
@@ -92,6 +96,9 @@ pub const ALL: &[Property] = &[
     property("rtcp_write", rtcp_write, drawn::choices, 1),
     property("arrivals", arrivals, drawn::choices, 4),
     property("serials", serials, drawn::choices, 1),
+    property("stun", stun, drawn_stun::stun, 1),
+    property("ice", ice, drawn::choices, 4),
+    property("framing", framing, drawn_stun::framing, 1),
     property("frames", frames, drawn::choices, 1),
     property("requests", requests, drawn::request, 1),
     property("messages", messages, drawn::message, 1),

@@ -456,8 +456,8 @@ pub const ANSWER_BYTES_MAX: usize = 20 + 24 + 24 + 8;
 /// Answers to strangers, of one transport. A peer with an old offer needs one; a flood deserves none.
 const REFUSALS_A_SECOND: u8 = 20;
 
-const _: () = assert!(size_of::<IceLite>() <= 448);
-const _: () = assert!(size_of::<Credentials>() <= 216);
+const _: () = assert!(size_of::<IceLite>() == 352);
+const _: () = assert!(size_of::<Credentials>() == 192);
 
 #[cfg(test)]
 mod tests;

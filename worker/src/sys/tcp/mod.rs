@@ -7,6 +7,7 @@
 
 mod connection;
 mod queue;
+mod scratch;
 #[cfg(test)]
 mod tests;
 
@@ -19,8 +20,8 @@ use std::time::Duration;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry};
 
-use self::connection::{Connection, Reading, append_frame};
-use self::queue::Frame;
+use self::connection::{Connection, Reading};
+use self::scratch::Scratch;
 use super::address::canonical_address;
 use super::bind;
 use super::clock::Moment;
@@ -28,9 +29,7 @@ use super::udp::token;
 use crate::base::pool::Pool;
 use crate::base::time::Time;
 use crate::counters::TcpCounters;
-use crate::network::{
-    BindError, BindOptions, Bound, Content, Datagram, Message, SendBatch, SocketKey, SocketStats,
-};
+use crate::network::{BindError, BindOptions, Bound, Datagram, SendBatch, SocketKey, SocketStats};
 
 /// All TCP sockets of a worker.
 #[derive(Debug)]
@@ -64,14 +63,7 @@ enum Kind {
     Connection(Box<Connection>),
 }
 
-/// Where frames are taken apart and put together; shared by all connections, and empty when long unused.
-#[derive(Debug, Default)]
-struct Scratch {
-    received: Vec<u8>,
-    outgoing: Vec<u8>,
-    frames: Vec<Frame>,
-    used_since_reclaim: bool,
-}
+const _: () = assert!(size_of::<Socket>() == 40 && size_of::<Connection>() == 304);
 
 impl TcpSockets {
     /// No sockets yet; `registry` will tell when one is ready, with the token of its key.
@@ -421,45 +413,6 @@ impl Socket {
     }
 }
 
-impl Scratch {
-    fn receive_room(&mut self) -> &mut [u8] {
-        self.used_since_reclaim = true;
-        if self.received.is_empty() {
-            self.received = vec![0; READ_BYTES];
-        }
-        &mut self.received
-    }
-
-    fn gather(&mut self, message: &Message, datagrams: &[u8]) {
-        self.used_since_reclaim = true;
-        for datagram in datagrams.chunks(usize::from(message.segment_bytes()).max(1)) {
-            append_frame(&mut self.outgoing, &mut self.frames, datagram, message.content());
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.outgoing.len() >= WRITE_BYTES
-    }
-
-    /// Drops what video was gathered; answers how many frames.
-    fn drop_video(&mut self) -> u64 {
-        let (mut read, mut write, before) = (0, 0, self.frames.len());
-        let bytes = &mut self.outgoing;
-        self.frames.retain(|frame| {
-            let end = read + frame.bytes as usize;
-            let stays = frame.content == Content::Other;
-            if stays {
-                bytes.copy_within(read..end, write);
-                write += end - read;
-            }
-            read = end;
-            stays
-        });
-        bytes.truncate(write);
-        (before - self.frames.len()) as u64
-    }
-}
-
 fn find(slots: &mut [Option<Socket>], key: SocketKey) -> Option<&mut Socket> {
     slots.get_mut(place(key))?.as_mut().filter(|socket| socket.key() == key)
 }
@@ -490,10 +443,6 @@ const ACCEPT_BACKLOG: i32 = 512;
 const ACCEPTS_IN_A_ROW: usize = 64;
 /// When no descriptor was left, so long later one may be.
 const STARVED_TIME: Duration = Duration::from_millis(100);
-/// Bytes read at once: a handful of full frames, or some hundred of the shortest.
-const READ_BYTES: usize = 8 * 1024;
-/// Bytes gathered for one write, roughly.
-const WRITE_BYTES: usize = 64 * 1024;
 /// Bytes that may wait on all connections together before video no longer waits at all.
 const QUEUES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A table this small is not worth shrinking.

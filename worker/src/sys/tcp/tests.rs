@@ -5,9 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, TcpStream as Client};
 
 use mio::{Events, Poll};
 
+use super::connection::append_frame;
 use super::queue::QUEUE_BYTES_MAX;
+use super::scratch::READ_BYTES;
 use super::*;
-use crate::network::{Destination, Network, PortChoice};
+use crate::network::{Content, Destination, Network, PortChoice};
 use crate::sys::clock::Clock;
 use crate::sys::limits::raise_open_files;
 use crate::sys::sockets::Sockets;
