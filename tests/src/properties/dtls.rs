@@ -60,8 +60,9 @@ pub fn dtls(data: &[u8]) {
                 script = rest;
                 other.dtls.receive(now, invented, &mut flights);
             }
+            // Lost.
             (7, Some(_)) => {}
-            (_, None) | (7, _) | (8.., _) => {
+            _ => {
                 now = now + Duration::from_millis(u64::from(byte().unwrap_or(10)) * 4);
                 ends.iter_mut().for_each(|end| end.on_time(now));
             }

@@ -1,3 +1,5 @@
+//! RSA keys and signatures; ECDSA's are in every handshake.
+
 use super::*;
 use sha2::{Digest, Sha256};
 
