@@ -96,6 +96,11 @@ fn drawn_and_mutated_inputs_for_the_pipe_hold() {
 }
 
 #[test]
+fn drawn_and_mutated_scripts_for_dtls_hold() {
+    hold("dtls", 60);
+}
+
+#[test]
 fn drawn_and_mutated_scripts_for_the_whole_worker_hold() {
     hold("worker", 150);
 }
@@ -116,6 +121,7 @@ fn every_property_is_among_those_tried_above() {
         "dependency_descriptor",
         "rtcp_",
         "serials",
+        "dtls",
         "arrivals",
         "stun",
         "ice",

@@ -17,6 +17,7 @@ use tidegate_protocol::request::Command;
 use crate::base::pool::Pool;
 use crate::base::time::Time;
 use crate::counters::{LoopCounters, ShellReport};
+use crate::dtls::Certificate;
 use crate::moderation::Moderation;
 use crate::network::{Datagram, Network};
 use crate::outbox::{LogLevel, LogTag, Outbox};
@@ -83,11 +84,11 @@ enum Next {
 }
 
 impl EventLoop {
-    /// Opens everything and greets the host.
+    /// Opens everything and greets the host. `certificate` is that of DTLS; without one it is made when it is first needed.
     ///
     /// # Errors
     /// [`StartError`], whose sentence is for stderr; the process should end with [`exit::BAD_DESCRIPTOR`].
-    pub fn new(settings: &Settings) -> Result<Self, StartError> {
+    pub fn new(settings: &Settings, certificate: Option<Certificate>) -> Result<Self, StartError> {
         let ends = ControlEnds::open(&settings.control)?; // before any descriptor of our own
         let housekeeping = Housekeeping::new();
         let poll = Poll::new()?;
@@ -100,7 +101,10 @@ impl EventLoop {
         };
         let mut random = Random::from_seed(random_seed()?);
         let core = Core {
-            worker: Worker::new(settings.worker, &mut random),
+            worker: match certificate {
+                Some(certificate) => Worker::new(settings.worker, &mut random).with_certificate(certificate),
+                None => Worker::new(settings.worker, &mut random),
+            },
             pool: Pool::new(settings.packet_memory_limit_bytes),
             outbox: Outbox::new(random.hasher(), settings.log),
             random,

@@ -9,6 +9,7 @@
 //!   (`rtp_expected`, `rtcp_expected`, and the strict ones of [`crate::world`])
 //! * [`wide_feedback`]: what is told of arrivals, against a model
 //! * [`mod@stun`]: STUN, the agent that answers it, and frames in a TCP stream
+//! * [`mod@dtls`]: two ends of DTLS and somebody between them
 //! * [`protocol`]: frames and messages of the pipe
 //! * [`mod@worker`]: the whole worker in a [`crate::world::World`], bytes read as a script
 //! * [`inputs`], `drawn`: where inputs come from; [`campaign`]: many of them on all cores
@@ -19,6 +20,7 @@ pub mod audio_level;
 pub mod campaign;
 pub mod codecs;
 pub mod dependency_descriptor;
+pub mod dtls;
 pub mod inputs;
 pub mod numbers;
 pub mod payload;
@@ -40,6 +42,7 @@ mod rtp_expected;
 pub use audio_level::audio_level;
 pub use codecs::{av1, h264, h265, vp9};
 pub use dependency_descriptor::dependency_descriptor;
+pub use dtls::dtls;
 pub use numbers::serials;
 pub use payload::{opus, vp8};
 pub use protocol::{frames, messages, requests};
@@ -99,6 +102,7 @@ pub const ALL: &[Property] = &[
     property("stun", stun, drawn_stun::stun, 1),
     property("ice", ice, drawn::choices, 4),
     property("framing", framing, drawn_stun::framing, 1),
+    property("dtls", dtls, drawn::script, 2_000),
     property("frames", frames, drawn::choices, 1),
     property("requests", requests, drawn::request, 1),
     property("messages", messages, drawn::message, 1),

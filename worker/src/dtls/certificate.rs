@@ -7,7 +7,6 @@ use std::fmt;
 use std::time::Duration;
 
 use p256::SecretKey;
-use p256::ecdsa::signature::hazmat::PrehashSigner;
 use p256::ecdsa::{DerSignature, SigningKey};
 use p256::elliptic_curve::Generate;
 use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey};
@@ -109,6 +108,7 @@ impl Certificate {
     /// An ECDSA signature of a SHA-256 hash, in DER form. `None` if the hash cannot be signed, which has no known case.
     #[cfg(feature = "dtls12")]
     pub(super) fn sign(&self, sha256: &[u8; 32]) -> Option<Vec<u8>> {
+        use p256::ecdsa::signature::hazmat::PrehashSigner;
         let signature: DerSignature = self.key.sign_prehash(sha256).ok()?;
         Some(signature.as_bytes().to_vec())
     }

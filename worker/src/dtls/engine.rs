@@ -116,6 +116,7 @@ impl SrtpProfile {
     }
 
     /// Bytes of keying material that a session exports.
+    #[cfg(feature = "dtls12")]
     pub(super) fn material_bytes(self) -> usize {
         let (key, salt) = self.master_bytes();
         2 * (key + salt)

@@ -22,6 +22,7 @@
 //! How to drive it: after each call that takes `now`, call [`Dtls::poll`] until it gives nothing, then ask
 //! [`Dtls::next_deadline`].
 
+mod attempts;
 mod certificate;
 mod engine;
 mod fingerprint;
@@ -32,6 +33,10 @@ mod modern;
 mod reassembly;
 #[cfg(feature = "dtls12")]
 mod v12;
+#[cfg_attr(
+    not(feature = "dtls12"),
+    allow(dead_code, reason = "our engine reads more than what passes by dimpl")
+)]
 mod wire;
 
 use std::sync::{Arc, OnceLock};
@@ -44,6 +49,7 @@ pub use engine::{Connected, MasterKey, SrtpProfile, Version};
 pub use fingerprint::{BadFingerprint, Fingerprint, HashFunction, is_expected};
 
 use crate::base::time::Time;
+use attempts::{Attempts, Held};
 use engine::{Engine, Step};
 use modern::Modern;
 
@@ -143,30 +149,6 @@ enum Event {
     Closed,
     Failed(Failure),
 }
-
-/// A handshake and those before it that led nowhere.
-#[derive(Debug)]
-struct Attempts {
-    role: Role,
-    fingerprints: Vec<Fingerprint>,
-    engine: Option<Box<dyn Engine>>,
-    #[cfg(feature = "dtls12")]
-    hello: hello::Hello,
-    /// Of a ClientHello that is not whole, or what waits for another turn.
-    held: Held,
-    is_waiting: bool,
-    restarts: u32,
-    /// Set once something came or was sent.
-    give_up_at: Option<Time>,
-    /// An alert that nothing protects, and when to believe it.
-    alert: Option<(u8, Time)>,
-    /// Why the last attempt ended: better than "timeout".
-    last: Option<Failure>,
-}
-
-/// Datagrams that cannot be worked on yet.
-#[derive(Debug, Default)]
-struct Held(Vec<Box<[u8]>>);
 
 impl Context {
     /// `origin` is the moment which a worker's [`Time::ZERO`] means. A client offers DTLS 1.2 first, where it has both.
@@ -374,168 +356,6 @@ impl Dtls {
     }
 }
 
-impl Attempts {
-    fn new(role: Role, fingerprints: Vec<Fingerprint>, held: Held) -> Self {
-        Self {
-            role,
-            fingerprints,
-            engine: None,
-            #[cfg(feature = "dtls12")]
-            hello: hello::Hello::default(),
-            is_waiting: false,
-            held,
-            restarts: 0,
-            give_up_at: None,
-            alert: None,
-            last: None,
-        }
-    }
-
-    fn begin_as_client(&mut self, context: &Arc<Context>, now: Time) -> Result<(), Failure> {
-        self.give_up_at.get_or_insert(now + HANDSHAKE_TIME_MAX);
-        let first = context.offers == Version::Dtls13;
-        // Another attempt is worth more with the other engine.
-        let is_modern = first == self.restarts.is_multiple_of(2);
-        self.engine = Some(client_engine(context, is_modern, now)?);
-        Ok(())
-    }
-
-    fn receive(
-        &mut self,
-        context: &Arc<Context>,
-        now: Time,
-        datagram: &[u8],
-        flights: &mut Flights,
-    ) -> Result<(), Failure> {
-        self.give_up_at.get_or_insert(now + HANDSHAKE_TIME_MAX);
-        if wire::is_plain_alert(datagram) {
-            if let Some(description) = wire::plain_fatal_alert(datagram) {
-                self.alert.get_or_insert((description, now + ALERT_BELIEVED_AFTER));
-            }
-            return Ok(());
-        }
-        // In order: what came earlier and waits goes first.
-        if self.is_waiting || wire::may_be_costly(datagram) && !flights.take() {
-            self.is_waiting = true;
-            self.held.push(datagram);
-            return Ok(());
-        }
-        let taken = self.take(context, now, datagram);
-        taken.or_else(|failure| self.restart(context, now, failure))
-    }
-
-    fn take(&mut self, context: &Arc<Context>, now: Time, datagram: &[u8]) -> Result<(), Failure> {
-        if self.engine.is_none() {
-            return self.begin_as_server(context, now, datagram);
-        }
-        let Some(engine) = &mut self.engine else { return Ok(()) };
-        engine.receive(now, datagram)?;
-        // The peer goes on.
-        self.alert = None;
-        Ok(())
-    }
-
-    /// Waits for the whole ClientHello, and has it answered by the engine that it is for.
-    fn begin_as_server(&mut self, context: &Arc<Context>, now: Time, datagram: &[u8]) -> Result<(), Failure> {
-        self.held.push(datagram);
-        let Some(mut engine) = self.server_engine(context, now, datagram)? else { return Ok(()) };
-        for datagram in std::mem::take(&mut self.held).0 {
-            engine.receive(now, &datagram)?;
-        }
-        self.engine = Some(engine);
-        Ok(())
-    }
-
-    #[cfg(feature = "dtls12")]
-    fn server_engine(
-        &mut self,
-        context: &Arc<Context>,
-        now: Time,
-        datagram: &[u8],
-    ) -> Result<Option<Box<dyn Engine>>, Failure> {
-        Ok(match self.hello.offers_dtls13(datagram) {
-            None => None,
-            Some(true) => Some(context.modern(Role::Server, now)?),
-            Some(false) => Some(Box::new(v12::Session::server(Arc::clone(context)))),
-        })
-    }
-
-    #[cfg(not(feature = "dtls12"))]
-    fn server_engine(
-        &mut self,
-        context: &Arc<Context>,
-        now: Time,
-        _: &[u8],
-    ) -> Result<Option<Box<dyn Engine>>, Failure> {
-        context.modern(Role::Server, now).map(Some)
-    }
-
-    /// What is not authentic must not end a handshake: begins again, a few times.
-    fn restart(&mut self, context: &Arc<Context>, now: Time, failure: Failure) -> Result<(), Failure> {
-        if self.restarts == RESTARTS_MAX || failure == Failure::Timeout {
-            return Err(self.last.take().filter(|_| failure == Failure::Timeout).unwrap_or(failure));
-        }
-        self.restarts += 1;
-        self.last = Some(failure);
-        self.alert = None;
-        self.held = Held::default();
-        #[cfg(feature = "dtls12")]
-        {
-            self.hello = hello::Hello::default();
-        }
-        self.engine = None;
-        if self.role == Role::Client { self.begin_as_client(context, now) } else { Ok(()) }
-    }
-
-    fn next_deadline(&self) -> Option<Time> {
-        let engine = self.engine.as_ref().and_then(|engine| engine.next_deadline());
-        let believed = self.alert.map(|(_, at)| at);
-        [engine, believed, self.give_up_at].into_iter().flatten().min()
-    }
-
-    fn on_deadline(&mut self, context: &Arc<Context>, now: Time) -> Result<(), Failure> {
-        if self.give_up_at.is_some_and(|at| at <= now) {
-            return Err(self.last.take().unwrap_or(Failure::Timeout));
-        }
-        if let Some((description, _)) = self.alert.filter(|(_, at)| *at <= now) {
-            return self.restart(context, now, Failure::Alert(description));
-        }
-        let Some(engine) = &mut self.engine else { return Ok(()) };
-        if engine.next_deadline().is_some_and(|at| at <= now) {
-            engine.on_deadline(now).or_else(|failure| self.restart(context, now, failure))?;
-        }
-        Ok(())
-    }
-}
-
-#[cfg(feature = "dtls12")]
-fn client_engine(context: &Arc<Context>, is_modern: bool, now: Time) -> Result<Box<dyn Engine>, Failure> {
-    if is_modern {
-        context.modern(Role::Client, now)
-    } else {
-        Ok(Box::new(v12::Session::client(Arc::clone(context))?))
-    }
-}
-
-#[cfg(not(feature = "dtls12"))]
-fn client_engine(context: &Arc<Context>, _: bool, now: Time) -> Result<Box<dyn Engine>, Failure> {
-    context.modern(Role::Client, now)
-}
-
-impl Held {
-    /// Keeps a copy; when there is no room the oldest goes, for the peer sends it again.
-    fn push(&mut self, datagram: &[u8]) {
-        if datagram.len() > HELD_BYTES_MAX {
-            return;
-        }
-        let bytes = |held: &Self| held.0.iter().map(|datagram| datagram.len()).sum::<usize>();
-        while self.0.len() >= HELD_MAX || bytes(self) + datagram.len() > HELD_BYTES_MAX {
-            self.0.remove(0);
-        }
-        self.0.push(datagram.into());
-    }
-}
-
 /// Expensive datagrams a turn may work on, worker-wide: 5 ms, half of what a player's jitter buffer takes for granted.
 pub const FLIGHTS_A_TURN: u32 = 8;
 /// After this a flight is sent again, then after twice that, and so on. RFC 6347 says a second, for want of a round-trip
@@ -554,9 +374,6 @@ pub const BUFFER_BYTES: usize = 2_048;
 
 /// No flight has longer datagrams; a path below 1,228 bytes carries no WebRTC.
 const DATAGRAM_BYTES: usize = 1_200;
-/// A browser's ClientHello is two datagrams, GStreamer's whole second flight four.
-const HELD_MAX: usize = 8;
-const HELD_BYTES_MAX: usize = 6 * 1_024;
-
 #[cfg(test)]
+#[cfg(feature = "dtls12")]
 mod tests;

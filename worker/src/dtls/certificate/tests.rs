@@ -1,3 +1,5 @@
+//! Certificates made, read and refused.
+
 use super::*;
 
 const NOW: u64 = 1_800_000_000;

@@ -1,5 +1,6 @@
 //! What a turn may cost, and what is held meanwhile.
 
+use super::attempts::{HELD_BYTES_MAX, HELD_MAX};
 use super::*;
 
 #[test]

@@ -38,7 +38,6 @@ fn a_tenth_lost_keeps_nobody_out() {
 fn three_tenths_lost_keep_hardly_anybody_out() {
     for version in VERSIONS {
         let connected = connected_of(200, version, 30);
-        println!("{version:?}: {connected} of 200 at 30 % loss");
         assert!(connected >= 198, "{version:?}: {connected} of 200");
     }
 }
