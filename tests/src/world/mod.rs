@@ -25,9 +25,11 @@ pub mod rtp;
 pub mod run;
 pub mod secured;
 pub mod sink;
+mod slots;
 mod sockets;
 pub mod source;
 pub mod voice;
+pub mod wide;
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -51,7 +53,6 @@ pub use actors::{SinkId, SourceId};
 use clock::VirtualClock;
 use network::SimulatedNetwork;
 use pipe::Pipe;
-use sink::Sink;
 
 /// One worker and all that surrounds it.
 #[derive(Debug)]
@@ -269,6 +270,26 @@ impl World {
         self.pool.held_bytes()
     }
 
+    /// How much was done so far.
+    pub fn tally(&self) -> Tally {
+        Tally {
+            invariant_checks: self.tally.invariant_checks + self.actors.checks(),
+            virtual_ms: self.elapsed_ms(),
+            packet_operations: self.network.packet_operations(),
+            ..self.tally
+        }
+    }
+
+    /// How often promises of the worker were looked at, by audits and after turns; not those of its peers.
+    pub fn turn_checks(&self) -> u64 {
+        self.tally.invariant_checks
+    }
+
+    /// Names and numbers of requests go on from `number`, so that they pass an edge soon.
+    pub fn count_from(&mut self, number: u64) {
+        (self.last_id, self.last_request) = (self.last_id.max(number), self.last_request.max(number));
+    }
+
     /// Ends the world: closes everything, checks that nothing is left, and says how much was done.
     pub fn finish(mut self) -> Tally {
         self.end();
@@ -318,7 +339,7 @@ impl World {
         assert_eq!(self.pool.stats().charged_bytes, 0, "bytes are charged after everything was closed");
         assert_eq!(self.network.open_sockets(), 0, "sockets are open after everything was closed");
         self.tally.invariant_checks += 3;
-        self.tally.invariant_checks += self.actors.sinks.iter().map(Sink::checks).sum::<u64>();
+        self.tally.invariant_checks += self.actors.checks();
         self.tally.virtual_ms = self.elapsed_ms();
         self.tally.packet_operations = self.network.packet_operations();
     }

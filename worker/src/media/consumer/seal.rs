@@ -20,6 +20,7 @@ use crate::rtp::values::abs_send_time;
 use crate::rtp::write::{ExtensionValues, Outgoing};
 use crate::rtp::{ExtensionId, ExtensionKind};
 use crate::stream::ring::Entry;
+use crate::stream::stamps::Moment;
 use crate::turn::{Ntp, Turn};
 
 /// What was written.
@@ -53,19 +54,24 @@ pub(crate) fn seal_unsent(
     turn: &mut Turn<'_>,
 ) -> Sealed {
     let mut sealed = Sealed::default();
-    let is_traced = consumer.traced.has_packets();
+    let (is_traced, repeats_moments) = (consumer.traced.has_packets(), consumer.repeats_moments());
     while let Some((seq, entry)) = consumer.stream.ring.first_unsent() {
-        let stored = stream.stored(entry.position);
+        let moment = take_moment(consumer, sender, turn.wall);
         let form = Form::Media { sequence: seq.wire() };
-        let written =
-            stored.and_then(|stored| seal(consumer, stored, entry, form, sender, destination, turn));
-        let (Some(stored), Some(bytes)) = (stored, written) else {
+        let leaving = stream.stored(entry.position).map(|stored| Leaving { stored, entry, form, moment });
+        let written = leaving.and_then(|leaving| seal(consumer, &leaving, sender, destination, turn));
+        let (Some(leaving), Some(bytes)) = (leaving, written) else {
             consumer.stream.ring.forget_unsent(seq);
             continue;
         };
+        let stored = leaving.stored;
         consumer.stream.ring.mark_sent(seq, entry.padding);
         if is_traced {
-            tell(consumer, stored, entry, form, bytes, sender, turn);
+            tell(consumer, &leaving, bytes, turn);
+        }
+        if repeats_moments {
+            let slots = consumer.stream.history_packets();
+            consumer.stream.course(turn.now).stamps.put(seq.wire(), moment, slots, turn.pool);
         }
         sealed += Sealed { packets: 1, bytes };
         let timestamp = consumer.stream.timestamps.map(stored.header.timestamp);
@@ -100,13 +106,19 @@ pub(crate) fn repair(
     if !consumer.stream.course(turn.now).allowance.has_any() {
         return Some(Repair::Refused);
     }
+    // Without RTX it has the index that it had, and must have all that it carried.
+    let moment = match consumer.repeats_moments() {
+        true => consumer.stream.course(turn.now).stamps.get(sequence)?,
+        false => take_moment(consumer, sender, turn.wall),
+    };
     let form = match consumer.stream.rtx_ssrc {
         Some(ssrc) => Form::Rtx { original: sequence, ssrc, sequence: consumer.stream.take_rtx_sequence() },
         None => Form::Media { sequence },
     };
-    let bytes = seal(consumer, stored, entry, form, sender, destination, turn)?;
+    let leaving = Leaving { stored, entry, form, moment };
+    let bytes = seal(consumer, &leaving, sender, destination, turn)?;
     if consumer.traced.has_packets() {
-        tell(consumer, stored, entry, form, bytes, sender, turn);
+        tell(consumer, &leaving, bytes, turn);
     }
     consumer.stream.ring.mark_resent(sequence, turn.now);
     let course = consumer.stream.course(turn.now);
@@ -125,15 +137,8 @@ pub(crate) enum Repair {
 }
 
 /// Tells the host of a packet that was written just now; of a retransmission as the packet that it repeats.
-fn tell(
-    consumer: &Consumer,
-    stored: &Stored,
-    entry: Entry,
-    form: Form,
-    bytes: u64,
-    sender: &Sender,
-    turn: &mut Turn<'_>,
-) {
+fn tell(consumer: &Consumer, leaving: &Leaving<'_>, bytes: u64, turn: &mut Turn<'_>) {
+    let Leaving { stored, entry, form, moment } = *leaving;
     let codec = consumer.codecs.iter().find(|codec| codec.payload_type == stored.mapped_payload_type);
     let offset = consumer.stream.segments.timestamp_offset(entry.segment);
     let (Some(codec), Some(offset)) = (codec, offset) else { return };
@@ -153,7 +158,7 @@ fn tell(
         mid: consumer.mid.as_deref().filter(|_| has(ExtensionKind::Mid)).map(Text::clipped),
         rid: None,
         rrid: None,
-        wide_sequence_number: has(ExtensionKind::TransportWideCc).then(|| sender.last_wide_sequence()),
+        wide_sequence_number: has(ExtensionKind::TransportWideCc).then_some(moment.wide_sequence),
         ..received
     };
     consumer.tracer().packet(Direction::Outbound, packet, turn);
@@ -161,6 +166,15 @@ fn tell(
 
 /// An RTX packet is longer than the one that it repeats by that one's number (RFC 4588 4).
 const OSN_BYTES: u64 = 2;
+
+/// A packet that leaves, and as what.
+#[derive(Clone, Copy)]
+struct Leaving<'a> {
+    stored: &'a Stored,
+    entry: Entry,
+    form: Form,
+    moment: Moment,
+}
 
 /// How a packet leaves.
 #[derive(Clone, Copy)]
@@ -172,13 +186,12 @@ enum Form {
 /// Writes one packet; its length, or `None` when it cannot be written.
 fn seal(
     consumer: &Consumer,
-    stored: &Stored,
-    entry: Entry,
-    form: Form,
+    leaving: &Leaving<'_>,
     sender: &mut Sender,
     destination: Destination,
     turn: &mut Turn<'_>,
 ) -> Option<u64> {
+    let Leaving { stored, entry, form, moment } = *leaving;
     let codec = consumer.codecs.iter().find(|codec| codec.payload_type == stored.mapped_payload_type)?;
     let offset = consumer.stream.segments.timestamp_offset(entry.segment)?;
     let mut outgoing = Outgoing {
@@ -193,9 +206,9 @@ fn seal(
         padding: entry.padding,
     };
     form.apply(codec, &mut outgoing)?;
-    let now = OfNow::new(consumer, sender, turn.wall);
+    let wide_sequence = moment.wide_sequence.to_be_bytes();
     let mut values = ExtensionValues::new();
-    for (id, value) in extension_values(consumer, stored, &now) {
+    for (id, value) in extension_values(consumer, stored, &moment.abs_send_time, &wide_sequence) {
         // Never too many: there are fewer kinds than room. Too long is left out.
         let _ = values.push(id, value);
     }
@@ -219,31 +232,25 @@ impl Form {
     }
 }
 
-/// Values that belong to the moment of leaving.
-struct OfNow {
-    abs_send_time: [u8; 3],
-    wide_sequence: [u8; 2],
-}
-
-impl OfNow {
-    fn new(consumer: &Consumer, sender: &mut Sender, wall: Ntp) -> Self {
-        let counts = consumer.extensions.get(ExtensionKind::TransportWideCc).is_some();
-        let wide_sequence = if counts { sender.take_wide_sequence().wire().to_be_bytes() } else { [0; 2] };
-        Self { abs_send_time: abs_send_time(wall.0), wide_sequence }
-    }
+/// What a packet that leaves now carries of the moment.
+fn take_moment(consumer: &Consumer, sender: &mut Sender, wall: Ntp) -> Moment {
+    let counts = consumer.extensions.get(ExtensionKind::TransportWideCc).is_some();
+    let wide_sequence = if counts { sender.take_wide_sequence().wire() } else { 0 };
+    Moment { wide_sequence, abs_send_time: abs_send_time(wall.0) }
 }
 
 /// The extension values of a packet for this consumer: its own, those of the moment, and what the producer sent.
 fn extension_values<'a>(
     consumer: &'a Consumer,
     stored: &'a Stored,
-    now: &'a OfNow,
+    abs_send_time: &'a [u8; 3],
+    wide_sequence: &'a [u8; 2],
 ) -> impl Iterator<Item = (ExtensionId, &'a [u8])> {
     consumer.extensions.iter().filter_map(move |(kind, id)| {
         let value = match kind {
             ExtensionKind::Mid => consumer.mid.as_deref()?.as_bytes(),
-            ExtensionKind::AbsSendTime => &now.abs_send_time,
-            ExtensionKind::TransportWideCc => &now.wide_sequence,
+            ExtensionKind::AbsSendTime => abs_send_time,
+            ExtensionKind::TransportWideCc => wide_sequence,
             // A consumer has one stream: its SSRC names it.
             ExtensionKind::Rid | ExtensionKind::RepairedRid => return None,
             forwarded => stored.extension(forwarded)?,
@@ -254,9 +261,8 @@ fn extension_values<'a>(
 
 /// The part of a sealed packet's length that differs between packets of one run.
 pub(crate) fn variable_bytes(consumer: &Consumer, stored: &Stored) -> u16 {
-    let now = OfNow { abs_send_time: [0; 3], wide_sequence: [0; 2] };
     let mut values = ExtensionValues::new();
-    for (id, value) in extension_values(consumer, stored, &now) {
+    for (id, value) in extension_values(consumer, stored, &[0; 3], &[0; 2]) {
         let _ = values.push(id, value);
     }
     let bytes = stored.header.payload_len() + values.block_len() + stored.header.csrcs(&stored.packet).len();

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tidegate_protocol::rtp::MediaKind;
 
 use crate::base::pool::Packet;
@@ -67,7 +68,7 @@ pub(crate) struct ReceivedStream {
     pub(crate) nacks_armed: Option<Time>,
 }
 
-const _: () = assert!(size_of::<ReceivedStream>() <= 784);
+const _: () = assert!(size_of::<ReceivedStream>() <= 792);
 
 /// What a stream takes over from its producer.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +84,7 @@ pub(crate) struct StreamOptions {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ReceivedCounters {
     pub(crate) discarded: u64,
+    pub(crate) rtx_discarded: u64,
     pub(crate) nacks: u64,
     pub(crate) nacked_packets: u64,
     pub(crate) plis: u64,
@@ -102,6 +104,8 @@ pub(crate) struct Stored {
     pub(crate) mapped_payload_type: u8,
     pub(crate) beginning: u8,
     pub(crate) is_key_frame: bool,
+    /// A decoder can start with it, for what came before it and belongs behind it is held.
+    pub(crate) is_start: bool,
     pub(crate) is_silence: bool,
 }
 
@@ -164,6 +168,31 @@ impl ReceivedStream {
         self.history.iter_from(start)
     }
 
+    /// Whether a consumer can start with a packet of this number that comes only now: whether all that came from behind
+    /// it is held. Else it would be missing for good, for nobody asks for it again.
+    pub(crate) fn holds_all_above(&self, seq: Seq) -> bool {
+        let is_late = self.tracker.highest().is_some_and(|highest| highest > seq);
+        !is_late || self.tracker.arrived_above(seq) == Some(self.above(seq, self.beginning).count())
+    }
+
+    /// What is held of the packets that came before `stored`, which is at `position`, and belong behind it; in order of
+    /// number.
+    pub(crate) fn ahead_of(
+        &self,
+        position: Position,
+        stored: &Stored,
+    ) -> SmallVec<[(Position, &Stored); AHEAD_USUAL]> {
+        let above = self.above(stored.seq, stored.beginning);
+        let mut ahead: SmallVec<[_; AHEAD_USUAL]> = above.filter(|(other, _)| *other < position).collect();
+        ahead.sort_unstable_by_key(|(_, stored)| stored.seq);
+        ahead
+    }
+
+    fn above(&self, seq: Seq, beginning: u8) -> impl Iterator<Item = (Position, &Stored)> {
+        let last = self.history.iter_last(AHEAD_MAX);
+        last.filter(move |(_, stored)| stored.seq > seq && stored.beginning == beginning)
+    }
+
     /// Whether a run has begun and not ended.
     pub(crate) fn has_run(&self) -> bool {
         self.run_start.is_some()
@@ -179,7 +208,8 @@ impl ReceivedStream {
         self.history.ring_bytes()
     }
 
-    /// Some consumer sends packets of this run and may be asked for them again.
+    /// Some consumer sends packets of this run and may be asked for them again, or waits for a key frame: its first packet
+    /// may come after others of it.
     pub(crate) fn wanted(&mut self) {
         self.run_wanted = true;
     }
@@ -221,6 +251,11 @@ impl ReceivedStream {
         self.retain = self.retain.max(retain(Some(measured), self.stream_kind()));
     }
 
+    /// Whether its sender is asked for what was lost.
+    pub(crate) fn asks_again(&self) -> bool {
+        self.codec.feedback.nack
+    }
+
     /// How long packets are kept.
     pub(crate) fn retain(&self) -> Duration {
         self.retain
@@ -254,6 +289,19 @@ impl ReceivedStream {
         if self.score.active_since().is_some() {
             self.media.touch(now);
         }
+    }
+
+    /// The peer changed to another codec that was agreed. Its clock, its feedback and its key frames count from now on.
+    pub(crate) fn change_codec(&mut self, codec: Codec) {
+        let before = std::mem::replace(&mut self.codec, codec);
+        if before.clock_rate != codec.clock_rate {
+            self.jitter.change_clock(before.clock_rate, codec.clock_rate);
+            self.capture.restart();
+        }
+        if before.feedback.nack != codec.feedback.nack {
+            self.losses.clear();
+        }
+        self.forget_parameter_sets();
     }
 
     /// Packets have another SSRC from now on: the sender of the one before fell silent, and was started anew.
@@ -410,3 +458,8 @@ fn arm(armed: &mut Option<Time>, needed: Option<Time>) -> Option<Time> {
 
 /// A stream silent for longer is not reported on.
 const SILENT_AFTER: Duration = Duration::from_secs(2);
+/// How many packets are looked at for those that came before a key frame's first one: a repaired one comes a round trip
+/// late, which a stream of 20 Mb/s fills with as many.
+const AHEAD_MAX: usize = 512;
+/// Up to which no memory is needed.
+const AHEAD_USUAL: usize = 32;
