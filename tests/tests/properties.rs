@@ -81,6 +81,11 @@ fn drawn_and_mutated_inputs_for_numbers_hold() {
 }
 
 #[test]
+fn srtp_opens_only_what_was_protected() {
+    hold("srtp", 2_000);
+}
+
+#[test]
 fn drawn_and_mutated_inputs_for_the_pipe_hold() {
     hold("frames", 1_000);
     hold("requests", 4_000);
@@ -109,6 +114,7 @@ fn every_property_is_among_those_tried_above() {
         "rtcp_",
         "serials",
         "arrivals",
+        "srtp",
         "frames",
         "requests",
         "messages",

@@ -8,6 +8,7 @@
 //!   [`mod@dependency_descriptor`], [`numbers`]: the wire, against readers of our own
 //!   (`rtp_expected`, `rtcp_expected`, and the strict ones of [`crate::world`])
 //! * [`wide_feedback`]: what is told of arrivals, against a model
+//! * [`mod@srtp`]: what opens and what does not
 //! * [`protocol`]: frames and messages of the pipe
 //! * [`mod@worker`]: the whole worker in a [`crate::world::World`], bytes read as a script
 //! * [`inputs`], `drawn`: where inputs come from; [`campaign`]: many of them on all cores
@@ -26,6 +27,7 @@ pub mod red;
 pub mod rtcp;
 pub mod rtcp_write;
 pub mod rtp;
+pub mod srtp;
 pub mod values;
 pub mod wide_feedback;
 pub mod worker;
@@ -46,6 +48,7 @@ pub use rtcp::{
 };
 pub use rtcp_write::rtcp_write;
 pub use rtp::{rtp_extensions, rtp_header, rtp_write, rtx};
+pub use srtp::srtp;
 pub use values::rtp_values;
 pub use wide_feedback::arrivals;
 pub use worker::worker;
@@ -91,6 +94,7 @@ pub const ALL: &[Property] = &[
     property("rtcp_xr", rtcp_xr, drawn::xr, 1),
     property("rtcp_write", rtcp_write, drawn::choices, 1),
     property("arrivals", arrivals, drawn::choices, 4),
+    property("srtp", srtp, drawn::choices, 20),
     property("serials", serials, drawn::choices, 1),
     property("frames", frames, drawn::choices, 1),
     property("requests", requests, drawn::request, 1),
