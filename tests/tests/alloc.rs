@@ -63,8 +63,8 @@ fn allocates_nothing(mut bed: Bed) {
     assert!(packets >= 10_000);
     // What is measured is the whole thing: every packet to everybody, repairs, reports.
     assert!(after.rtp - before.rtp >= packets * consumers, "{before:?} {after:?}");
-    assert!(after.rtx - before.rtx > 100, "{before:?} {after:?}");
-    assert!(after.rtcp - before.rtcp > 100, "{before:?} {after:?}");
+    assert!(after.rtx - before.rtx > 20 * consumers, "{before:?} {after:?}");
+    assert!(after.rtcp - before.rtcp > 20 * consumers, "{before:?} {after:?}");
     assert_eq!(bed.worker.panics_contained(), 0);
     assert_eq!(counted.count_total, 0, "{counted:?} for {packets} packets to {consumers} consumers");
 }
@@ -418,7 +418,7 @@ fn wall_at(now: Time) -> Ntp {
 
 const CONSUMERS: usize = 40;
 /// Fewer, for a debug build takes its time to encrypt.
-const CONSUMERS_WITH_SRTP: usize = 3;
+const CONSUMERS_WITH_SRTP: usize = 2;
 const FRAMES_PER_SECOND: u32 = 30;
 /// A 720p frame at 2.5 Mb/s (TARGETS 2).
 const PACKETS_PER_FRAME: u32 = 9;
