@@ -1,5 +1,6 @@
 //! What dumps show: all of it, and as it is.
 
+use tidegate_protocol::bounded::Text;
 use tidegate_protocol::dump::{
     ConsumerDump, NamedProducer, PlainDump, ProducerConsumers, ProducerDump, ProducerObservers,
     RecvRtpHeaderExtensions, RouterDump, SsrcConsumer, SsrcProducer, StreamDump, TransportDump,
@@ -13,8 +14,6 @@ use tidegate_protocol::transport::{Protocol, TransportTuple};
 use tidegate_tests::world::World;
 use tidegate_tests::world::parameters::{ABS_SEND_TIME, MID, RID, Stream, list, mapped_ssrc};
 use tidegate_tests::world::peer::{CONSUMED, Call};
-
-use tidegate_protocol::bounded::Text;
 
 const CAMERA: u32 = 0x1111;
 const MICROPHONE: u32 = 0x2222;
@@ -47,6 +46,29 @@ fn tuple(local: u16, remote: std::net::SocketAddr) -> TransportTuple {
         remote_ip: Some(remote.ip()),
         remote_port: Some(remote.port()),
         protocol: Protocol::Udp,
+    }
+}
+
+/// The stream of [`camera`] as its transport gets it.
+fn received_stream() -> StreamDump {
+    StreamDump {
+        encoding_idx: 0,
+        ssrc: CAMERA,
+        payload_type: 96,
+        mime_type: Text::clipped("video/VP8"),
+        clock_rate: 90_000,
+        rid: None,
+        cname: Text::clipped("peer"),
+        rtx_ssrc: Some(CAMERA + 1),
+        rtx_payload_type: Some(97),
+        use_nack: true,
+        use_pli: true,
+        use_fir: true,
+        use_in_band_fec: false,
+        use_dtx: false,
+        spatial_layers: 1,
+        temporal_layers: 1,
+        score: 10,
     }
 }
 
@@ -157,25 +179,7 @@ fn dumps_of_a_producer_and_its_consumer_show_their_streams_parameters() {
     world.done(Command::EnableConsumerTrace { consumer: call.consumer, types: list(vec![TraceType::Sr]) });
     world.done(Command::SetConsumerPriority { consumer: call.consumer, priority: 200 });
     world.done(Command::PauseProducer { producer: call.producer });
-    let received = StreamDump {
-        encoding_idx: 0,
-        ssrc: CAMERA,
-        payload_type: 96,
-        mime_type: Text::clipped("video/VP8"),
-        clock_rate: 90_000,
-        rid: None,
-        cname: Text::clipped("peer"),
-        rtx_ssrc: Some(CAMERA + 1),
-        rtx_payload_type: Some(97),
-        use_nack: true,
-        use_pli: true,
-        use_fir: true,
-        use_in_band_fec: false,
-        use_dtx: false,
-        spatial_layers: 1,
-        temporal_layers: 1,
-        score: 10,
-    };
+    let received = received_stream();
     let sent = StreamDump {
         ssrc: CONSUMED,
         payload_type: 101,

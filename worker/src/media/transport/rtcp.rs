@@ -30,17 +30,24 @@ pub(crate) struct RtcpSchedule {
     /// The peer's last reference time (RFC 3611 4.4) and who told it, for our answer.
     reference: Echo,
     reference_of: Option<u32>,
+    /// When the round trip to the peer was measured last.
+    measured_at: Option<Time>,
 }
 
 impl RtcpSchedule {
     pub(crate) fn new(own_ssrc: u32) -> Self {
-        Self { armed: false, own_ssrc, reference: Echo::new(), reference_of: None }
+        Self { armed: false, own_ssrc, reference: Echo::new(), reference_of: None, measured_at: None }
     }
 
     /// The peer told the time by its clock, to measure the round trip.
     pub(crate) fn on_reference_time(&mut self, ssrc: u32, ntp: u64, now: Time) {
         self.reference.on_reference(ntp, now);
         self.reference_of = Some(ssrc);
+    }
+
+    /// The peer answered our reference time. Whether that counts: one answer a turn does, for it goes to every stream.
+    pub(crate) fn on_answer(&mut self, now: Time) -> bool {
+        self.measured_at.replace(now) != Some(now)
     }
 
     /// Whether it believes that its timer is set.

@@ -1,3 +1,5 @@
+//! Verdicts against a model of true numbers, and restarts against senders made from seeds.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

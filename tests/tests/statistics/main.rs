@@ -1,7 +1,7 @@
 //! Each statistic against what the peers on both sides counted for themselves.
 #![expect(clippy::tests_outside_test_module, reason = "an integration test is one test module")]
 
-use std::collections::BTreeMap;
+mod ends;
 
 use tidegate_protocol::event::Event;
 use tidegate_protocol::ids::ProducerId;
@@ -9,258 +9,13 @@ use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 use tidegate_protocol::rtp::MediaKind;
 use tidegate_protocol::stats::{Direction, RtpStreamStats, Traffic};
+use tidegate_tests::world::World;
 use tidegate_tests::world::parameters::{Stream, TRANSPORT_WIDE_CC, list, mapped_ssrc};
 use tidegate_tests::world::peer::{CONSUMED, Call, Sender, address};
 use tidegate_tests::world::rtcp::{Block, Rtcp};
-use tidegate_tests::world::rtp::{RtpPacket, RtpView};
-use tidegate_tests::world::{World, is_rtcp, rtcp};
+use tidegate_tests::world::rtp::RtpPacket;
 
-const CAMERA: u32 = 0x1111;
-const CAMERA_RTX: u32 = 0x1112;
-const CONSUMED_RTX: u32 = 0xC000_0002;
-const WIDE: u8 = 5;
-
-/// What one end counts in one direction: when, and how many bytes.
-#[derive(Debug, Default)]
-struct Tally(Vec<(u64, u64)>);
-
-impl Tally {
-    fn add(&mut self, at_ms: u64, bytes: usize) {
-        self.0.push((at_ms, bytes as u64));
-    }
-
-    fn packets(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn bytes(&self) -> u64 {
-        self.0.iter().map(|(_, bytes)| bytes).sum()
-    }
-
-    /// Bits per second over the last `window_ms`.
-    fn bitrate(&self, now_ms: u64, window_ms: u64) -> u64 {
-        let recent = self.0.iter().filter(|(at, _)| at + window_ms > now_ms);
-        recent.map(|(_, bytes)| bytes).sum::<u64>() * 8_000 / window_ms
-    }
-
-    fn assert_is(&self, told: Traffic, now_ms: u64, what: &str) {
-        assert_eq!((told.packets, told.bytes), (self.packets(), self.bytes()), "{what}");
-        let bitrate = self.bitrate(now_ms, 1_000);
-        // Of what comes seldom, one packet may be in a slot that is just leaving.
-        let slack = self.0.iter().map(|(_, bytes)| bytes * 8).max().unwrap_or(0).max(bitrate / 20);
-        assert!(
-            told.bitrate.abs_diff(bitrate) <= slack,
-            "{what}: {} is told, {bitrate} counted",
-            told.bitrate
-        );
-    }
-
-    fn assert_is_stream(&self, told: &RtpStreamStats, now_ms: u64) {
-        assert_eq!(
-            (told.packet_count, told.byte_count),
-            (self.packets(), self.bytes()),
-            "{:?}",
-            told.direction
-        );
-        assert_close(told.bitrate, self.bitrate(now_ms, 2_500), "the stream's rate");
-    }
-}
-
-/// Within a twentieth, as the worker's windows end with slots.
-fn assert_close(told: u64, counted: u64, what: &str) {
-    assert!(told.abs_diff(counted) <= counted / 20, "{what}: {told} is told, {counted} counted");
-}
-
-/// Who sends, and what it counts.
-struct Camera {
-    sender: Sender,
-    wide: u16,
-    /// Everything, RTCP included.
-    all: Tally,
-    rtp: Tally,
-    rtx: Tally,
-    /// What media came of it: payloads that came the first time, as if no RTX were needed.
-    media: Tally,
-    lost: BTreeMap<u16, RtpPacket>,
-    lost_numbers: usize,
-    copies: u64,
-    useless_rtx: u64,
-    repaired: u64,
-    transit: Option<u32>,
-    jitter_16: u32,
-    heard: Tally,
-    nacks: u64,
-    nacked: u64,
-    plis: u64,
-    newest_block: Block,
-    reference: Option<(u32, u64)>,
-}
-
-impl Camera {
-    fn new(sender: Sender) -> Self {
-        Self {
-            sender,
-            wide: 65_000,
-            all: Tally::default(),
-            rtp: Tally::default(),
-            rtx: Tally::default(),
-            media: Tally::default(),
-            lost: BTreeMap::new(),
-            lost_numbers: 0,
-            copies: 0,
-            useless_rtx: 0,
-            repaired: 0,
-            transit: None,
-            jitter_16: 0,
-            heard: Tally::default(),
-            nacks: 0,
-            nacked: 0,
-            plis: 0,
-            newest_block: Block::default(),
-            reference: None,
-        }
-    }
-
-    fn numbered(&mut self, packet: RtpPacket) -> RtpPacket {
-        let value = self.wide.to_be_bytes().to_vec();
-        self.wide = self.wide.wrapping_add(1);
-        RtpPacket { extensions: vec![(WIDE, value)], ..packet }
-    }
-
-    /// A packet for the first time, which may be lost.
-    fn sends(&mut self, world: &mut World, packet: RtpPacket, is_lost: bool) {
-        let packet = self.numbered(packet);
-        if is_lost {
-            self.lost.insert(packet.sequence, packet);
-            self.lost_numbers += 1;
-            return;
-        }
-        let now = world.elapsed_ms();
-        let bytes = packet.write();
-        if !packet.payload.is_empty() {
-            self.media.add(now, bytes.len());
-        }
-        let arrival = u128::from(world.now().as_micros()) * 90_000 / 1_000_000;
-        let transit = u32::try_from(arrival & 0xFFFF_FFFF).unwrap().wrapping_sub(packet.timestamp);
-        if let Some(before) = self.transit.replace(transit) {
-            let step = transit.wrapping_sub(before).cast_signed().unsigned_abs();
-            self.jitter_16 = self.jitter_16 + step - ((self.jitter_16 + 8) >> 4);
-        }
-        self.puts(world, bytes, false);
-    }
-
-    /// The same packet twice.
-    fn sends_copy(&mut self, world: &mut World, packet: &RtpPacket) {
-        self.copies += 1;
-        let copy = self.numbered(packet.clone());
-        self.puts(world, copy.write(), false);
-    }
-
-    fn puts(&mut self, world: &mut World, bytes: Vec<u8>, is_rtx: bool) {
-        let now = world.elapsed_ms();
-        self.all.add(now, bytes.len());
-        if is_rtx { &mut self.rtx } else { &mut self.rtp }.add(now, bytes.len());
-        world.network.inject(self.sender.address, self.sender.to, bytes);
-        world.receive();
-    }
-
-    fn says(&mut self, world: &mut World, packets: &[Rtcp]) {
-        self.all.add(world.elapsed_ms(), rtcp::write(packets).len());
-        self.sender.sends_rtcp(world, packets);
-    }
-
-    /// Takes in what the worker says, and answers requests for what was lost; each fourth of them twice.
-    fn listens(&mut self, world: &mut World) {
-        for sent in world.network.take_sent_to(self.sender.address) {
-            self.heard.add(sent.at.as_millis() - 1_000_000, sent.bytes.len());
-            for packet in rtcp::read(&sent.bytes).unwrap() {
-                self.hears(world, packet);
-            }
-        }
-    }
-
-    fn hears(&mut self, world: &mut World, packet: Rtcp) {
-        match packet {
-            Rtcp::Nack { media: CAMERA, sequences, .. } => {
-                self.nacks += 1;
-                self.nacked += sequences.len() as u64;
-                for sequence in sequences {
-                    self.repairs(world, sequence);
-                }
-            }
-            Rtcp::Pli { media: CAMERA, .. } => self.plis += 1,
-            Rtcp::ReceiverReport { blocks, .. } => self.newest_block = blocks[0],
-            Rtcp::ReferenceTime { ssrc, ntp } => self.reference = Some((ssrc, ntp)),
-            _ => {}
-        }
-    }
-
-    fn repairs(&mut self, world: &mut World, sequence: u16) {
-        let Some(packet) = self.lost.remove(&sequence) else { return };
-        self.repaired += 1;
-        self.media.add(world.elapsed_ms(), packet.write().len());
-        let times = if self.repaired.is_multiple_of(4) { 2 } else { 1 };
-        for time in 0..times {
-            let again = self.sender.retransmission(&packet);
-            let again = self.numbered(again);
-            self.puts(world, again.write(), true);
-            self.useless_rtx += time;
-        }
-    }
-}
-
-/// Who receives, and what it counts.
-#[derive(Default)]
-struct Player {
-    /// Everything, RTCP included.
-    all: Tally,
-    rtp: Tally,
-    rtx: Tally,
-    said: Tally,
-    nacks: u64,
-    nacked: u64,
-    numbers: Vec<u16>,
-    newest_report: (u32, u64),
-}
-
-impl Player {
-    fn listens(&mut self, world: &mut World, call: &Call) {
-        for sent in world.network.take_sent_to(call.receiver.address) {
-            let at = sent.at.as_millis() - 1_000_000;
-            self.all.add(at, sent.bytes.len());
-            if is_rtcp(&sent.bytes) {
-                for packet in rtcp::read(&sent.bytes).unwrap() {
-                    if let Rtcp::SenderReport { packets, ntp, .. } = packet {
-                        self.newest_report = (packets, ntp);
-                    }
-                }
-                continue;
-            }
-            let packet = RtpView::read(&sent.bytes).unwrap();
-            match packet.ssrc {
-                CONSUMED => {
-                    self.rtp.add(at, sent.bytes.len());
-                    self.numbers.push(packet.sequence);
-                }
-                CONSUMED_RTX => self.rtx.add(at, sent.bytes.len()),
-                other => panic!("a packet of {other:#x}"),
-            }
-        }
-    }
-
-    fn says(&mut self, world: &mut World, call: &Call, packets: &[Rtcp]) {
-        self.said.add(world.elapsed_ms(), rtcp::write(packets).len());
-        call.receiver.sends_rtcp(world, packets);
-    }
-
-    /// Asks again for the newest numbers.
-    fn asks(&mut self, world: &mut World, call: &Call, count: usize) {
-        self.nacks += 1;
-        self.nacked += count as u64;
-        let sequences = self.numbers[self.numbers.len() - count..].to_vec();
-        self.says(world, call, &[Rtcp::Nack { sender: 1, media: CONSUMED, sequences }]);
-    }
-}
+use ends::{CAMERA, CAMERA_RTX, CONSUMED_RTX, Camera, Player, WIDE, assert_close};
 
 fn call(world: &mut World) -> Call {
     let source = Stream::vp8(CAMERA).with_rtx(CAMERA_RTX).with_transport_cc(WIDE);
@@ -307,7 +62,7 @@ fn every_statistic_of_a_received_stream_is_what_its_sender_counted() {
     let (mut camera, mut player) = (Camera::new(call.sender.clone()), Player::default());
     flows(&mut world, &call, &mut camera, &mut player);
     let (to, ntp) = camera.reference.expect("the worker told its time");
-    let round_trip_us = (world.wall() - ntp) * 1_000_000 >> 32;
+    let round_trip_us = ((world.wall() - ntp) * 1_000_000) >> 32;
     let last_rr = u32::try_from(ntp >> 16 & 0xFFFF_FFFF).unwrap();
     camera.says(&mut world, &[Rtcp::Dlrr { ssrc: CAMERA, to, last_rr, delay: 0 }]);
     assert!(camera.repaired > 30 && camera.useless_rtx > 5 && camera.copies > 10 && camera.plis == 0);
@@ -362,7 +117,7 @@ fn every_statistic_of_a_sent_stream_is_what_its_receiver_counted() {
     player.asks(&mut world, &call, 2);
     player.asks(&mut world, &call, 2);
     let (_, ntp) = player.newest_report;
-    let round_trip_us = (world.wall() - ntp) * 1_000_000 >> 32;
+    let round_trip_us = ((world.wall() - ntp) * 1_000_000) >> 32;
     let last_sr = u32::try_from(ntp >> 16 & 0xFFFF_FFFF).unwrap();
     let block = Block {
         ssrc: CONSUMED,
