@@ -89,6 +89,11 @@ fn drawn_and_mutated_stun_and_streams_of_frames_hold() {
 }
 
 #[test]
+fn srtp_opens_only_what_was_protected() {
+    hold("srtp", 2_000);
+}
+
+#[test]
 fn drawn_and_mutated_inputs_for_the_pipe_hold() {
     hold("frames", 1_000);
     hold("requests", 4_000);
@@ -126,6 +131,7 @@ fn every_property_is_among_those_tried_above() {
         "stun",
         "ice",
         "framing",
+        "srtp",
         "frames",
         "requests",
         "messages",

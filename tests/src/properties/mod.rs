@@ -10,6 +10,7 @@
 //! * [`wide_feedback`]: what is told of arrivals, against a model
 //! * [`mod@stun`]: STUN, the agent that answers it, and frames in a TCP stream
 //! * [`mod@dtls`]: two ends of DTLS and somebody between them
+//! * [`mod@srtp`]: what opens and what does not
 //! * [`protocol`]: frames and messages of the pipe
 //! * [`mod@worker`]: the whole worker in a [`crate::world::World`], bytes read as a script
 //! * [`inputs`], `drawn`: where inputs come from; [`campaign`]: many of them on all cores
@@ -29,6 +30,7 @@ pub mod red;
 pub mod rtcp;
 pub mod rtcp_write;
 pub mod rtp;
+pub mod srtp;
 pub mod stun;
 pub mod values;
 pub mod wide_feedback;
@@ -52,6 +54,7 @@ pub use rtcp::{
 };
 pub use rtcp_write::rtcp_write;
 pub use rtp::{rtp_extensions, rtp_header, rtp_write, rtx};
+pub use srtp::srtp;
 pub use stun::{framing, ice, stun};
 pub use values::rtp_values;
 pub use wide_feedback::arrivals;
@@ -98,6 +101,7 @@ pub const ALL: &[Property] = &[
     property("rtcp_xr", rtcp_xr, drawn::xr, 1),
     property("rtcp_write", rtcp_write, drawn::choices, 1),
     property("arrivals", arrivals, drawn::choices, 4),
+    property("srtp", srtp, drawn::choices, 20),
     property("serials", serials, drawn::choices, 1),
     property("stun", stun, drawn_stun::stun, 1),
     property("ice", ice, drawn::choices, 4),

@@ -86,7 +86,7 @@ fn own(tables: &Tables) -> [Named; 13] {
     ]
 }
 
-fn of_transports(tables: &Tables) -> [Named; 9] {
+fn of_transports(tables: &Tables) -> [Named; 11] {
     let sum = |field: fn(&crate::media::transport::Counters) -> u64| {
         tables.transports.iter().map(|(_, transport)| field(&transport.counters)).sum()
     };
@@ -100,6 +100,8 @@ fn of_transports(tables: &Tables) -> [Named; 9] {
         ("dropped_too_large", sum(|counters| counters.dropped.too_large)),
         ("dropped_over_limit", sum(|counters| counters.dropped.over_limit)),
         ("dropped_no_memory", sum(|counters| counters.dropped.no_memory)),
+        ("dropped_unauthenticated", sum(|counters| counters.dropped.unauthenticated)),
+        ("dropped_replayed", sum(|counters| counters.dropped.replayed)),
     ]
 }
 

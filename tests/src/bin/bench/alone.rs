@@ -7,12 +7,12 @@ use serde::Serialize;
 use tidegate_tests::gauge::report::WAITED_SHARE_QUIET;
 use tidegate_tests::gauge::run::Settings;
 use tidegate_tests::gauge::subject::WorkerVariant;
-use tidegate_tests::gauge::{flood, idle};
+use tidegate_tests::gauge::{flood, idle, srtp};
 use tidegate_tests::ideal::SocketUse;
 use tidegate_tests::load::Phases;
 use tidegate_tests::process::{self, Cores};
 
-use crate::arguments::{Flood, Idle, WorkerBin};
+use crate::arguments::{Flood, Idle, Srtp, WorkerBin};
 
 /// Floods and prints; says whether the figures count.
 ///
@@ -54,6 +54,20 @@ fn print_flood(report: &flood::FloodReport) {
     if waited > WAITED_SHARE_QUIET {
         println!("  the machine was busy: a core was with others for {:.1} % of the time", waited * 100.0);
     }
+}
+
+/// Measures SRTP and prints; figures of a debug build say nothing.
+///
+/// # Errors
+/// OpenSSL refuses something.
+pub(crate) fn srtp(arguments: &Srtp) -> io::Result<bool> {
+    let rows = srtp::measure(arguments.rounds.into())?;
+    if !arguments.json {
+        println!("{}", srtp::HEAD);
+        rows.iter().for_each(|row| println!("{row}"));
+    }
+    print_json(arguments.json, &rows)?;
+    Ok(rows.iter().all(|row| row.ratio <= row.at_most))
 }
 
 /// Idles and prints.

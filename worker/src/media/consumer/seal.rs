@@ -57,19 +57,18 @@ pub(crate) fn seal_unsent(
     let mut sealed = Sealed::default();
     let (is_traced, repeats_moments) = (consumer.traced.has_packets(), consumer.repeats_moments());
     while let Some((seq, entry)) = consumer.stream.ring.first_unsent() {
-        let stored = stream.stored(entry.position);
-        let form = Form::Media { sequence: seq.wire() };
         let moment = take_moment(consumer, sender, turn.wall);
-        let written = stored.and_then(|stored| {
-            seal(consumer, stored, entry, form, &moment, Exit { sender, destination }, turn)
-        });
-        let (Some(stored), Some(bytes)) = (stored, written) else {
+        let form = Form::Media { sequence: seq.wire() };
+        let leaving = stream.stored(entry.position).map(|stored| Leaving { stored, entry, form, moment });
+        let written = leaving.and_then(|leaving| seal(consumer, &leaving, sender, destination, turn));
+        let (Some(leaving), Some(bytes)) = (leaving, written) else {
             consumer.stream.ring.forget_unsent(seq);
             continue;
         };
+        let stored = leaving.stored;
         consumer.stream.ring.mark_sent(seq, entry.padding);
         if is_traced {
-            tell(consumer, stored, entry, form, bytes, &moment, turn);
+            tell(consumer, &leaving, bytes, turn);
         }
         if repeats_moments {
             let slots = consumer.stream.history_packets();
@@ -117,9 +116,10 @@ pub(crate) fn repair(
         Some(ssrc) => Form::Rtx { original: sequence, ssrc, sequence: consumer.stream.take_rtx_sequence() },
         None => Form::Media { sequence },
     };
-    let bytes = seal(consumer, stored, entry, form, &moment, Exit { sender, destination }, turn)?;
+    let leaving = Leaving { stored, entry, form, moment };
+    let bytes = seal(consumer, &leaving, sender, destination, turn)?;
     if consumer.traced.has_packets() {
-        tell(consumer, stored, entry, form, bytes, &moment, turn);
+        tell(consumer, &leaving, bytes, turn);
     }
     consumer.stream.ring.mark_resent(sequence, turn.now);
     let course = consumer.stream.course(turn.now);
@@ -138,15 +138,8 @@ pub(crate) enum Repair {
 }
 
 /// Tells the host of a packet that was written just now; of a retransmission as the packet that it repeats.
-fn tell(
-    consumer: &Consumer,
-    stored: &Stored,
-    entry: Entry,
-    form: Form,
-    bytes: u64,
-    moment: &Moment,
-    turn: &mut Turn<'_>,
-) {
+fn tell(consumer: &Consumer, leaving: &Leaving<'_>, bytes: u64, turn: &mut Turn<'_>) {
+    let Leaving { stored, entry, form, moment } = *leaving;
     let codec = consumer.codecs.iter().find(|codec| codec.payload_type == stored.mapped_payload_type);
     let offset = consumer.stream.segments.timestamp_offset(entry.segment);
     let (Some(codec), Some(offset)) = (codec, offset) else { return };
@@ -175,10 +168,13 @@ fn tell(
 /// An RTX packet is longer than the one that it repeats by that one's number (RFC 4588 4).
 const OSN_BYTES: u64 = 2;
 
-/// Where a packet leaves.
-struct Exit<'a> {
-    sender: &'a mut Sender,
-    destination: Destination,
+/// A packet that leaves, and as what.
+#[derive(Clone, Copy)]
+struct Leaving<'a> {
+    stored: &'a Stored,
+    entry: Entry,
+    form: Form,
+    moment: Moment,
 }
 
 /// How a packet leaves.
@@ -191,13 +187,12 @@ enum Form {
 /// Writes one packet; its length, or `None` when it cannot be written.
 fn seal(
     consumer: &Consumer,
-    stored: &Stored,
-    entry: Entry,
-    form: Form,
-    moment: &Moment,
-    exit: Exit<'_>,
+    leaving: &Leaving<'_>,
+    sender: &mut Sender,
+    destination: Destination,
     turn: &mut Turn<'_>,
 ) -> Option<u64> {
+    let Leaving { stored, entry, form, moment } = *leaving;
     let codec = consumer.codecs.iter().find(|codec| codec.payload_type == stored.mapped_payload_type)?;
     let offset = consumer.stream.segments.timestamp_offset(entry.segment)?;
     let mut outgoing = Outgoing {
@@ -219,7 +214,7 @@ fn seal(
         let _ = values.push(id, value);
     }
     let content = if consumer.kind == MediaKind::Video { Content::Video } else { Content::Other };
-    exit.sender.seal(&outgoing, &values, content, exit.destination, turn).map(|bytes| bytes as u64)
+    sender.seal(&outgoing, &values, content, destination, turn).map(|bytes| bytes as u64)
 }
 
 impl Form {
