@@ -1,6 +1,7 @@
 //! Options and addresses of transports.
 
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +91,15 @@ pub struct TransportTuple {
     pub remote_port: Option<u16>,
     /// Carrier.
     pub protocol: Protocol,
+}
+
+/// `192.0.2.1:40000 to 198.51.100.7:5004`, or without its second half.
+impl fmt::Display for TransportTuple {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.local_address, self.local_port)?;
+        let remote = self.remote_ip.zip(self.remote_port);
+        remote.map_or(Ok(()), |(ip, port)| write!(f, " to {}", SocketAddr::new(ip, port)))
+    }
 }
 
 /// Carrier of a transport.

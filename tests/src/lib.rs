@@ -10,6 +10,7 @@ pub mod process;
 pub mod properties;
 pub mod proxy;
 pub mod scenarios;
+pub mod soak;
 pub mod stats;
 pub mod traffic;
 pub mod world;

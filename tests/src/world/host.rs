@@ -11,13 +11,14 @@ use tidegate_protocol::ids::{ConsumerId, ObserverId, ProducerId, RouterId, Trans
 use tidegate_protocol::observer::AudioLevelObserverOptions;
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
+use tidegate_protocol::rtp::RtpType;
 use tidegate_protocol::stats::{ConsumerStats, RtpStreamStats, TransportStats};
 use tidegate_protocol::transport::{
     ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions, Protocol,
 };
 
 use super::World;
-use super::parameters::Stream;
+use super::parameters::{Stream, produce_simulcast};
 
 /// A plain transport and where it listens.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +91,14 @@ impl World {
         let producer = ProducerId(self.new_id());
         let reply = self.request(stream.produce(transport, producer));
         assert!(matches!(reply, Ok(Reply::Produced { .. })), "{reply:?}");
+        producer
+    }
+
+    /// A new producer of several encodings of one source.
+    pub fn produce_simulcast(&mut self, transport: TransportId, encodings: &[Stream]) -> ProducerId {
+        let producer = ProducerId(self.new_id());
+        let reply = self.request(produce_simulcast(transport, producer, encodings));
+        assert_eq!(reply, Ok(Reply::Produced { producer_type: RtpType::Simulcast }));
         producer
     }
 

@@ -238,9 +238,9 @@ fn audit_sockets(tables: &Tables, audit: &mut Audit) {
 
 /// Who believes to have a timer has one.
 fn audit_timers(tables: &Tables, audit: &mut Audit) {
-    let (mut transports, mut producers): ([Vec<TransportKey>; 3], [Vec<ProducerKey>; 4]) = Default::default();
+    let (mut transports, mut producers): ([Vec<TransportKey>; 3], [Vec<ProducerKey>; 5]) = Default::default();
     let [reports, feedback, limits] = &mut transports;
-    let [nacks, key_frames, histories, rings] = &mut producers;
+    let [nacks, key_frames, silences, histories, rings] = &mut producers;
     let mut observers: Vec<ObserverKey> = Vec::new();
     for deadline in tables.deadlines.keys() {
         match deadline {
@@ -249,10 +249,11 @@ fn audit_timers(tables: &Tables, audit: &mut Audit) {
             Deadline::BitrateLimit(key) => limits.push(key),
             Deadline::Nack(key) => nacks.push(key),
             Deadline::KeyFrame(key) => key_frames.push(key),
+            Deadline::Silence(key) => silences.push(key),
             Deadline::History(key) => histories.push(key),
             Deadline::Rings(key) => rings.push(key),
             Deadline::Observer(key) => observers.push(key),
-            Deadline::Memory => {}
+            Deadline::Memory | Deadline::Log => {}
         }
     }
     transports.iter_mut().for_each(|keys| keys.sort_unstable());
@@ -270,13 +271,14 @@ fn audit_timers(tables: &Tables, audit: &mut Audit) {
         });
     }
     for (key, producer) in tables.producers.iter() {
-        let [nacks, key_frames, histories, rings] =
+        let [nacks, key_frames, silences, histories, rings] =
             producers.each_ref().map(|keys| keys.binary_search(&key).is_ok());
         let armed =
             |is_armed: fn(&ReceivedStream) -> bool| producer.streams().any(|(_, stream)| is_armed(stream));
         let timers = [
             (nacks, armed(|stream| stream.nacks_armed.is_some())),
             (key_frames, armed(|stream| stream.key_frames_armed.is_some())),
+            (silences, producer.silence_armed()),
             (histories, armed(|stream| stream.history_armed.is_some())),
             (rings, producer.rings_armed()),
         ];
@@ -292,7 +294,7 @@ fn audit_memory(tables: &Tables, pool: &Pool, audit: &mut Audit) {
     let packets = streams().map(|(_, stream)| stream.stored_packets().count()).sum();
     audit.equal("packets", packets, pool.in_use());
     let histories: usize = streams().map(|(_, stream)| stream.ring_bytes()).sum();
-    let rings: usize = tables.consumers.iter().map(|(_, consumer)| consumer.stream.ring.bytes()).sum();
+    let rings: usize = tables.consumers.iter().map(|(_, consumer)| consumer.stream.history_bytes()).sum();
     audit.equal("charged bytes", histories + rings, pool.stats().charged_bytes);
     let (held, limit) = (pool.held_bytes(), pool.limit_bytes());
     audit.check(held <= limit, || format!("{held} bytes of packet memory are held, {limit} are allowed"));

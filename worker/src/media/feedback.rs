@@ -6,9 +6,11 @@
 use tidegate_protocol::stats::Direction;
 
 use crate::base::time::Time;
-use crate::media::consumer::{self, seal};
+use crate::media::consumer;
+use crate::media::consumer::seal::{self, Repair};
 use crate::media::demux::{Place, Role};
 use crate::media::{ConsumerKey, Tables, TransportKey};
+use crate::outbox::LogTag;
 use crate::rtcp::{DlrrReport, Nack, Packet, ReportBlock, SenderInfo, XrBlock, compact_ntp, packets};
 use crate::stream::report::round_trip;
 use crate::turn::Turn;
@@ -26,6 +28,8 @@ pub(crate) fn on_compound(
             // What came before stands; the rest cannot be found.
             if let Some(transport) = tables.transports.get_mut(key) {
                 transport.counters.dropped.bad_header += 1;
+                let id = transport.id.0;
+                turn.debug(LogTag::Rtcp, || format!("transport {id}: the rest of a compound cannot be read"));
             }
             return;
         };
@@ -141,19 +145,31 @@ fn on_nack(tables: &mut Tables, key: TransportKey, nack: &Nack<'_>, turn: &mut T
     if ssrc != consumer.stream.ssrc || !consumer.repairs() {
         return;
     }
+    let asked = nack.count();
+    let course = consumer.stream.course(turn.now);
+    course.counters.nacked_packets += asked as u64;
+    course.earn_resends(turn.now);
+    let answered = transport.sender.admit_asked(asked, turn.now);
+    metrics.resends_refused += (asked - answered) as u64;
     let mut resent = seal::Sealed::default();
-    for sequence in nack.sequences() {
-        consumer.stream.course(turn.now).counters.nacked_packets += 1;
-        let Some(stream) = stream else { continue };
-        let repaired = seal::repair(consumer, stream, sequence, &mut transport.sender, destination, turn);
-        resent += repaired.unwrap_or_default();
+    for sequence in nack.sequences().take(answered) {
+        let Some(stream) = stream else { break };
+        match seal::repair(consumer, stream, sequence, &mut transport.sender, destination, turn) {
+            Some(Repair::Sent(sealed)) => resent += sealed,
+            Some(Repair::Refused) => metrics.resends_refused += 1,
+            None => {}
+        }
     }
     transport.counters.sent.add(turn.now, resent.packets, resent.bytes);
     transport.counters.rtx_sent.add(turn.now, resent.packets, resent.bytes);
     metrics.packets_resent += resent.packets;
+    turn.debug(LogTag::Rtx, || {
+        let (id, asked) = (consumer.id.0, nack.sequences().count());
+        format!("consumer {id}: {} of {asked} packets that were asked for are sent again", resent.packets)
+    });
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Asked {
     Pli,
     Fir,
@@ -167,7 +183,7 @@ fn on_key_frame_request(
     turn: &mut Turn<'_>,
 ) {
     let Some((consumer_key, consumer)) = consumer_of(tables, key, ssrc) else { return };
-    let tracer = consumer.tracer();
+    let (id, tracer) = (consumer.id, consumer.tracer());
     let counters = &mut consumer.stream.course(turn.now).counters;
     match asked {
         Asked::Pli => {
@@ -179,6 +195,7 @@ fn on_key_frame_request(
             tracer.fir(Direction::Inbound, ssrc, turn);
         }
     }
+    turn.debug(LogTag::Rtcp, || format!("consumer {}: its peer asks for a key frame by {asked:?}", id.0));
     consumer::request_key_frame(tables, consumer_key, turn);
 }
 

@@ -104,15 +104,20 @@ fn plan_run(
     turn: &mut Turn<'_>,
 ) {
     let Some(producer) = tables.producers.get_mut(run.producer) else { return };
+    let Some(name) = producer.mapped_ssrc(run.encoding) else { return };
     let Some((stream, consumers)) = producer.run(run.encoding) else { return };
     for key in consumers {
-        let Some(consumer) = tables.consumers.get_mut(*key).filter(|consumer| consumer.is_open()) else {
+        let consumer = tables.consumers.get_mut(*key);
+        let Some(consumer) =
+            consumer.filter(|consumer| consumer.consumable_ssrc == name && consumer.is_open())
+        else {
             continue;
         };
         tables.runs.in_hand = Some(consumer.transport);
         let planned = plan::plan_run(consumer, stream, equalize_padding, turn);
         if planned.needs_key_frame {
             in_need.push(*key);
+            stream.wanted();
         }
         if planned.packets == 0 {
             continue;

@@ -17,6 +17,8 @@ pub(crate) struct Metrics {
     pub(crate) packets_forwarded: u64,
     pub(crate) bytes_forwarded: u64,
     pub(crate) packets_resent: u64,
+    /// Packets that were asked for again and not sent: resends had taken what they may, or too many were asked for.
+    pub(crate) resends_refused: u64,
     /// Packets dropped because packet memory was at its limit.
     pub(crate) packets_refused: u64,
     /// Packets that left a history before their time, for lack of memory.
@@ -65,7 +67,7 @@ pub(crate) fn collect(
 
 type Named = (&'static str, u64);
 
-fn own(tables: &Tables) -> [Named; 12] {
+fn own(tables: &Tables) -> [Named; 13] {
     let metrics = &tables.metrics;
     [
         ("routers", tables.routers.len() as u64),
@@ -76,6 +78,7 @@ fn own(tables: &Tables) -> [Named; 12] {
         ("packets_forwarded", metrics.packets_forwarded),
         ("bytes_forwarded", metrics.bytes_forwarded),
         ("packets_resent", metrics.packets_resent),
+        ("resends_refused", metrics.resends_refused),
         ("packets_refused_no_memory", metrics.packets_refused),
         ("packets_evicted", metrics.packets_evicted),
         ("datagrams_unmatched", metrics.datagrams_unmatched),
@@ -115,7 +118,7 @@ fn of_memory(heap: &HeapReport, turn: &Turn<'_>) -> [Named; 9] {
     ]
 }
 
-fn of_messages(turn: &Turn<'_>) -> [Named; 5] {
+fn of_messages(turn: &Turn<'_>) -> [Named; 6] {
     let counters = turn.outbox.counters();
     [
         ("events", counters.events),
@@ -123,6 +126,7 @@ fn of_messages(turn: &Turn<'_>) -> [Named; 5] {
         ("events_dropped", counters.events_dropped),
         ("trace_events_dropped", counters.traces_dropped),
         ("log_lines_dropped", counters.log_lines_dropped),
+        ("log_lines_suppressed", counters.log_lines_suppressed),
     ]
 }
 

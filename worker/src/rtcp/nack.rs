@@ -35,6 +35,11 @@ impl<'a> Nack<'a> {
         self.items().flat_map(Item::sequences)
     }
 
+    /// How many numbers are named.
+    pub fn count(&self) -> usize {
+        self.items().map(|item| 1 + item.following.count_ones() as usize).sum()
+    }
+
     /// The items.
     pub fn items(&self) -> impl Iterator<Item = Item> + use<'a> {
         let mut rest = self.items;
@@ -110,7 +115,9 @@ mod tests {
         match packets(bytes).next() {
             Some(Ok(Packet::Nack(nack))) => {
                 assert_eq!((nack.sender_ssrc, nack.media_ssrc), (1, 2));
-                nack.sequences().collect()
+                let sequences: Vec<_> = nack.sequences().collect();
+                assert_eq!(nack.count(), sequences.len());
+                sequences
             }
             other => panic!("{other:?}"),
         }

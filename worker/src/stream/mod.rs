@@ -14,11 +14,14 @@
 //! | [`capture`] | producer | when was this timestamp captured, by our clock? |
 //! | [`continuity`] | consumer | which number and timestamp does it get? |
 //! | [`ring`] | consumer | what was sent under that number, what is still to be sent? |
+//! | [`stamps`] | consumer | what did it carry of the moment it was sent? |
+//! | [`allowance`] | consumer | how much may be sent again? |
 //! | [`audio_level`], [`speaker`] | producer | who is loud, who leads the conversation? |
 //! | [`jitter`], [`report`], [`score`], [`bitrate`] | both | how is it going? |
 
 #![forbid(unsafe_code)]
 
+pub mod allowance;
 pub mod audio_level;
 pub mod bitrate;
 pub mod capture;
@@ -31,6 +34,7 @@ pub mod report;
 pub mod ring;
 pub mod score;
 pub mod speaker;
+pub mod stamps;
 
 use std::time::Duration;
 

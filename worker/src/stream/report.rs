@@ -74,6 +74,8 @@ pub struct Reception {
     /// Packets expected before the last restart.
     expected_before: u64,
     received: u64,
+    /// The cycle of the first number: a report counts cycles from zero.
+    first_cycle: u64,
     /// Both totals at the last report.
     reported: (u64, u64),
     sender: Echo,
@@ -84,7 +86,14 @@ const _: () = assert!(size_of::<Reception>() <= 96);
 impl Reception {
     /// A stream without packets.
     pub const fn new() -> Self {
-        Self { run: None, expected_before: 0, received: 0, reported: (0, 0), sender: Echo::new() }
+        Self {
+            run: None,
+            expected_before: 0,
+            received: 0,
+            first_cycle: 0,
+            reported: (0, 0),
+            sender: Echo::new(),
+        }
     }
 
     /// Counts a packet, new or late.
@@ -92,7 +101,12 @@ impl Reception {
         self.received += 1;
         self.run = match self.run {
             Some((lowest, highest)) => Some((lowest.min(seq), highest.max(seq))),
-            None => Some((seq, seq)),
+            None => {
+                if self.received == 1 {
+                    self.first_cycle = seq.extended() >> 16;
+                }
+                Some((seq, seq))
+            }
         };
     }
 
@@ -136,7 +150,7 @@ impl Reception {
             ssrc,
             fraction_lost: self.fraction_lost(),
             cumulative_lost: i32::try_from(self.lost().clamp(LOST_MIN, LOST_MAX)).unwrap_or(0),
-            extended_highest: wire_highest(highest),
+            extended_highest: modulo_2_32(highest.extended().wrapping_sub(self.first_cycle << 16)),
             jitter,
             last_sr,
             delay_since_last_sr,
@@ -158,12 +172,6 @@ impl Default for Reception {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// The highest number as a report carries it. Ours start one cycle up; there cycles count from zero.
-#[expect(clippy::cast_possible_truncation, reason = "the field is modulo 2^32")]
-const fn wire_highest(highest: Seq) -> u32 {
-    highest.extended().wrapping_sub(1 << 16) as u32
 }
 
 /// What we say of one stream that we send, and what its receiver says back.
@@ -324,11 +332,11 @@ mod tests {
 
     #[test]
     fn loss_is_counted_in_total_and_per_interval() {
-        let mut reception = received((0..100).map(|n| 65_530 + n).filter(|n| n % 4 != 0));
+        let mut reception = received((0..100).map(|n| 131_066 + n).filter(|n| n % 4 != 0));
         let first = reception.report(7, 33, ms(0)).unwrap();
         assert_eq!((first.ssrc, first.jitter, first.cumulative_lost, first.fraction_lost), (7, 33, 25, 64));
-        assert_eq!(first.extended_highest, 65_629 - 65_536);
-        (65_630..65_730).for_each(|number| reception.on_packet(Seq::new(number)));
+        assert_eq!(first.extended_highest, 131_165 - 65_536);
+        (131_166..131_266).for_each(|number| reception.on_packet(Seq::new(number)));
         let second = reception.report(7, 33, ms(0)).unwrap();
         assert_eq!((second.cumulative_lost, second.fraction_lost), (25, 0));
     }
@@ -346,6 +354,15 @@ mod tests {
         let mut reception = received([65_540, 65_538, 65_539]);
         assert_eq!((reception.expected(), reception.lost()), (3, 0));
         assert_eq!(reception.report(7, 0, ms(0)).unwrap().extended_highest, 4);
+    }
+
+    #[test]
+    fn cycles_are_counted_from_the_first_number_on() {
+        let mut reception = received([5 * 65_536 + 65_535]);
+        assert_eq!(reception.report(7, 0, ms(0)).unwrap().extended_highest, 65_535);
+        reception.on_packet(Seq::new(6 * 65_536));
+        reception.on_restart(Seq::new(8 * 65_536 + 3));
+        assert_eq!(reception.report(7, 0, ms(0)).unwrap().extended_highest, 3 * 65_536 + 3);
     }
 
     #[test]

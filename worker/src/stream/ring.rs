@@ -65,9 +65,9 @@ impl Entry {
     }
 
     /// Whether it may be sent again: not within one round trip of the last time, for an answer may still be under
-    /// way. An unknown round trip counts as 100 ms.
+    /// way. An unknown round trip counts as 100 ms. The peer's reports say what it is, so no less than 10 ms is believed.
     pub fn may_resend(&self, now: Time, rtt: Option<Duration>) -> bool {
-        let rtt_ms = rtt.unwrap_or(RTT_UNKNOWN).min(RTT_MAX).as_millis();
+        let rtt_ms = rtt.unwrap_or(RTT_UNKNOWN).clamp(RTT_MIN, RTT_MAX).as_millis();
         !self.was_resent() || u128::from(coarse(now).wrapping_sub(self.state)) >= rtt_ms
     }
 
@@ -114,11 +114,13 @@ impl SentRing {
     }
 
     /// Remembers a packet that is to be sent under the number `own` while the consumer may ask for it, `retain`.
-    /// Numbers mostly grow; a late one goes into its hole.
+    /// Numbers mostly grow; a late one goes into its hole, for which the ring becomes longer if it must. The caller
+    /// gives each number once: of one that the ring has forgotten it cannot tell whether it was used.
     ///
     /// # Errors
-    /// [`PushError::Budget`] when there was no memory for it, [`PushError::TooLate`] when the number lies behind the
-    /// ring, [`PushError::Taken`] when it was used, [`PushError::Unsent`] when [`ENTRIES_MAX`] numbers wait to be sent.
+    /// [`PushError::Budget`] when there was no memory for it, [`PushError::TooLate`] when the number lies
+    /// [`ENTRIES_MAX`] or more behind the newest, [`PushError::Taken`] when it was used, [`PushError::Unsent`] when
+    /// [`ENTRIES_MAX`] numbers wait to be sent.
     pub fn push(
         &mut self,
         own: Seq,
@@ -128,7 +130,7 @@ impl SentRing {
         pool: &mut Pool,
     ) -> Result<(), PushError> {
         match self.newest {
-            Some(newest) if own <= newest => self.check_late(newest, own)?,
+            Some(newest) if own <= newest => self.open_hole(newest, own, now, retain, pool)?,
             newest => self.advance(newest, own, now, retain, pool)?,
         }
         self.store(own, Entry { sequence: own.wire().wire(), state: UNSENT, ..entry });
@@ -217,14 +219,32 @@ impl SentRing {
         size_of_val(&*self.slots)
     }
 
-    fn check_late(&self, newest: Seq, own: Seq) -> Result<(), PushError> {
-        if newest.since(own) >= self.slots.len() as u64 {
-            Err(PushError::TooLate)
-        } else if self.entry(own.wire()).is_some() {
-            Err(PushError::Taken)
-        } else {
-            Ok(())
+    /// Makes room for a number behind the newest, which must be young again: it is sent only now.
+    fn open_hole(
+        &mut self,
+        newest: Seq,
+        own: Seq,
+        now: Time,
+        retain: Duration,
+        pool: &mut Pool,
+    ) -> Result<(), PushError> {
+        let needed = usize::try_from(newest.since(own) + 1).unwrap_or(usize::MAX);
+        if needed > ENTRIES_MAX {
+            return Err(PushError::TooLate);
         }
+        if needed > self.slots.len() {
+            let slots = needed.next_power_of_two();
+            self.grow(newest, slots - self.slots.len(), pool)?;
+        } else if self.entry(own.wire()).is_some() {
+            return Err(PushError::Taken);
+        }
+        self.move_marks(newest.next(), now, retain);
+        for mark in &mut self.marks {
+            if Serial16::new(*mark).is_newer_than(own.wire()) {
+                *mark = own.wire().wire();
+            }
+        }
+        Ok(())
     }
 
     /// Makes `own` the newest number: room for it, and free slots for the numbers jumped over.
@@ -244,9 +264,6 @@ impl SentRing {
             self.vacate(Seq::new(number));
         }
         self.newest = Some(own);
-        if self.unsent == 0 {
-            self.cursor = own;
-        }
         self.watch_room(own, now);
         Ok(())
     }
@@ -318,8 +335,8 @@ impl SentRing {
         let index = self.index(own.wire());
         if let Some(slot) = self.slots.get_mut(index) {
             *slot = entry;
+            self.cursor = if self.unsent == 0 { own } else { self.cursor.min(own) };
             self.unsent += 1;
-            self.cursor = self.cursor.min(own);
         }
     }
 
@@ -400,8 +417,8 @@ pub enum PushError {
     /// The ring had to grow and the packet memory's budget is used up.
     #[error("no packet memory left for a consumer's history")]
     Budget,
-    /// A late packet whose number is behind everything that is still remembered.
-    #[error("the number is older than what is remembered")]
+    /// A late packet whose number is further behind the newest than any ring is long.
+    #[error("the number is older than anything that could be remembered")]
     TooLate,
     /// The number was used, as far as is still remembered: the caller gives each number once.
     #[error("the number was used already")]
@@ -436,6 +453,8 @@ const SENT: u16 = 1;
 
 const QUARTERS: u32 = 4;
 const MARKS: usize = 5;
+/// A shorter round trip is no reason to send the same packet several times a turn: receivers ask every 10 to 20 ms.
+const RTT_MIN: Duration = Duration::from_millis(10);
 /// A longer round trip is no reason to hold a resend back: the packet would be gone before.
 const RTT_MAX: Duration = Duration::from_secs(2);
 

@@ -18,13 +18,15 @@ use tidegate_protocol::ids::ConsumerId;
 use tidegate_protocol::rtp::{MediaKind, RtpParameters, RtpType};
 
 use crate::media::consumer::sent::SentStream;
-use crate::media::parameters::{Checked, Codec, ExtensionIds, check};
+use crate::media::parameters::{Checked, Codec, ExtensionIds, StreamTraits, check, codec_of};
 use crate::media::producer::Producer;
 use crate::media::producer::stream::ReceivedStream;
 use crate::media::refused::Refused;
 use crate::media::trace::{Traced, Tracer};
 use crate::media::transport::rtcp;
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, producer};
+use crate::outbox::LogTag;
+use crate::rtp::ExtensionKind;
 use crate::turn::Turn;
 
 /// A consumer's own state.
@@ -42,6 +44,8 @@ pub(crate) struct Consumer {
     pub(crate) cname: Box<str>,
     /// Name of the producer's encoding that it gets.
     pub(crate) consumable_ssrc: u32,
+    /// Of its own stream.
+    pub(crate) traits: StreamTraits,
     priority: u8,
     /// What it tells the host of single packets.
     pub(crate) traced: Traced,
@@ -52,6 +56,7 @@ pub(crate) struct Consumer {
     pub(crate) is_defective: bool,
 }
 
+#[cfg(not(test))] // A test's has a byte more.
 const _: () = assert!(size_of::<Consumer>() <= 312);
 
 /// What must be so for packets to pass.
@@ -106,6 +111,15 @@ impl Consumer {
     /// may still come and must find its number free. Otherwise nothing beyond the turn.
     pub(crate) fn retain(&self, stream: &ReceivedStream) -> Duration {
         if self.repairs() || stream.asks_again() { stream.retain() } else { Duration::ZERO }
+    }
+
+    /// Whether a resend is the first sending again and not a packet of its own (RTX), and carries something of the moment
+    /// in which that left.
+    pub(crate) fn repeats_moments(&self) -> bool {
+        let of_moment = [ExtensionKind::AbsSendTime, ExtensionKind::TransportWideCc];
+        self.stream.rtx_ssrc.is_none()
+            && self.repairs()
+            && of_moment.iter().any(|kind| self.extensions.get(*kind).is_some())
     }
 
     /// Whether its peer may ask for packets again.
@@ -216,6 +230,8 @@ fn new(
             "no encoding of the producer is named {consumable_ssrc}; use a mappedSsrc of its mapping"
         )));
     }
+    let payload_type =
+        checked.codecs.get(codec_of(encoding, &checked.codecs)?).map_or(u8::MAX, |own| own.payload_type);
     let gate = Gate {
         paused: options.paused,
         producer_paused: source.is_paused(),
@@ -233,6 +249,7 @@ fn new(
         extensions: checked.extensions,
         mid: checked.mid,
         cname: checked.cname,
+        traits: StreamTraits::of(encoding, payload_type, &options.rtp_parameters),
         consumable_ssrc: *consumable_ssrc,
         priority: 1,
         traced: Traced::default(),
@@ -247,6 +264,7 @@ pub(crate) fn close(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) 
     let Some(mut consumer) = tables.consumers.remove(key) else { return };
     consumer.stream.forget_packets(turn);
     tables.forget(consumer.id);
+    turn.debug(LogTag::Rtp, || format!("consumer {}: closed", consumer.id.0));
     if let Some(producer) = tables.producers.get_mut(consumer.producer) {
         producer.consumers.retain(|other| *other != key);
     }
@@ -312,7 +330,12 @@ pub(crate) fn request_key_frame(tables: &mut Tables, key: ConsumerKey, turn: &mu
 /// Tells the scores that matter to a consumer.
 pub(crate) fn tell_score(tables: &Tables, key: ConsumerKey, turn: &mut Turn<'_>) {
     let Some(consumer) = tables.consumers.get(key) else { return };
-    turn.outbox.event(Event::ConsumerScore { consumer: consumer.id, score: stats::score(tables, consumer) });
+    let score = stats::score(tables, consumer);
+    turn.debug(LogTag::Score, || {
+        let (own, producer) = (score.score, score.producer_score);
+        format!("consumer {}: score is {own}, its producer's {producer}", consumer.id.0)
+    });
+    turn.outbox.event(Event::ConsumerScore { consumer: consumer.id, score });
 }
 
 /// If packets may pass: they do from the next key frame on, which is asked for.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tidegate_protocol::rtp::MediaKind;
 
 use crate::base::pool::Packet;
@@ -58,8 +59,6 @@ pub(crate) struct ReceivedStream {
     parameter_sets_seen: bool,
     /// Raised when the peer began anew; consumers notice and start again.
     pub(crate) beginning: u8,
-    /// The number with which it did, until that packet is counted.
-    pub(crate) restarted_at: Option<Seq>,
     history: StreamHistory<Stored>,
     run_start: Option<Position>,
     retain: Duration,
@@ -69,7 +68,7 @@ pub(crate) struct ReceivedStream {
     pub(crate) nacks_armed: Option<Time>,
 }
 
-const _: () = assert!(size_of::<ReceivedStream>() <= 784);
+const _: () = assert!(size_of::<ReceivedStream>() <= 792);
 
 /// What a stream takes over from its producer.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +84,7 @@ pub(crate) struct StreamOptions {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ReceivedCounters {
     pub(crate) discarded: u64,
+    pub(crate) rtx_discarded: u64,
     pub(crate) nacks: u64,
     pub(crate) nacked_packets: u64,
     pub(crate) plis: u64,
@@ -104,6 +104,8 @@ pub(crate) struct Stored {
     pub(crate) mapped_payload_type: u8,
     pub(crate) beginning: u8,
     pub(crate) is_key_frame: bool,
+    /// A decoder can start with it, for what came before it and belongs behind it is held.
+    pub(crate) is_start: bool,
     pub(crate) is_silence: bool,
 }
 
@@ -141,7 +143,6 @@ impl ReceivedStream {
             orientation: None,
             parameter_sets_seen: false,
             beginning: 0,
-            restarted_at: None,
             history: StreamHistory::new(),
             run_start: None,
             retain: retain(None, if producer.kind == MediaKind::Video { Kind::Video } else { Kind::Audio }),
@@ -167,6 +168,31 @@ impl ReceivedStream {
         self.history.iter_from(start)
     }
 
+    /// Whether a consumer can start with a packet of this number that comes only now: whether all that came from behind
+    /// it is held. Else it would be missing for good, for nobody asks for it again.
+    pub(crate) fn holds_all_above(&self, seq: Seq) -> bool {
+        let is_late = self.tracker.highest().is_some_and(|highest| highest > seq);
+        !is_late || self.tracker.arrived_above(seq) == Some(self.above(seq, self.beginning).count())
+    }
+
+    /// What is held of the packets that came before `stored`, which is at `position`, and belong behind it; in order of
+    /// number.
+    pub(crate) fn ahead_of(
+        &self,
+        position: Position,
+        stored: &Stored,
+    ) -> SmallVec<[(Position, &Stored); AHEAD_USUAL]> {
+        let above = self.above(stored.seq, stored.beginning);
+        let mut ahead: SmallVec<[_; AHEAD_USUAL]> = above.filter(|(other, _)| *other < position).collect();
+        ahead.sort_unstable_by_key(|(_, stored)| stored.seq);
+        ahead
+    }
+
+    fn above(&self, seq: Seq, beginning: u8) -> impl Iterator<Item = (Position, &Stored)> {
+        let last = self.history.iter_last(AHEAD_MAX);
+        last.filter(move |(_, stored)| stored.seq > seq && stored.beginning == beginning)
+    }
+
     /// Whether a run has begun and not ended.
     pub(crate) fn has_run(&self) -> bool {
         self.run_start.is_some()
@@ -182,7 +208,8 @@ impl ReceivedStream {
         self.history.ring_bytes()
     }
 
-    /// Some consumer sends packets of this run and may be asked for them again.
+    /// Some consumer sends packets of this run and may be asked for them again, or waits for a key frame: its first packet
+    /// may come after others of it.
     pub(crate) fn wanted(&mut self) {
         self.run_wanted = true;
     }
@@ -257,6 +284,35 @@ impl ReceivedStream {
         self.forget_packets(turn);
     }
 
+    /// The producer was resumed: its peer may have stopped meanwhile, and is given the time to go on.
+    pub(crate) fn on_resume(&mut self, now: Time) {
+        if self.score.active_since().is_some() {
+            self.media.touch(now);
+        }
+    }
+
+    /// The peer changed to another codec that was agreed. Its clock, its feedback and its key frames count from now on.
+    pub(crate) fn change_codec(&mut self, codec: Codec) {
+        let before = std::mem::replace(&mut self.codec, codec);
+        if before.clock_rate != codec.clock_rate {
+            self.jitter.change_clock(before.clock_rate, codec.clock_rate);
+            self.capture.restart();
+        }
+        if before.feedback.nack != codec.feedback.nack {
+            self.losses.clear();
+        }
+        self.forget_parameter_sets();
+    }
+
+    /// Packets have another SSRC from now on: the sender of the one before fell silent, and was started anew.
+    pub(crate) fn adopt(&mut self, ssrc: u32, rtx_ssrc: Option<u32>) {
+        self.ssrc = ssrc;
+        self.rtx_ssrc = rtx_ssrc;
+        self.tracker.renew();
+        self.reception = Reception::new();
+        self.fraction_lost = 0;
+    }
+
     pub(crate) fn is_video(&self) -> bool {
         self.kind == MediaKind::Video
     }
@@ -311,27 +367,38 @@ impl ReceivedStream {
         }
     }
 
-    /// When the stream will have failed to be there, should nothing more come; `None` before its first packet.
+    /// When the stream will have failed to be there, should nothing more come. Padding alone is no sign of life.
     pub(crate) fn inactive_at(&self) -> Option<Time> {
-        self.media.inactive_at(if self.dtx { bitrate::INACTIVE_AFTER_DTX } else { bitrate::INACTIVE_AFTER })
+        let limit = if self.dtx { bitrate::INACTIVE_AFTER_DTX } else { bitrate::INACTIVE_AFTER };
+        let heard_at = self.media.last_at().or_else(|| self.score.active_since())?;
+        Some(heard_at + limit)
     }
 
-    /// Once an interval: the new score; whether it changed. A stream that fell silent has none.
+    /// Whether nothing has come for so long that nobody may be there.
+    pub(crate) fn is_silent(&self, now: Time) -> bool {
+        self.inactive_at().is_none_or(|at| at <= now)
+    }
+
+    /// Gives a stream that nothing comes of the score 0; whether that is news.
+    pub(crate) fn fall_silent(&mut self, now: Time) -> bool {
+        self.is_silent(now) && self.score.reset(0, now).is_some()
+    }
+
+    /// Once an interval: the new score; whether it changed. That of a silent stream is [`fall_silent`]'s.
+    ///
+    /// [`fall_silent`]: Self::fall_silent
     pub(crate) fn update_score(&mut self, now: Time) -> bool {
-        let silent = self.inactive_at().is_none_or(|at| at <= now);
-        let changed = if silent {
-            self.score.reset(0, now)
-        } else {
-            let totals = score::Received {
-                expected: self.reception.expected(),
-                received: self.reception.received(),
-                repaired: self.losses.packets_repaired(),
-                retransmitted: self.losses.packets_retransmitted(),
-                has_rtx: self.rtx_ssrc.is_some(),
-            };
-            self.score.on_interval(totals, now)
+        if self.is_silent(now) {
+            return false;
+        }
+        let totals = score::Received {
+            expected: self.reception.expected(),
+            received: self.reception.received(),
+            repaired: self.losses.packets_repaired(),
+            retransmitted: self.losses.packets_retransmitted(),
+            has_rtx: self.rtx_ssrc.is_some(),
         };
-        changed.is_some()
+        self.score.on_interval(totals, now).is_some()
     }
 
     /// What a receiver report says of this stream now.
@@ -391,3 +458,8 @@ fn arm(armed: &mut Option<Time>, needed: Option<Time>) -> Option<Time> {
 
 /// A stream silent for longer is not reported on.
 const SILENT_AFTER: Duration = Duration::from_secs(2);
+/// How many packets are looked at for those that came before a key frame's first one: a repaired one comes a round trip
+/// late, which a stream of 20 Mb/s fills with as many.
+const AHEAD_MAX: usize = 512;
+/// Up to which no memory is needed.
+const AHEAD_USUAL: usize = 32;

@@ -11,6 +11,7 @@ use tidegate_protocol::stats::Direction;
 use crate::base::time::Time;
 use crate::media::consumer::Consumer;
 use crate::media::deadline::Deadline;
+use crate::media::producer::stream::ReceivedStream;
 use crate::media::producer::upstream;
 use crate::media::transport::Transport;
 use crate::media::{ProducerKey, Tables, TransportKey};
@@ -152,13 +153,16 @@ fn report_sent(
     turn: &mut Turn<'_>,
     compound: &mut CompoundWriter<'_>,
 ) -> bool {
-    let Tables { transports, consumers, .. } = tables;
+    let Tables { transports, consumers, producers, .. } = tables;
     let Some(transport) = transports.get_mut(key) else { return false };
     let mut any = false;
     for index in 0..transport.consumers.len() {
         let consumer = transport.consumers.get(index).and_then(|key| consumers.get(*key));
         let Some(consumer) = consumer else { continue };
-        let clock_rate = consumer.codecs.first().map_or(0, |codec| codec.clock_rate);
+        // That of the codec which the producer sends now.
+        let producer = producers.get(consumer.producer);
+        let source = producer.and_then(|producer| producer.stream_named(consumer.consumable_ssrc));
+        let clock_rate = source.map_or(0, ReceivedStream::clock_rate);
         let Some(info) = consumer.stream.sender_info(clock_rate, turn) else { continue };
         any = true;
         append(transport, turn, compound, |compound| write_sender(compound, consumer, &info));

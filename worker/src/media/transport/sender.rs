@@ -1,9 +1,10 @@
 //! What a transport sends when. Today: everything at the end of the turn, in the order in which consumers got it.
 //!
-//! Knows which of its consumers have something unsent, and the transport-wide sequence number
-//! (draft-holmer-rmcat-transport-wide-cc-extensions-01 2). A pacer and the list of sent packets will live here.
+//! Knows which of its consumers have something unsent, how much was asked for again in this turn, and the transport-wide
+//! sequence number (draft-holmer-rmcat-transport-wide-cc-extensions-01 2). A pacer and the list of sent packets will live here.
 
 use crate::base::sequence::Serial16;
+use crate::base::time::Time;
 use crate::media::ConsumerKey;
 use crate::random::Random;
 
@@ -12,12 +13,15 @@ use crate::random::Random;
 pub(crate) struct Sender {
     pending: Vec<ConsumerKey>,
     next_wide_sequence: Serial16,
+    /// Numbers that NACKs named at `asked_at`, up to [`ASKED_MAX`].
+    asked: u16,
+    asked_at: Time,
 }
 
 impl Sender {
     pub(crate) fn new(random: &mut Random) -> Self {
         let start = u16::try_from(random.in_range(0, 32_767)).unwrap_or(0);
-        Self { pending: Vec::new(), next_wide_sequence: Serial16::new(start) }
+        Self { pending: Vec::new(), next_wide_sequence: Serial16::new(start), asked: 0, asked_at: Time::ZERO }
     }
 
     /// A consumer has something to send. Whether it is the first one of this transport.
@@ -44,6 +48,16 @@ impl Sender {
         self.pending = pending;
     }
 
+    /// The peer asks for so many packets; how many of them are looked for. All times of a turn are one.
+    pub(crate) fn admit_asked(&mut self, numbers: usize, now: Time) -> usize {
+        if self.asked_at != now {
+            (self.asked, self.asked_at) = (0, now);
+        }
+        let admitted = u16::try_from(numbers).unwrap_or(u16::MAX).min(ASKED_MAX - self.asked);
+        self.asked += admitted;
+        admitted.into()
+    }
+
     /// The number of the next packet that leaves this transport.
     pub(crate) fn take_wide_sequence(&mut self) -> Serial16 {
         let sequence = self.next_wide_sequence;
@@ -51,12 +65,25 @@ impl Sender {
         sequence
     }
 
-    /// The number of the last packet that left it.
-    pub(crate) fn last_wide_sequence(&self) -> u16 {
-        self.next_wide_sequence.wire().wrapping_sub(1)
-    }
-
     pub(crate) fn forget(&mut self, consumer: ConsumerKey) {
         self.pending.retain(|other| *other != consumer);
+    }
+}
+
+/// Numbers of a turn that are looked for, all consumers together: four receivers that miss a thousand packets each, the
+/// most that libwebrtc asks for at once. What is honest and more is asked for again.
+const ASKED_MAX: u16 = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_answers_so_many_numbers_and_the_next_as_many() {
+        let mut sender = Sender::new(&mut Random::from_seed([1; 32]));
+        let now = Time::from_millis(5);
+        assert_eq!([4_000, 90, 17, 1].map(|numbers| sender.admit_asked(numbers, now)), [4_000, 90, 6, 0]);
+        let next = Time::from_millis(6);
+        assert_eq!([usize::MAX, 1].map(|numbers| sender.admit_asked(numbers, next)), [4_096, 0]);
     }
 }

@@ -29,14 +29,16 @@ fn nothing_passes_before_the_first_sync() {
 }
 
 #[test]
-fn what_was_passed_over_is_past_and_so_is_all_before_it() {
+fn what_was_forwarded_or_dropped_is_past_and_so_is_all_before_it() {
+    assert!(!Continuity::new(Serial16::new(1_000)).is_past(Seq::new(1)));
     let mut continuity = synced(1_000, 100);
-    assert!(!continuity.is_past(Seq::new(99)), "the first in order may still come");
-    continuity.pass_over(Seq::new(105));
-    continuity.pass_over(Seq::new(103));
-    assert_eq!((continuity.is_past(Seq::new(104)), continuity.is_past(Seq::new(105))), (true, false));
+    let past = |continuity: &Continuity, seqs: [u64; 2]| seqs.map(|seq| continuity.is_past(Seq::new(seq)));
+    assert_eq!(past(&continuity, [99, 100]), [true, false]);
     output(&mut continuity, 110);
-    assert!(continuity.is_past(Seq::new(109)));
+    output(&mut continuity, 105);
+    assert_eq!(past(&continuity, [110, 111]), [true, false]);
+    continuity.drop_input(Seq::new(115));
+    assert_eq!(past(&continuity, [115, 116]), [true, false]);
 }
 
 #[test]

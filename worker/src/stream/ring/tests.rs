@@ -120,6 +120,55 @@ fn what_waits_is_sent_in_order_with_late_packets_in_their_place() {
 }
 
 #[test]
+fn a_late_packet_finds_its_hole_however_short_the_ring_is() {
+    let (mut ring, mut pool) = (SentRing::new(), big_pool());
+    // A consumer that cannot ask: nothing is kept beyond the turn.
+    for own in (1_000..6_000_u64).filter(|own| own % 5 != 0 || *own < 2_000) {
+        ring.push(Seq::new(own), entry(0), ms(own), Duration::ZERO, &mut pool).unwrap();
+        send_all(&mut ring);
+    }
+    assert_eq!(ring.bytes(), ENTRIES_MIN * 12);
+    for (own, slots) in [(5_980, 32), (5_985, 32), (4_500, 2_048), (1_904, ENTRIES_MAX)] {
+        ring.push(Seq::new(own), entry(9), ms(6_000), Duration::ZERO, &mut pool).unwrap();
+        assert_eq!(ring.first_unsent().map(|(own, _)| own), Some(Seq::new(own)), "it waits in its place");
+        send_all(&mut ring);
+        assert_eq!((sent_position(&ring, own), ring.bytes()), (Some(9), slots * 12), "{own}");
+    }
+    let too_late = ring.push(Seq::new(1_903), entry(9), ms(6_000), Duration::ZERO, &mut pool);
+    assert_eq!(too_late, Err(PushError::TooLate));
+    for second in 7..80 {
+        ring.shrink(ms(second * 1_000), Duration::ZERO, &mut pool);
+    }
+    assert_eq!((ring.bytes(), pool.held_bytes()), (0, 0), "what lateness took goes back");
+}
+
+#[test]
+fn a_late_packet_is_young() {
+    let (mut ring, mut pool) = (SentRing::new(), big_pool());
+    for own in (1_000..1_200).filter(|own| *own != 1_010) {
+        push(&mut ring, own, own * 10, &mut pool).unwrap();
+    }
+    push(&mut ring, 1_010, 12_000, &mut pool).unwrap();
+    for own in 1_200..1_249 {
+        push(&mut ring, own, own * 10, &mut pool).unwrap();
+    }
+    send_all(&mut ring);
+    assert_eq!(sent_position(&ring, 1_010), Some(1_010), "490 ms after it was sent");
+}
+
+#[test]
+fn a_late_packet_without_budget_is_refused_and_changes_nothing() {
+    let (mut ring, mut pool) = (SentRing::new(), Pool::new(ENTRIES_MIN * 12));
+    push(&mut ring, 1_000, 0, &mut pool).unwrap();
+    send_all(&mut ring);
+    push(&mut ring, 1_100, 600, &mut pool).unwrap();
+    assert_eq!(push(&mut ring, 1_050, 600, &mut pool), Err(PushError::Budget));
+    assert_eq!(push(&mut ring, 1_090, 600, &mut pool), Ok(()));
+    send_all(&mut ring);
+    assert_eq!((sent_position(&ring, 1_090), sent_position(&ring, 1_050)), (Some(1_090), None));
+}
+
+#[test]
 fn a_number_is_used_once() {
     let (mut ring, mut pool) = (SentRing::new(), big_pool());
     push(&mut ring, 10, 0, &mut pool).unwrap();
@@ -147,6 +196,8 @@ fn resends_wait_a_round_trip() {
     assert!(!resent.may_resend(ms(65_533 + 99), None));
     assert!(resent.may_resend(ms(65_533 + 100), None));
     assert!(resent.may_resend(ms(65_533 + 2_000), Some(Duration::MAX)));
+    assert!(!resent.may_resend(ms(65_533 + 9), Some(Duration::ZERO)), "a peer may report any round trip");
+    assert!(resent.may_resend(ms(65_533 + 10), Some(Duration::ZERO)));
 }
 
 #[test]
@@ -299,6 +350,7 @@ fn op() -> impl Strategy<Value = Op> {
         6 => (0..60_u64).prop_map(Op::Push),
         1 => (0..2_999_u64).prop_map(Op::Push),
         8 => (1..90_u64).prop_map(Op::PushLate),
+        2 => (1..5_000_u64).prop_map(Op::PushLate),
         12 => (1..40_usize).prop_map(Op::Send),
         4 => (0..8_usize).prop_map(Op::SendOutOfTurn),
         10 => (0..40_u64).prop_map(Op::Wait),
@@ -369,9 +421,10 @@ proptest! {
                         // Only a number that was never used, or is so old that the ring has forgotten it.
                         Ok(()) => {
                             prop_assert!(was.is_none_or(|was| was.sent && now.since(was.at) >= RETAIN));
-                            model.pushed.insert(own, Known { position, at: Time::ZERO, sent: false });
+                            model.pushed.insert(own, Known { position, at: now, sent: false });
                         }
-                        Err(error) => prop_assert!(was.is_some() || error == PushError::TooLate),
+                        Err(PushError::TooLate) => prop_assert!(newest - own >= ENTRIES_MAX as u64),
+                        Err(error) => prop_assert!(was.is_some() && error == PushError::Taken),
                     }
                 }
                 Op::Send(count) => {
@@ -393,9 +446,7 @@ proptest! {
                 Op::Wait(millis) => now = now + Duration::from_millis(millis),
                 Op::Shrink => {
                     ring.shrink(now, RETAIN, &mut pool);
-                    if ring.bytes() == 0 {
-                        prop_assert!(model.pushed.values().all(|known| known.sent));
-                    }
+                    prop_assert!(ring.bytes() > 0 || model.pushed.values().all(|known| known.sent));
                 }
                 Op::Clear => {
                     ring.clear(&mut pool);
