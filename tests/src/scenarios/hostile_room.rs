@@ -342,12 +342,10 @@ impl Room {
                 "{} datagrams of RTCP to an attacker",
                 hostile.rtcp_packets
             );
-            let (mut sent, mut resent) = (0, 0);
-            for consumer in &hostile.consumers {
-                let stats = self.world.consumer_stats(*consumer).own;
-                (sent, resent) = (sent + stats.packet_count, resent + stats.packets_retransmitted);
-            }
-            assert!(resent <= RESENT_MOST * sent.max(100), "{resent} packets were sent again of {sent}");
+            let stats = self.world.transport_stats(hostile.plain.id);
+            let (sent, resent) = (stats.rtp_sent.bytes, stats.rtx_sent.bytes);
+            let most = RESENT_TIMES * sent + RESENT_AT_ONCE_BYTES * hostile.consumers.len() as u64;
+            assert!(resent <= most, "{resent} bytes were sent again of {sent}");
             let dump = self.world.transport_dump(hostile.plain.id);
             assert!(dump.ssrc_table.len() <= LEARNT_MAX, "{} learnt streams", dump.ssrc_table.len());
         }
@@ -386,11 +384,13 @@ const KEY_FRAMES_APART_MS: u64 = 500;
 /// What attackers' own streams may hold for repair, two seconds of what they send.
 const PACKETS_MORE: usize = 6_000;
 const BYTES_MORE: usize = 12 << 20;
-/// For the streams of one hostile participant.
-const TIMERS_MORE: u64 = 16;
+/// For the streams of one hostile participant, sent and received: losses, repair, reports, key frames.
+const TIMERS_MORE: u64 = 64;
 /// NACKs for what they leave out of two streams, every 20 ms each, and reports.
 const RTCP_A_SECOND: u64 = 250;
-/// For each packet that was sent to them.
-const RESENT_MOST: u64 = 50;
+/// What is sent again is earned by what is sent (`stream::allowance`): as much, a packet more whenever nothing is left, and
+/// something at once.
+const RESENT_TIMES: u64 = 3;
+const RESENT_AT_ONCE_BYTES: u64 = 128 << 10;
 /// What one transport learns from packets, and what producers announce.
 const LEARNT_MAX: usize = 256 + 4;
