@@ -21,7 +21,7 @@ use super::{Scenario, Tally};
 use crate::world::host::Plain;
 use crate::world::parameters::Stream;
 use crate::world::peer::{Receiver, Sender, address, receiver};
-use crate::world::rtcp::{Block, Rtcp};
+use crate::world::rtcp::{Block, Rtcp, write};
 use crate::world::{Beginning, World, is_rtcp};
 
 /// See the module.
@@ -294,8 +294,7 @@ impl Room {
             assert!(requests.iter().all(|at| *at <= now_ms));
             pair[0].key_frame_requests.extend(requests);
             pair[0].rtcp_packets += heard.rtcp.len() as u64;
-            let sizes =
-                heard.rtcp.iter().map(|(_, packet)| crate::world::rtcp::write(&[packet.clone()]).len());
+            let sizes = heard.rtcp.iter().map(|(_, packet)| write(std::slice::from_ref(packet)).len());
             pair[0].rtcp_bytes += sizes.sum::<usize>() as u64;
         }
         for hostile in &mut self.hostile {
@@ -334,8 +333,17 @@ impl Room {
         assert!(timers <= allowed, "{timers} timers, {} without them", calm.timers_max);
     }
 
+    /// And what they sent was looked at.
     fn attackers_get_little(&mut self, seconds: u64) {
         for hostile in &self.hostile {
+            let consumers = hostile.consumers.iter().map(|id| self.world.consumer_stats(*id).own);
+            let asked = consumers.fold([0; 4], |[nacks, plis, firs, resent], stats| {
+                let resent = resent + stats.packets_retransmitted;
+                [nacks + stats.nack_count, plis + stats.pli_count, firs + stats.fir_count, resent]
+            });
+            assert!(asked.iter().all(|count| *count > 0), "NACKs, PLIs, FIRs and resends: {asked:?}");
+            let dropped = self.world.transport_stats(hostile.plain.id).dropped;
+            assert!(dropped.unknown_ssrc >= 1_000 && dropped.bad_header > 0, "{dropped:?}");
             let most = RTCP_A_SECOND * seconds;
             assert!(
                 hostile.rtcp_packets <= most,
@@ -394,3 +402,20 @@ const RESENT_TIMES: u64 = 3;
 const RESENT_AT_ONCE_BYTES: u64 = 128 << 10;
 /// What one transport learns from packets, and what producers announce.
 const LEARNT_MAX: usize = 256 + 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "differs")]
+    fn a_disturbance_is_noticed() {
+        let (mut calm, mut disturbed) = (Room::opens(1, None), Room::opens(1, None));
+        calm.lives();
+        // A number is left out.
+        disturbed.origins[0].sender.sequence = disturbed.origins[0].sender.sequence.wrapping_add(1);
+        disturbed.media_flows(0);
+        disturbed.lives();
+        assert_same(&calm.viewers[0].got, &disturbed.viewers[0].got);
+    }
+}
