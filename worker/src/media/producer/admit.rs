@@ -220,7 +220,7 @@ impl ReceivedStream {
             return admitted;
         }
         admitted.is_live = true;
-        if self.asks_again() && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
+        if self.codec.feedback.nack && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
             return admitted;
         }
         let stored = self.store(received, codec, seq, said, turn);

@@ -251,11 +251,6 @@ impl ReceivedStream {
         self.retain = self.retain.max(retain(Some(measured), self.stream_kind()));
     }
 
-    /// Whether its sender is asked for what was lost.
-    pub(crate) fn asks_again(&self) -> bool {
-        self.codec.feedback.nack
-    }
-
     /// How long packets are kept.
     pub(crate) fn retain(&self) -> Duration {
         self.retain
