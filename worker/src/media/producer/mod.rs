@@ -25,6 +25,7 @@ use crate::media::trace::{Traced, Tracer};
 use crate::media::transport::{congestion, rtcp};
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, consumer};
 use crate::rtp::values::Orientation;
+use crate::stream::RTT_UNKNOWN;
 use crate::turn::Turn;
 
 /// A producer's own state.
@@ -324,7 +325,7 @@ pub(crate) fn on_history_deadline(tables: &mut Tables, key: ProducerKey, turn: &
         .iter()
         .filter_map(|key| tables.consumers.get(*key))
         .filter(|consumer| consumer.repairs());
-    let rtt_max = repairing.filter_map(|consumer| consumer.stream.round_trip()).max();
+    let rtt_max = repairing.map(|consumer| consumer.stream.round_trip().unwrap_or(RTT_UNKNOWN)).max();
     for stream in producer.streams_mut() {
         went_off(&mut stream.history_armed, turn.now);
         stream.expire(rtt_max, turn);
