@@ -123,7 +123,7 @@ impl Story {
         let block = Block { ssrc: peer.ssrc, last_sr, ..Block::default() };
         peer.receiver.sends_rtcp(&mut self.world, &[Rtcp::ReceiverReport { ssrc: 1, blocks: vec![block] }]);
         let micros = self.world.consumer_stats(peer.consumer).own.round_trip_time_us;
-        peer.round_trip_ms = Some(u64::from(micros) / 1_000);
+        peer.round_trip_ms = Some(micros / 1_000);
         self.camera.note_retention(&self.peers, self.world.elapsed_ms());
     }
 

@@ -193,13 +193,11 @@ impl ReceivedStream {
         let Received { header, mut buffer, received_at } = received;
         self.translate_capture_clock(&header, &mut buffer, turn);
         let is_start = is_key_frame && self.holds_all_above(seq);
-        let captured_at = self.capture.captured_at(header.timestamp, codec.clock_rate);
         let stored = Stored {
             packet: buffer.freeze(),
             header,
             seq,
             received_at,
-            captured_at: captured_at.unwrap_or(received_at),
             extensions: self.extensions,
             mapped_payload_type: codec.mapped_payload_type,
             beginning: self.beginning,

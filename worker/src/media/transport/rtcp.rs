@@ -152,14 +152,16 @@ fn report_sent(
     turn: &mut Turn<'_>,
     compound: &mut CompoundWriter<'_>,
 ) -> bool {
-    let Tables { transports, consumers, .. } = tables;
+    let Tables { transports, consumers, producers, .. } = tables;
     let Some(transport) = transports.get_mut(key) else { return false };
     let mut any = false;
     for index in 0..transport.consumers.len() {
         let consumer = transport.consumers.get(index).and_then(|key| consumers.get(*key));
         let Some(consumer) = consumer else { continue };
+        let producer = producers.get(consumer.producer);
+        let source = producer.and_then(|producer| producer.stream_named(consumer.consumable_ssrc));
         let clock_rate = consumer.codecs.first().map_or(0, |codec| codec.clock_rate);
-        let Some(info) = consumer.stream.sender_info(clock_rate, turn) else { continue };
+        let Some(info) = consumer.stream.sender_info(clock_rate, source, turn) else { continue };
         any = true;
         append(transport, turn, compound, |compound| write_sender(compound, consumer, &info));
         consumer.tracer().sender_report(Direction::Outbound, consumer.stream.ssrc, &info, turn);
