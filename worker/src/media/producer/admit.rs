@@ -236,15 +236,11 @@ impl ReceivedStream {
         let Received { header, mut buffer, received_at } = received;
         self.translate_capture_clock(&header, &mut buffer, turn);
         let is_start = said.is_key_frame && self.holds_all_above(seq);
-        let captured_at = self.capture.captured_at(header.timestamp, codec.clock_rate);
-        // What its reports say of another clock, or of none: nothing comes before it was captured.
-        let captured_at = captured_at.filter(|at| at.since(received_at) <= CAPTURED_AHEAD_MAX);
         Stored {
             packet: buffer.freeze(),
             header,
             seq,
             received_at,
-            captured_at: captured_at.unwrap_or(received_at),
             extensions: self.extensions,
             mapped_payload_type: codec.mapped_payload_type,
             beginning: self.beginning,
@@ -391,6 +387,3 @@ impl ReceivedStream {
         self.encoder = Encoder::default();
     }
 }
-
-/// The path may have become quicker than it was when the last reports came.
-const CAPTURED_AHEAD_MAX: Duration = Duration::from_millis(500);

@@ -98,8 +98,6 @@ pub(crate) struct Stored {
     pub(crate) header: Header,
     pub(crate) seq: Seq,
     pub(crate) received_at: Time,
-    /// When its timestamp was, by the sender's reports; else when it came.
-    pub(crate) captured_at: Time,
     pub(crate) extensions: ExtensionIds,
     pub(crate) mapped_payload_type: u8,
     pub(crate) beginning: u8,
@@ -109,7 +107,7 @@ pub(crate) struct Stored {
     pub(crate) is_silence: bool,
 }
 
-const _: () = assert!(size_of::<Stored>() <= 104);
+const _: () = assert!(size_of::<Stored>() <= 96);
 
 impl Stored {
     /// The value of an extension that the peer sent.
