@@ -20,8 +20,7 @@ use crate::base::time::Time;
 pub struct Continuity {
     /// Output minus input for inputs above all drops, modulo 2^64. Meaningless before the first sync.
     offset: u64,
-    /// The highest input forwarded or dropped since the last sync, or passed over before the next. At the sync itself the
-    /// input before.
+    /// The highest input forwarded or dropped since the last sync; at the sync itself the input before.
     newest: Seq,
     /// Inputs below belong to before the last sync. `None`: not synced yet.
     floor: Option<Seq>,
@@ -84,16 +83,6 @@ impl Continuity {
             self.offset = self.offset.wrapping_sub(1);
             self.dropped.get_or_insert_default().insert(seq);
         }
-    }
-
-    /// Records an input that came while nothing is followed: what is before it cannot be started with any more.
-    pub fn pass_over(&mut self, seq: Seq) {
-        self.newest = self.newest.max(seq);
-    }
-
-    /// Whether a newer input than this was passed over, forwarded or dropped.
-    pub fn is_past(&self, seq: Seq) -> bool {
-        seq < self.newest
     }
 
     /// The number that the next packet in order will carry.

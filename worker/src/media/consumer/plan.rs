@@ -81,9 +81,12 @@ fn plan(
     turn: &Turn<'_>,
 ) -> Plan {
     if consumer.stream.follows != Some(stored.beginning) {
-        if stream.tells_key_frames() && !begins_key_frame(consumer, stored) {
-            consumer.stream.continuity.pass_over(stored.seq);
+        // Not with one behind which others came before it: they would be missing for good.
+        if stream.tells_key_frames() && (stored.is_late || !stored.is_key_frame) {
             return Plan::NeedsKeyFrame;
+        }
+        if stored.is_late {
+            return Plan::Drop;
         }
         follow(consumer, stream, stored, turn);
     }
@@ -107,12 +110,6 @@ fn plan(
         rewrite,
         bytes: seal::variable_bytes(consumer, stored),
     })
-}
-
-/// Whether a decoder can start here. Not when packets behind it came before it and were passed over: they would be
-/// missing for good.
-fn begins_key_frame(consumer: &Consumer, stored: &Stored) -> bool {
-    stored.is_key_frame && !consumer.stream.continuity.is_past(stored.seq)
 }
 
 /// Starts with this packet: the first of all, after a pause, or because the producer's stream began anew.

@@ -222,6 +222,7 @@ impl ReceivedStream {
             extensions: self.extensions,
             mapped_payload_type: codec.mapped_payload_type,
             beginning: self.beginning,
+            is_late: self.tracker.highest() != Some(seq),
             is_key_frame,
             is_silence,
         };

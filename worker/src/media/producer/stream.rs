@@ -101,6 +101,8 @@ pub(crate) struct Stored {
     pub(crate) extensions: ExtensionIds,
     pub(crate) mapped_payload_type: u8,
     pub(crate) beginning: u8,
+    /// Packets behind it came before it.
+    pub(crate) is_late: bool,
     pub(crate) is_key_frame: bool,
     pub(crate) is_silence: bool,
 }

@@ -29,17 +29,6 @@ fn nothing_passes_before_the_first_sync() {
 }
 
 #[test]
-fn what_was_passed_over_is_past_and_so_is_all_before_it() {
-    let mut continuity = synced(1_000, 100);
-    assert!(!continuity.is_past(Seq::new(99)), "the first in order may still come");
-    continuity.pass_over(Seq::new(105));
-    continuity.pass_over(Seq::new(103));
-    assert_eq!((continuity.is_past(Seq::new(104)), continuity.is_past(Seq::new(105))), (true, false));
-    output(&mut continuity, 110);
-    assert!(continuity.is_past(Seq::new(109)));
-}
-
-#[test]
 fn drops_close_up_and_losses_stay_open() {
     let mut continuity = synced(1_000, 100);
     assert_eq!(output(&mut continuity, 100), Some(1_000));
