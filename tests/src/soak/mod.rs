@@ -159,7 +159,7 @@ fn observe(house: &mut House, report: &mut Report) {
     take(house, report);
     let pool = house.world.pool();
     let bytes = |count: usize| count as u64;
-    let resident_bytes = process::memory(std::process::id()).map_or(0, |memory| memory.resident_kb * 1_024);
+    let resident_bytes = process::resident_kb(std::process::id()).map_or(0, |kb| kb * 1_024);
     let sample = Sample {
         at_ms: report.virtual_ms,
         pool_bytes: bytes(house.world.held_bytes()),
