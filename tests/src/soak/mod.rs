@@ -117,7 +117,7 @@ fn live(
             (planted.what)(&mut house.world);
         }
         house.run_until(at_ms);
-        observe(&mut house, report);
+        observe(&house, report);
         begun.note(report);
         if watch(report) == GoOn::No {
             report.was_stopped = true;
@@ -155,7 +155,7 @@ fn take(house: &House, report: &mut Report) {
 }
 
 /// Looks at memory, which must stay within what the streams that are there can explain.
-fn observe(house: &mut House, report: &mut Report) {
+fn observe(house: &House, report: &mut Report) {
     take(house, report);
     let pool = house.world.pool();
     let bytes = |count: usize| count as u64;
