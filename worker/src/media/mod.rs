@@ -23,6 +23,7 @@ pub(crate) mod producer;
 pub(crate) mod receive;
 pub(crate) mod refused;
 pub(crate) mod router;
+pub(crate) mod sender_clock;
 pub(crate) mod sockets;
 pub(crate) mod ssrc_table;
 pub(crate) mod trace;

@@ -57,8 +57,10 @@ pub fn round_trip(now: Serial32, reference: Serial32, delay: u32) -> Option<Dura
     if reference.wire() == 0 {
         return None;
     }
-    let elapsed = now.wire().wrapping_sub(reference.wire()).wrapping_sub(delay).cast_signed();
-    if elapsed < -COARSENESS {
+    let since = now.wire().wrapping_sub(reference.wire());
+    let elapsed = since.wrapping_sub(delay).cast_signed();
+    // The first is a little below zero, the second far: a delay of almost a cycle looks like a short one beyond zero.
+    if elapsed < -COARSENESS || delay > since.saturating_add(COARSENESS.unsigned_abs()) {
         return None;
     }
     let elapsed = u64::from(elapsed.max(1).unsigned_abs());
@@ -179,7 +181,7 @@ impl Default for Reception {
 pub struct Sending {
     packets: u64,
     bytes: u64,
-    /// The last timestamp sent in order, when that instant was captured, and when its packet was sent.
+    /// The last timestamp sent in order, when its first packet came from its producer, and when its last was sent.
     newest: Option<Newest>,
     round_trip: Option<Duration>,
     cumulative_lost: i32,
@@ -191,7 +193,7 @@ const _: () = assert!(size_of::<Sending>() <= 88);
 
 #[derive(Clone, Copy, Debug)]
 struct Newest {
-    captured_at: Time,
+    came_at: Time,
     sent_at: Time,
     timestamp: Serial32,
 }
@@ -210,13 +212,13 @@ impl Sending {
         }
     }
 
-    /// Counts a packet with so many payload bytes, without header and padding. `captured_at` is when its timestamp
-    /// was: by `capture::CaptureClock`, else when it was received from its producer.
-    pub fn on_packet(&mut self, timestamp: Serial32, payload_bytes: usize, captured_at: Time, now: Time) {
+    /// Counts a packet with so many payload bytes, without header and padding, that its producer's peer sent so that it
+    /// came at `came_at`.
+    pub fn on_packet(&mut self, timestamp: Serial32, payload_bytes: usize, came_at: Time, now: Time) {
         self.count(payload_bytes);
         match &mut self.newest {
             Some(newest) if timestamp == newest.timestamp => newest.sent_at = now,
-            newest => *newest = Some(Newest { captured_at, sent_at: now, timestamp }),
+            newest => *newest = Some(Newest { came_at, sent_at: now, timestamp }),
         }
     }
 
@@ -230,13 +232,21 @@ impl Sending {
         self.bytes += payload_bytes as u64;
     }
 
-    /// The sender information at `now`, of which `ntp` is the wall time. `None` when nothing was sent for
+    /// The sender information at `now`, of which `ntp` is the wall time. `captured_at` says when a timestamp was
+    /// (`capture::CaptureClock`); of one that it does not know we know when it came. `None` when nothing was sent for
     /// [`SILENT_AFTER`]: a mapping that old says nothing about the clock.
-    pub fn report(&self, now: Time, ntp: u64, clock_rate_hz: u32) -> Option<SenderInfo> {
+    pub fn report(
+        &self,
+        now: Time,
+        ntp: u64,
+        clock_rate_hz: u32,
+        captured_at: impl FnOnce(Serial32) -> Option<Time>,
+    ) -> Option<SenderInfo> {
         let newest = self.newest.filter(|newest| now.since(newest.sent_at) <= SILENT_AFTER)?;
+        let captured_at = captured_at(newest.timestamp).unwrap_or(newest.came_at);
         // An estimated capture time may lie a little ahead.
-        let after = ticks(now.since(newest.captured_at), clock_rate_hz);
-        let ahead = ticks(newest.captured_at.since(now), clock_rate_hz);
+        let after = ticks(now.since(captured_at), clock_rate_hz);
+        let ahead = ticks(captured_at.since(now), clock_rate_hz);
         Some(SenderInfo {
             ntp,
             rtp_timestamp: newest.timestamp.add(after.wrapping_sub(ahead)),
@@ -408,6 +418,10 @@ mod tests {
         assert_eq!(trip(100_656), Some(Duration::from_nanos(15_258)), "just not too far below zero");
         assert_eq!(trip(100_657), None);
         assert_eq!(trip(101_000), None);
+        assert_eq!(trip(u32::MAX), None, "longer than since the reference");
+        assert_eq!(trip(u32::MAX - 600), None);
+        let ahead = round_trip(Serial32::new(1_000_000), Serial32::new(1_000_100), 0);
+        assert_eq!(ahead, Some(Duration::from_nanos(15_258)), "coarse clocks");
         assert_eq!(round_trip(Serial32::new(61 * 65_536 + 1), Serial32::new(1), 0), None);
     }
 
@@ -431,25 +445,28 @@ mod tests {
     #[test]
     fn a_sender_report_extends_the_newest_timestamp_by_real_time() {
         let mut sending = Sending::new();
-        assert_eq!(sending.report(ms(0), 1, 90_000), None);
+        assert_eq!(sending.report(ms(0), 1, 90_000, |_| None), None);
         sending.on_packet(Serial32::new(u32::MAX - 999), 1_000, ms(960), ms(1_000));
         sending.on_packet(Serial32::new(u32::MAX - 999), 500, ms(965), ms(1_003));
         sending.on_late_packet(100);
-        let info = sending.report(ms(1_060), 77, 90_000).unwrap();
+        let info = sending.report(ms(1_060), 77, 90_000, |_| None).unwrap();
         // 100 ms after the capture: 9,000 ticks, over the wrap.
         assert_eq!((info.ntp, info.rtp_timestamp), (77, Serial32::new(8_000)));
         assert_eq!((info.packets, info.bytes), (3, 1_600));
         assert_eq!((sending.packets(), sending.bytes()), (3, 1_600));
-        assert!(sending.report(ms(3_003), 77, 90_000).is_some());
-        assert_eq!(sending.report(ms(3_004), 77, 90_000), None, "silent");
+        assert!(sending.report(ms(3_003), 77, 90_000, |_| None).is_some());
+        assert_eq!(sending.report(ms(3_004), 77, 90_000, |_| None), None, "silent");
     }
 
     #[test]
-    fn a_capture_time_ahead_of_now_goes_back() {
+    fn a_known_capture_time_rules_and_one_ahead_of_now_goes_back() {
         let mut sending = Sending::new();
-        sending.on_packet(Serial32::new(50), 1, ms(1_001), ms(1_000));
+        sending.on_packet(Serial32::new(50), 1, ms(990), ms(1_000));
+        let captured = |at| move |timestamp| (timestamp == Serial32::new(50)).then_some(ms(at));
+        let earlier = sending.report(ms(1_000), 0, 90_000, captured(980)).unwrap().rtp_timestamp;
+        assert_eq!(earlier, Serial32::new(50 + 1_800));
         assert_eq!(
-            sending.report(ms(1_000), 0, 90_000).unwrap().rtp_timestamp,
+            sending.report(ms(1_000), 0, 90_000, captured(1_001)).unwrap().rtp_timestamp,
             Serial32::new(50).add(0_u32.wrapping_sub(90))
         );
     }
@@ -459,7 +476,7 @@ mod tests {
         let mut sending = Sending::new();
         sending.on_packet(Serial32::new(1_000_000), 1, ms(1_000), ms(1_000));
         sending.on_packet(Serial32::new(500), 1, ms(1_033), ms(1_033));
-        assert_eq!(sending.report(ms(1_033), 0, 90_000).unwrap().rtp_timestamp, Serial32::new(500));
+        assert_eq!(sending.report(ms(1_033), 0, 90_000, |_| None).unwrap().rtp_timestamp, Serial32::new(500));
     }
 
     proptest! {

@@ -107,10 +107,9 @@ impl Consumer {
         self.priority = priority;
     }
 
-    /// How long it remembers what it sent of `stream`: while its peer may ask for it, or while what was lost before us
-    /// may still come and must find its number free. Otherwise nothing beyond the turn.
+    /// How long it remembers what it sent of `stream`: nothing beyond the turn, if its peer cannot ask for it.
     pub(crate) fn retain(&self, stream: &ReceivedStream) -> Duration {
-        if self.repairs() || stream.asks_again() { stream.retain() } else { Duration::ZERO }
+        if self.repairs() { stream.retain() } else { Duration::ZERO }
     }
 
     /// Whether a resend is the first sending again and not a packet of its own (RTX), and carries something of the moment

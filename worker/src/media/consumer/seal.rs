@@ -80,7 +80,7 @@ pub(crate) fn seal_unsent(
         let in_order = consumer.stream.is_next(seq);
         let sending = &mut consumer.stream.course(turn.now).sending;
         if in_order {
-            sending.on_packet(timestamp, payload_bytes, stored.captured_at, turn.now);
+            sending.on_packet(timestamp, payload_bytes, stored.received_at, turn.now);
         } else {
             sending.on_late_packet(payload_bytes);
         }

@@ -98,8 +98,6 @@ pub(crate) struct Stored {
     pub(crate) header: Header,
     pub(crate) seq: Seq,
     pub(crate) received_at: Time,
-    /// When its timestamp was, by the sender's reports; else when it came.
-    pub(crate) captured_at: Time,
     pub(crate) extensions: ExtensionIds,
     pub(crate) mapped_payload_type: u8,
     pub(crate) beginning: u8,
@@ -109,7 +107,7 @@ pub(crate) struct Stored {
     pub(crate) is_silence: bool,
 }
 
-const _: () = assert!(size_of::<Stored>() <= 104);
+const _: () = assert!(size_of::<Stored>() <= 96);
 
 impl Stored {
     /// The value of an extension that the peer sent.
@@ -249,11 +247,6 @@ impl ReceivedStream {
     /// be kept for less is found when they age.)
     pub(crate) fn on_round_trip(&mut self, measured: Duration) {
         self.retain = self.retain.max(retain(Some(measured), self.stream_kind()));
-    }
-
-    /// Whether its sender is asked for what was lost.
-    pub(crate) fn asks_again(&self) -> bool {
-        self.codec.feedback.nack
     }
 
     /// How long packets are kept.

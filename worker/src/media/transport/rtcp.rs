@@ -167,7 +167,7 @@ fn report_sent(
         let producer = producers.get(consumer.producer);
         let source = producer.and_then(|producer| producer.stream_named(consumer.consumable_ssrc));
         let clock_rate = source.map_or(0, ReceivedStream::clock_rate);
-        let Some(info) = consumer.stream.sender_info(clock_rate, turn) else { continue };
+        let Some(info) = consumer.stream.sender_info(clock_rate, source, turn) else { continue };
         any = true;
         append(transport, turn, compound, |compound| write_sender(compound, consumer, &info));
         consumer.tracer().sender_report(Direction::Outbound, consumer.stream.ssrc, &info, turn);
