@@ -7,6 +7,7 @@ use crate::ids::{ConsumerId, EntityId, ObserverId, ProducerId, TransportId};
 use crate::observer::AudioLevel;
 use crate::trace::Trace;
 use crate::transport::TransportTuple;
+use crate::webrtc::{DtlsState, IceState};
 
 /// Something happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +97,29 @@ pub enum Event {
         /// Who is heard.
         volumes: List<AudioLevel, 64>,
     },
+    /// A WebRTC transport's ICE stands otherwise.
+    IceState {
+        /// Which transport.
+        transport: TransportId,
+        /// How it stands.
+        state: IceState,
+    },
+    /// A WebRTC transport sends by another way.
+    IceSelectedTuple {
+        /// Which transport.
+        transport: TransportId,
+        /// Its ends now.
+        tuple: TransportTuple,
+    },
+    /// A WebRTC transport's handshake came further.
+    DtlsState {
+        /// Which transport.
+        transport: TransportId,
+        /// How far it is.
+        state: DtlsState,
+        /// The peer's certificate as PEM, once connected.
+        remote_certificate: Option<Text<16_384>>,
+    },
     /// Somebody else leads the conversation now.
     DominantSpeaker {
         /// Which observer.
@@ -123,12 +147,15 @@ impl Event {
             Self::PlainTuple { .. }
             | Self::PlainRtcpTuple { .. }
             | Self::TransportInternalError { .. }
+            | Self::IceState { .. }
+            | Self::DtlsState { .. }
             | Self::ConsumerProducerClosed { .. }
             | Self::ConsumerProducerPaused { .. }
             | Self::ConsumerProducerResumed { .. } => EventClass::MustArrive,
             Self::ProducerScore { .. }
             | Self::ConsumerScore { .. }
             | Self::MemoryLimit { .. }
+            | Self::IceSelectedTuple { .. }
             | Self::ProducerVideoOrientation { .. }
             | Self::AudioLevels { .. }
             | Self::DominantSpeaker { .. } => EventClass::LatestWins,
@@ -141,6 +168,9 @@ impl Event {
         match self {
             Self::PlainTuple { transport, .. }
             | Self::PlainRtcpTuple { transport, .. }
+            | Self::IceState { transport, .. }
+            | Self::IceSelectedTuple { transport, .. }
+            | Self::DtlsState { transport, .. }
             | Self::TransportInternalError { transport, .. } => Some((*transport).into()),
             Self::ProducerScore { producer, .. }
             | Self::ProducerVideoOrientation { producer, .. }

@@ -34,6 +34,8 @@ entity_ids! {
     ConsumerId,
     /// An observer of either kind.
     ObserverId,
+    /// Ports that WebRTC transports share.
+    WebRtcServerId,
 }
 
 /// Pairs a response with its request. Chosen by the host; zero is never a request's (see

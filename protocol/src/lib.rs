@@ -6,7 +6,8 @@
 //! * [`frame`]: a little-endian `u32` length, then that many bytes.
 //! * [`codec`]: a frame's bytes to a message and back; the one file that names the serialiser.
 //! * [`message`]: the two directions; [`request`], [`response`], [`event`] are what they carry.
-//! * [`rtp`], [`stats`], [`dump`], [`metrics`], [`observer`], [`trace`]: the vocabulary of those.
+//! * [`rtp`], [`stats`], [`dump`], [`metrics`], [`observer`], [`trace`], [`transport`], [`webrtc`], [`srtp`]: the
+//!   vocabulary of those.
 //! * [`ortc`]: negotiation, run by hosts.
 //!
 //! Every sequence and text has a maximum of its own ([`bounded`]), checked before anything is allocated: a frame of
@@ -30,9 +31,11 @@ pub mod red;
 pub mod request;
 pub mod response;
 pub mod rtp;
+pub mod srtp;
 pub mod stats;
 pub mod trace;
 pub mod transport;
+pub mod webrtc;
 
 /// Version of the wire; either side refuses another one. Raised by every change of a type in this crate.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;

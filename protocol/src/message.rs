@@ -119,6 +119,26 @@ pub enum LogTag {
     Message,
 }
 
+impl LogLevel {
+    /// Every level.
+    pub const ALL: [Self; 4] = [Self::None, Self::Error, Self::Warn, Self::Debug];
+
+    /// As settings spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Debug => "debug",
+        }
+    }
+
+    /// The level of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name() == name)
+    }
+}
+
 impl LogTag {
     /// Every tag.
     pub const ALL: [Self; 13] = [
@@ -136,4 +156,28 @@ impl LogTag {
         Self::Sctp,
         Self::Message,
     ];
+
+    /// As settings spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Ice => "ice",
+            Self::Dtls => "dtls",
+            Self::Rtp => "rtp",
+            Self::Srtp => "srtp",
+            Self::Rtcp => "rtcp",
+            Self::Rtx => "rtx",
+            Self::Bwe => "bwe",
+            Self::Score => "score",
+            Self::Simulcast => "simulcast",
+            Self::Svc => "svc",
+            Self::Sctp => "sctp",
+            Self::Message => "message",
+        }
+    }
+
+    /// The tag of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tag| tag.name() == name)
+    }
 }

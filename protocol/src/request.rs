@@ -9,6 +9,7 @@ use crate::observer::AudioLevelObserverOptions;
 use crate::rtp::{MediaKind, RtpMapping, RtpParameters, RtpType};
 use crate::trace::TraceTypes;
 use crate::transport::{PlainConnectOptions, PlainTransportOptions};
+use crate::webrtc::WebRtcCommand;
 
 /// A request's content. Every one is answered, with the named reply or an error; a `Create…`, `Produce` or
 /// `Consume` names the new entity with an id never used before.
@@ -262,4 +263,6 @@ pub enum Command {
         /// Which producer is not observed any more.
         producer: ProducerId,
     },
+    /// About WebRTC transports and their servers.
+    WebRtc(WebRtcCommand),
 }

@@ -7,8 +7,10 @@ use crate::dump::{ConsumerDump, ObserverDump, ProducerDump, RouterDump, Transpor
 use crate::event::{ConsumerScore, StreamScore};
 use crate::metrics::Metrics;
 use crate::rtp::RtpType;
+use crate::srtp::SrtpParameters;
 use crate::stats::{ConsumerStats, ResourceUsage, RtpStreamStats, TransportStats};
 use crate::transport::TransportTuple;
+use crate::webrtc::{DtlsRole, IceParameters, WebRtcDump, WebRtcServerDump};
 
 /// A successful answer; [`crate::request::Command`] says which one belongs to which request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +55,17 @@ pub enum Reply {
     ConsumerStats(Box<ConsumerStats>),
     /// An observer's state.
     ObserverDump(ObserverDump),
+    /// A server's state.
+    WebRtcServerDump(Box<WebRtcServerDump>),
+    /// A new WebRTC transport.
+    WebRtcTransport(Box<WebRtcDump>),
+    /// A WebRTC transport has its peer.
+    WebRtcConnected {
+        /// Ours: `Client` or `Server`.
+        dtls_local_role: DtlsRole,
+    },
+    /// New ICE credentials.
+    IceParameters(IceParameters),
 }
 
 /// The ends of a plain transport.
@@ -62,6 +75,8 @@ pub struct PlainTuples {
     pub tuple: TransportTuple,
     /// RTCP, without rtcp-mux.
     pub rtcp_tuple: Option<TransportTuple>,
+    /// What the worker sends with, on transports with SRTP.
+    pub srtp_parameters: Option<SrtpParameters>,
 }
 
 /// Scores of a producer's streams, in the order of its encodings.

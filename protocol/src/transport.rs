@@ -1,18 +1,24 @@
 //! Options and addresses of transports.
 
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::Text;
+use crate::srtp::{SrtpCryptoSuite, SrtpParameters};
 
 /// Where a transport listens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListenInfo {
+    /// Plain transports listen on UDP only.
+    pub protocol: Protocol,
     /// The address to bind; an unspecified one (`0.0.0.0`, `::`) answers from the address it was called on.
     pub ip: IpAddr,
     /// What peers are told instead of `ip`: an address or a host name.
     pub announced_address: Option<Text<255>>,
+    /// WebRTC transports with an announced address also offer `ip` itself, at a lower priority.
+    pub expose_internal_ip: bool,
     /// Which port to bind.
     pub port: ListenPort,
     /// Share the socket with other transports that name the same `ip` and fixed port and this flag. Peers are told
@@ -55,8 +61,8 @@ pub struct PlainTransportOptions {
     pub rtcp_mux: bool,
     /// Learn the peer's address from its first packet.
     pub comedia: bool,
-    /// SRTP: not yet supported, must be false.
-    pub enable_srtp: bool,
+    /// SRTP with this suite, in both directions.
+    pub srtp: Option<SrtpCryptoSuite>,
 }
 
 /// Where a plain transport sends to.
@@ -68,6 +74,8 @@ pub struct PlainConnectOptions {
     pub port: Option<u16>,
     /// The peer's RTCP port; required without rtcp-mux (unless comedia), refused with it.
     pub rtcp_port: Option<u16>,
+    /// What the peer sends with: required on transports with SRTP (with comedia it comes alone), refused without.
+    pub srtp_parameters: Option<SrtpParameters>,
 }
 
 /// Two ends of a transport.
@@ -83,6 +91,15 @@ pub struct TransportTuple {
     pub remote_port: Option<u16>,
     /// Carrier.
     pub protocol: Protocol,
+}
+
+/// `192.0.2.1:40000 to 198.51.100.7:5004`, or without its second half.
+impl fmt::Display for TransportTuple {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.local_address, self.local_port)?;
+        let remote = self.remote_ip.zip(self.remote_port);
+        remote.map_or(Ok(()), |(ip, port)| write!(f, " to {}", SocketAddr::new(ip, port)))
+    }
 }
 
 /// Carrier of a transport.

@@ -369,6 +369,51 @@ fn restarted_sender_is_followed_without_a_seam() {
 }
 
 #[test]
+fn sender_restarted_just_behind_its_old_numbers_is_followed_from_its_second_packet_on() {
+    let mut world = World::new();
+    let mut call = flowing(&mut world, &Stream::vp8(CAMERA));
+    for _ in 0..100 {
+        call.sender.sends_frame(&mut world);
+        world.run_for(33);
+    }
+    let before = call.receiver.gets(&mut world);
+    call.sender.plis(&mut world);
+    call.sender.sequence = call.sender.sequence.wrapping_sub(120);
+    call.sender.timestamp = 3_000_000_000;
+    call.sender.sends_frame(&mut world);
+    assert_eq!(call.sender.plis(&mut world), 1, "its second packet has shown that it began anew");
+    call.sender.sends_key_frame(&mut world);
+    let after = call.receiver.gets(&mut world);
+    assert_eq!(after.len(), 3);
+    assert_eq!(after[0].sequence, before.last().unwrap().sequence.wrapping_add(1));
+    for _ in 0..100 {
+        call.sender.sends_frame(&mut world);
+        world.run_for(33);
+    }
+    assert_eq!(call.receiver.gets(&mut world).len(), 200, "over its old numbers, too");
+    let stats = world.producer_stats(call.producer);
+    assert_eq!((stats.packets_lost, stats.packets_discarded), (0, 1));
+}
+
+#[test]
+fn packets_sent_again_after_a_long_pause_are_late_and_no_restart() {
+    // Without RTX: the resends have the stream's own SSRC and numbers.
+    let mut world = World::new();
+    let mut call = flowing(&mut world, &Stream::vp8(CAMERA));
+    let lost = call.sender.frame(false, &[900, 900, 900]);
+    world.run_for(30_000);
+    call.sender.timestamp = call.sender.timestamp.wrapping_add(30 * 90_000);
+    call.sender.sends_frame(&mut world);
+    call.receiver.gets(&mut world);
+    for _ in 0..3 {
+        call.sender.sends(&mut world, &lost);
+        world.run_for(100);
+    }
+    assert_eq!(call.receiver.gets(&mut world).len(), 3);
+    assert_eq!(call.sender.plis(&mut world), 0);
+}
+
+#[test]
 fn a_lone_packet_from_far_away_disturbs_nobody() {
     let mut world = World::new();
     let mut call = flowing(&mut world, &Stream::vp8(CAMERA));

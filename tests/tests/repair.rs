@@ -126,6 +126,26 @@ fn retransmission_fills_the_hole_downstream() {
     }
 }
 
+/// Who cannot ask for anything gets what the sender was asked for, as late as that comes.
+#[test]
+fn late_repair_reaches_consumers_that_cannot_nack() {
+    let mut world = World::new();
+    let source = Stream::vp8(CAMERA).with_rtx(CAMERA_RTX);
+    let received = source.consumed_as(CONSUMED).without_nack();
+    let mut call = flowing_as(&mut world, &source, &received);
+    let lost = loses_a_packet(&mut world, &mut call.sender);
+    // 400 ms later; 26 packets came meanwhile.
+    call.sender.streams_for(&mut world, 400);
+    assert!(call.sender.nacked(&mut world).contains(&lost.sequence));
+    call.receiver.gets(&mut world);
+    let rtx = call.sender.retransmission(&lost);
+    call.sender.sends(&mut world, &[rtx]);
+    let repaired = call.receiver.gets(&mut world);
+    assert_eq!(repaired.len(), 1, "it goes on its way");
+    assert_eq!(repaired[0].payload, lost.payload);
+    assert_eq!(world.consumer_stats(call.consumer).own.packets_discarded, 0);
+}
+
 #[test]
 fn retransmission_that_nobody_waits_for_is_dropped() {
     let mut world = World::new();

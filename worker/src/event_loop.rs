@@ -19,7 +19,7 @@ use crate::base::time::Time;
 use crate::counters::{LoopCounters, ShellReport};
 use crate::moderation::Moderation;
 use crate::network::{Datagram, Network};
-use crate::outbox::Outbox;
+use crate::outbox::{LogLevel, LogTag, Outbox};
 use crate::random::Random;
 use crate::session::{Heard, Session, hello, say};
 use crate::settings::Settings;
@@ -118,7 +118,17 @@ impl EventLoop {
             housekeeping,
         };
         event_loop.shell.say(&hello(std::process::id()));
+        event_loop.introduce(settings);
         Ok(event_loop)
+    }
+
+    /// The first line of the log.
+    fn introduce(&mut self, settings: &Settings) {
+        let now = self.shell.clock.now();
+        self.core.outbox.log(now, LogLevel::Debug, LogTag::Info, || {
+            let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+            format!("tidegate-worker {version}, process {pid}, {settings:?}")
+        });
     }
 
     /// Runs until something ends the worker; answers the exit code.

@@ -3,10 +3,12 @@
 //! Knows classes of events and its own bounds. Does not know the pipe: the event loop takes messages out as fast as
 //! the host reads. Invariant: order is kept, so an event never overtakes the response that created its entity.
 
+mod log;
 mod quota;
 
 use std::collections::VecDeque;
 use std::mem::Discriminant;
+use std::panic::Location;
 
 use tidegate_protocol::bounded::Text;
 use tidegate_protocol::error::CommandError;
@@ -18,6 +20,8 @@ use tidegate_protocol::response::Reply;
 
 use crate::base::time::Time;
 use crate::network::SendBatch;
+pub use crate::outbox::log::{LINES_PER_SECOND, LogSettings};
+use crate::outbox::log::{LogQuota, Suppressed};
 use crate::outbox::quota::Quota;
 pub use crate::outbox::quota::TRACES_PER_SECOND;
 use crate::random::KeyedMap;
@@ -34,16 +38,8 @@ pub struct Outbox {
     waiting: KeyedMap<(Discriminant<Event>, Option<EntityId>), u64>,
     traces: Quota,
     log: LogSettings,
+    lines: LogQuota,
     counters: OutboxCounters,
-}
-
-/// Which log lines are sent.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LogSettings {
-    /// Up to which level.
-    pub level: LogLevel,
-    /// Bit `tag as u32` set: debug lines of that tag are sent.
-    pub tags: u32,
 }
 
 /// What happened to messages.
@@ -59,6 +55,8 @@ pub struct OutboxCounters {
     pub traces_dropped: u64,
     /// Log lines dropped because too much waited.
     pub log_lines_dropped: u64,
+    /// Log lines left out because their place in the code had said enough.
+    pub log_lines_suppressed: u64,
 }
 
 impl Outbox {
@@ -71,6 +69,7 @@ impl Outbox {
             waiting: KeyedMap::with_hasher(hasher),
             traces: Quota::new(hasher),
             log,
+            lines: LogQuota::default(),
             counters: OutboxCounters::default(),
         }
     }
@@ -102,17 +101,27 @@ impl Outbox {
         }
     }
 
-    /// Sends a log line if the settings want it; drops it when too much waits.
-    pub fn log(&mut self, level: LogLevel, tag: LogTag, text: impl FnOnce() -> String) {
-        if !self.wants_log(level, tag) {
-            return;
+    /// Sends a log line if the settings want it: at most [`LINES_PER_SECOND`] of each place that calls this, and then,
+    /// a second later, how many there were besides. When much waits it is dropped: log lines alone never keep requests
+    /// waiting. A line that is not wanted costs a test of two fields.
+    #[inline]
+    #[track_caller]
+    pub fn log(&mut self, now: Time, level: LogLevel, tag: LogTag, text: impl FnOnce() -> String) {
+        if self.log.wants(level, tag) {
+            self.log_at(Location::caller(), now, level, tag, text);
         }
-        if self.is_full() {
-            self.counters.log_lines_dropped += 1;
-            return;
+    }
+
+    /// Says what was left out in a second that is over.
+    pub fn tell_suppressed(&mut self, now: Time) {
+        for suppressed in self.lines.take_suppressed(now) {
+            self.push_suppressed(&suppressed);
         }
-        let text = Text::clipped(&text());
-        self.queue.push_back(FromWorker::Log { level, tag, text });
+    }
+
+    /// When to call [`tell_suppressed`](Self::tell_suppressed), if it has to be and was not said before.
+    pub fn suppressed_due(&mut self) -> Option<Time> {
+        self.lines.arm()
     }
 
     /// A last message before the worker ends; never dropped.
@@ -143,6 +152,7 @@ impl Outbox {
             self.waiting.shrink_to_fit();
         }
         self.traces.reclaim(now);
+        self.lines.reclaim(now);
     }
 
     /// Whether so much waits that no new requests should be read.
@@ -175,9 +185,38 @@ impl Outbox {
         self.counters
     }
 
-    fn wants_log(&self, level: LogLevel, tag: LogTag) -> bool {
-        let tagged = level != LogLevel::Debug || self.log.tags & (1 << tag as u32) != 0;
-        level != LogLevel::None && level <= self.log.level && tagged
+    #[cold]
+    fn log_at(
+        &mut self,
+        place: &'static Location<'static>,
+        now: Time,
+        level: LogLevel,
+        tag: LogTag,
+        text: impl FnOnce() -> String,
+    ) {
+        let (may, before) = self.lines.take(place, now, level, tag);
+        if let Some(before) = before {
+            self.push_suppressed(&before);
+        }
+        if may {
+            self.push_line(level, tag, &text());
+        } else {
+            self.counters.log_lines_suppressed += 1;
+        }
+    }
+
+    fn push_suppressed(&mut self, suppressed: &Suppressed) {
+        if self.log.wants(suppressed.level, suppressed.tag) {
+            self.push_line(suppressed.level, suppressed.tag, &suppressed.to_string());
+        }
+    }
+
+    fn push_line(&mut self, level: LogLevel, tag: LogTag, text: &str) {
+        if self.queue.len() >= TRACES_WAITING_MAX {
+            self.counters.log_lines_dropped += 1;
+        } else {
+            self.queue.push_back(FromWorker::Log { level, tag, text: Text::clipped(text) });
+        }
     }
 
     fn replace_or_push(&mut self, event: Event) {
@@ -200,7 +239,7 @@ fn key_of(event: &Event) -> (Discriminant<Event>, Option<EntityId>) {
 
 /// While so many messages wait, requests are left in the pipe and droppable events are dropped.
 pub const MESSAGES_MAX: usize = 1_024;
-/// While so many messages wait, traces are dropped.
+/// While so many messages wait, traces and log lines are dropped.
 pub const TRACES_WAITING_MAX: usize = 256;
 /// Room for so many messages is kept when the queue runs empty.
 const KEEP_MESSAGES: usize = 64;
@@ -265,16 +304,89 @@ mod tests {
         assert_eq!(outbox.counters().traces_dropped, dropped);
     }
 
-    #[test]
-    fn log_lines_follow_level_and_tag_and_are_bounded() {
-        let mut outbox = outbox();
-        outbox.log(LogLevel::Debug, LogTag::Rtp, || unreachable!("not wanted, so not made"));
-        outbox.set_log(LogSettings { level: LogLevel::Debug, tags: 1 << LogTag::Rtp as u32 });
-        outbox.log(LogLevel::Debug, LogTag::Rtcp, || unreachable!("another tag"));
-        for _ in 0..MESSAGES_MAX + 5 {
-            outbox.log(LogLevel::Debug, LogTag::Rtp, || "line".to_owned());
+    /// What a place in the code says `times` times at `millis`.
+    fn says(outbox: &mut Outbox, millis: u64, times: usize) -> Vec<String> {
+        for _ in 0..times {
+            outbox.log(Time::from_millis(millis), LogLevel::Debug, LogTag::Rtp, || "line".to_owned());
         }
-        assert_eq!(outbox.len(), MESSAGES_MAX);
-        assert_eq!(outbox.counters().log_lines_dropped, 5);
+        lines(outbox)
+    }
+
+    fn lines(outbox: &mut Outbox) -> Vec<String> {
+        let messages = std::iter::from_fn(|| outbox.pop());
+        let text = |message| match message {
+            FromWorker::Log { text, .. } => text.to_string(),
+            other => panic!("{other:?}"),
+        };
+        messages.map(text).collect()
+    }
+
+    fn talkative() -> Outbox {
+        let mut outbox = outbox();
+        outbox.set_log(LogSettings { level: LogLevel::Debug, tags: 1 << LogTag::Rtp as u32 });
+        outbox
+    }
+
+    #[test]
+    fn log_lines_follow_level_and_tag() {
+        let mut outbox = outbox();
+        let now = Time::from_millis(1);
+        outbox.log(now, LogLevel::Debug, LogTag::Rtp, || unreachable!("not wanted, so not made"));
+        outbox.log(now, LogLevel::Warn, LogTag::Rtp, || "warnings need no tag".to_owned());
+        assert_eq!(lines(&mut outbox), ["warnings need no tag"]);
+        outbox.set_log(talkative().log_settings());
+        outbox.log(now, LogLevel::Debug, LogTag::Rtcp, || unreachable!("another tag"));
+        assert_eq!(says(&mut outbox, 1, 1), ["line"]);
+        outbox.set_log(LogSettings { level: LogLevel::None, tags: u32::MAX });
+        outbox.log(now, LogLevel::Error, LogTag::Info, || unreachable!("no lines at all"));
+    }
+
+    #[test]
+    fn one_place_says_a_few_lines_a_second_and_how_many_there_were_besides() {
+        let mut outbox = talkative();
+        let few = LINES_PER_SECOND as usize;
+        assert_eq!(says(&mut outbox, 5_100, 1_000).len(), few);
+        assert_eq!(outbox.suppressed_due(), Some(Time::from_millis(6_000)));
+        assert_eq!(outbox.suppressed_due(), None, "said once");
+        outbox.tell_suppressed(Time::from_millis(6_000));
+        let told = lines(&mut outbox);
+        let expected = format!("{} more like this were suppressed (worker/src/outbox.rs:", 1_000 - few);
+        assert!(matches!(&told[..], [line] if line.starts_with(&expected)), "{told:?}");
+        assert_eq!(outbox.counters().log_lines_suppressed, 1_000 - u64::from(LINES_PER_SECOND));
+        assert_eq!(says(&mut outbox, 6_999, 2), ["line", "line"], "another second");
+    }
+
+    #[test]
+    fn what_was_suppressed_is_told_before_the_next_line_of_that_place() {
+        let mut outbox = talkative();
+        says(&mut outbox, 5_999, 20);
+        let told = says(&mut outbox, 6_000, 1);
+        assert!(
+            matches!(&told[..], [before, line] if before.contains("suppressed") && line == "line"),
+            "{told:?}"
+        );
+        assert_eq!(outbox.suppressed_due(), None);
+    }
+
+    #[test]
+    fn places_do_not_silence_one_another() {
+        let mut outbox = talkative();
+        says(&mut outbox, 5_000, 1_000);
+        outbox.log(Time::from_millis(5_001), LogLevel::Debug, LogTag::Rtp, || "another".to_owned());
+        assert_eq!(lines(&mut outbox), ["another"]);
+    }
+
+    #[test]
+    fn log_lines_stop_long_before_requests_have_to_wait() {
+        let mut outbox = talkative();
+        for millis in (0..100_000).step_by(1_000) {
+            for _ in 0..LINES_PER_SECOND {
+                let now = Time::from_millis(millis);
+                outbox.log(now, LogLevel::Debug, LogTag::Rtp, || "line".to_owned());
+            }
+        }
+        assert_eq!(outbox.len(), TRACES_WAITING_MAX);
+        let dropped = 100 * u64::from(LINES_PER_SECOND) - TRACES_WAITING_MAX as u64;
+        assert_eq!(outbox.counters().log_lines_dropped, dropped);
     }
 }

@@ -28,6 +28,8 @@ pub struct Settings {
     pub packet_memory_limit_bytes: usize,
     /// What the core needs to know.
     pub worker: WorkerSettings,
+    /// What was left out of account and why, a sentence each, for stderr.
+    pub warnings: Vec<String>,
 }
 
 /// What the command line asks for.
@@ -52,6 +54,7 @@ impl Default for Settings {
             batch_interval: Duration::from_micros(500),
             packet_memory_limit_bytes: 128 << 20,
             worker: WorkerSettings::default(),
+            warnings: Vec::new(),
         }
     }
 }
@@ -90,7 +93,10 @@ type Apply = fn(&mut Settings, &str) -> Result<(), String>;
 fn option(name: &str) -> Option<Apply> {
     Some(match name {
         "log-level" => |settings, value| put(&mut settings.log.level, log_level(value)),
-        "log-tags" => |settings, value| put(&mut settings.log.tags, log_tags(value)),
+        "log-tag" | "log-tags" => |settings, value| {
+            add_log_tags(settings, value);
+            Ok(())
+        },
         "control-fds" => |settings, value| put(&mut settings.control, descriptors(value)),
         "control-socket" => |settings, value| {
             settings.control = ControlAddress::Socket(value.into());
@@ -116,28 +122,19 @@ fn put<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
 }
 
 fn log_level(value: &str) -> Result<LogLevel, String> {
-    Ok(match value {
-        "debug" => LogLevel::Debug,
-        "warn" => LogLevel::Warn,
-        "error" => LogLevel::Error,
-        "none" => LogLevel::None,
-        _ => return Err("debug, warn, error or none".to_owned()),
-    })
+    LogLevel::from_name(value).ok_or_else(|| "debug, warn, error or none".to_owned())
 }
 
-/// Names between commas; the empty text is no tags.
-fn log_tags(value: &str) -> Result<u32, String> {
-    value.split(',').filter(|name| !name.is_empty()).try_fold(0, |bits, name| {
-        let tag = LogTag::ALL.into_iter().find(|tag| tag_name(*tag) == name);
-        tag.map(|tag| bits | 1 << tag as u32).ok_or_else(|| {
-            let names: Vec<_> = LogTag::ALL.into_iter().map(tag_name).collect();
-            format!("tags of {} with commas between", names.join(", "))
-        })
-    })
-}
-
-fn tag_name(tag: LogTag) -> String {
-    format!("{tag:?}").to_ascii_lowercase()
+/// Names between commas, beside those that were given before. A name of another release is no reason not to start.
+fn add_log_tags(settings: &mut Settings, value: &str) {
+    for name in value.split(',').filter(|name| !name.is_empty()) {
+        if let Some(tag) = LogTag::from_name(name) {
+            settings.log = settings.log.with(tag);
+        } else {
+            let known = LogTag::ALL.map(LogTag::name).join(", ");
+            settings.warnings.push(format!("log tag {name:?} is unknown and ignored; there are {known}"));
+        }
+    }
 }
 
 fn descriptors(value: &str) -> Result<ControlAddress, String> {
@@ -192,7 +189,8 @@ Usage: tidegate-worker [options]
   --control-fds=R,W            descriptors to read requests from and write answers to (3,4)
   --control-socket=PATH        connect to a Unix stream socket instead
   --log-level=LEVEL            debug, warn, error or none (error)
-  --log-tags=TAG,TAG           of which parts debug lines are sent (none)
+  --log-tags=TAG,TAG           of which parts debug lines are sent; may be repeated (none). Parts: info, ice, dtls,
+                               rtp, srtp, rtcp, rtx, bwe, score, simulcast, svc, sctp, message
   --rtc-min-port=PORT          lowest port of transports that name none (10000)
   --rtc-max-port=PORT          highest (59999)
   --packet-memory-limit=BYTES  the most that packets may take, at least 2097152 (134217728)
@@ -265,7 +263,6 @@ mod tests {
             ("--control-fds=3", "two descriptors"),
             ("--control-fds=-1,4", "two descriptors"),
             ("--control-socket=", "a path"),
-            ("--log-tags=rtp,noise", "tags of info, ice,"),
             ("--unknown=1", "--unknown"),
             ("-v", "-v"),
             ("word", "word"),
@@ -274,6 +271,23 @@ mod tests {
             let said = refusal(argument);
             assert!(said.contains(sentence), "{argument}: {said}");
         }
+    }
+
+    #[test]
+    fn log_tags_add_up_and_unknown_ones_are_ignored_with_a_warning() {
+        let settings = run(&["--log-tags=rtp,noise", "--log-tag=score", "--log-tags=", "--log-tag=Rtcp"]);
+        assert_eq!(settings.log.tags, 1 << LogTag::Rtp as u32 | 1 << LogTag::Score as u32);
+        let [noise, rtcp] = &settings.warnings[..] else { panic!("{:?}", settings.warnings) };
+        assert!(
+            noise.starts_with("log tag \"noise\" is unknown and ignored; there are info, ice,"),
+            "{noise}"
+        );
+        assert!(rtcp.contains("\"Rtcp\""), "{rtcp}");
+    }
+
+    #[test]
+    fn help_names_every_log_tag() {
+        assert!(LogTag::ALL.iter().all(|tag| HELP.contains(tag.name())));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From a command line to an exit code: what `main` does, and what a host's own executable does when it *is* the worker.
 //!
 //! Knows settings and exit codes. Does not know what runs in between.
-//! Invariant: whatever goes wrong before the pipe speaks is said on stderr, in one line.
+//! Invariant: whatever goes wrong before the pipe speaks is said on stderr, in a line each.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -29,6 +29,7 @@ pub fn main_with_args(arguments: impl IntoIterator<Item = OsString>) -> i32 {
 }
 
 fn run(settings: &Settings) -> u8 {
+    settings.warnings.iter().for_each(say);
     match EventLoop::new(settings) {
         Ok(event_loop) => event_loop.run(),
         Err(error) => complain(&error, exit::BAD_DESCRIPTOR),
@@ -36,6 +37,11 @@ fn run(settings: &Settings) -> u8 {
 }
 
 fn complain(error: &dyn std::error::Error, code: u8) -> u8 {
-    let _ = writeln!(std::io::stderr(), "tidegate-worker: {error}");
+    say(error);
     code
+}
+
+fn say(words: impl std::fmt::Display) {
+    // Nobody who does not read is worth an end.
+    let _ = writeln!(std::io::stderr(), "tidegate-worker: {words}");
 }

@@ -6,7 +6,7 @@
 use crate::base::pool::Pool;
 use crate::base::time::Time;
 use crate::network::Network;
-use crate::outbox::Outbox;
+use crate::outbox::{LogLevel, LogTag, Outbox};
 use crate::random::Random;
 
 /// One turn of the event loop, or one step of a test.
@@ -30,6 +30,27 @@ impl Turn<'_> {
     /// The wall clock at `time`, which must not lie after `now`.
     pub fn ntp_at(&self, time: Time) -> Ntp {
         self.wall.before(self.now.since(time))
+    }
+
+    /// A log line about what happens, for who asked for its tag: what `text` makes is sent if it is wanted.
+    #[inline]
+    #[track_caller]
+    pub fn debug(&mut self, tag: LogTag, text: impl FnOnce() -> String) {
+        self.outbox.log(self.now, LogLevel::Debug, tag, text);
+    }
+
+    /// A log line about what may go wrong.
+    #[inline]
+    #[track_caller]
+    pub fn warn(&mut self, tag: LogTag, text: impl FnOnce() -> String) {
+        self.outbox.log(self.now, LogLevel::Warn, tag, text);
+    }
+
+    /// A log line about what went wrong.
+    #[inline]
+    #[track_caller]
+    pub fn error(&mut self, tag: LogTag, text: impl FnOnce() -> String) {
+        self.outbox.log(self.now, LogLevel::Error, tag, text);
     }
 
     /// Hands the sealed datagrams to the network.

@@ -11,7 +11,6 @@ use tidegate_protocol::bounded::Text;
 use tidegate_protocol::error::{CommandError, ErrorKind};
 use tidegate_protocol::event::Event;
 use tidegate_protocol::ids::RequestId;
-use tidegate_protocol::message::{LogLevel, LogTag};
 use tidegate_protocol::request::Command;
 
 use crate::base::pool::Pool;
@@ -23,6 +22,7 @@ use crate::media::deadline::Deadline;
 use crate::media::transport::{congestion, rtcp};
 use crate::media::{Tables, TransportKey, forward, memory, observer, producer, receive, transport};
 use crate::network::Datagram;
+use crate::outbox::LogTag;
 use crate::random::Random;
 use crate::turn::Turn;
 
@@ -115,10 +115,12 @@ impl Worker {
                 Deadline::BitrateLimit(transport) => congestion::on_limit_deadline(tables, transport, turn),
                 Deadline::Nack(producer) => producer::on_nack_deadline(tables, producer, turn),
                 Deadline::KeyFrame(producer) => producer::on_key_frame_deadline(tables, producer, turn),
+                Deadline::Silence(producer) => producer::on_silence_deadline(tables, producer, turn),
                 Deadline::History(producer) => producer::on_history_deadline(tables, producer, turn),
                 Deadline::Rings(producer) => producer::on_rings_deadline(tables, producer, turn),
                 Deadline::Observer(observer) => observer::on_deadline(tables, observer, turn),
                 Deadline::Memory => memory::on_deadline(tables, turn),
+                Deadline::Log => turn.outbox.tell_suppressed(turn.now),
             }));
             if done.is_err() {
                 self.contain(self.transport_of(deadline), turn);
@@ -137,6 +139,9 @@ impl Worker {
             let transport = self.tables.runs.take_in_hand();
             forward::recover(&mut self.tables, turn);
             self.contain(transport, turn);
+        }
+        if let Some(at) = turn.outbox.suppressed_due() {
+            self.tables.schedule(Deadline::Log, at);
         }
         turn.flush();
     }
@@ -183,9 +188,14 @@ impl Worker {
     /// After a panic: whatever transport was in hand may be in any state, so it goes.
     fn contain(&mut self, transport: Option<TransportKey>, turn: &mut Turn<'_>) {
         self.panics.add(turn.now);
-        turn.outbox.log(LogLevel::Error, LogTag::Info, || "a defect of the worker was contained".to_owned());
-        let Some(key) = transport else { return };
-        let Some(id) = self.tables.transports.get(key).map(|transport| transport.id) else { return };
+        let in_hand = transport.and_then(|key| Some((key, self.tables.transports.get(key)?.id)));
+        turn.error(LogTag::Info, || match in_hand {
+            Some((_, id)) => {
+                format!("transport {}: a defect of the worker was contained by closing it", id.0)
+            }
+            None => "a defect of the worker was contained".to_owned(),
+        });
+        let Some((key, id)) = in_hand else { return };
         let closed = catch_unwind(AssertUnwindSafe(|| transport::close(&mut self.tables, key, turn)));
         if closed.is_err() {
             self.panics.add(turn.now);
@@ -204,11 +214,12 @@ impl Worker {
             | Deadline::BitrateLimit(transport) => Some(transport),
             Deadline::Nack(producer)
             | Deadline::KeyFrame(producer)
+            | Deadline::Silence(producer)
             | Deadline::History(producer)
             | Deadline::Rings(producer) => {
                 self.tables.producers.get(producer).map(|producer| producer.transport)
             }
-            Deadline::Observer(_) | Deadline::Memory => None,
+            Deadline::Observer(_) | Deadline::Memory | Deadline::Log => None,
         }
     }
 }

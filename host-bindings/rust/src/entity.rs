@@ -29,6 +29,8 @@ pub enum CloseReason {
     RouterClosed,
     /// Its worker was closed or died (`workerclose`).
     WorkerClosed,
+    /// The WebRTC server that it listens on was closed (`listenserverclose`).
+    ListenServerClosed,
     /// A defect of the worker was contained by closing this transport.
     InternalError,
 }

@@ -136,6 +136,12 @@ pub enum InvalidOption {
     /// All fields together do not fit one message.
     #[error("the request is longer than a message may be; shorten its parameters")]
     TooLarge,
+    /// Not a hash function that RFC 8122 names.
+    #[error("fingerprints.algorithm: {0:?} is unknown; use sha-1, sha-224, sha-256, sha-384 or sha-512")]
+    UnknownFingerprint(String),
+    /// A transport can use the ports of its own worker only.
+    #[error("listen: this WebRTC server is another worker's; use one of the router's own worker")]
+    ForeignServer,
 }
 
 /// How a worker process ended.

@@ -1,7 +1,7 @@
 //! Spawn and control Tidegate media workers from Rust.
 //!
 //! A [`Worker`] is a child process that forwards RTP from producers to consumers. It holds [`Router`]s (rooms), these
-//! hold transports (so far [`PlainTransport`]: RTP over UDP) and observers of loudness
+//! hold transports ([`PlainTransport`]: RTP over UDP, [`WebRtcTransport`]: browsers) and observers of loudness
 //! ([`AudioLevelObserver`], [`ActiveSpeakerObserver`]); transports hold [`Producer`]s and [`Consumer`]s. Who knows
 //! mediasoup knows this API. Here one stream of VP8 goes from whoever sends it to port 5004 to a player at port 6004:
 //!
@@ -75,7 +75,8 @@
 //! | producer | consumers: `ProducerClosed` |
 //! | transport | producers, consumers: `TransportClosed` |
 //! | router | transports, observers: `RouterClosed`; what they hold: `TransportClosed` |
-//! | worker, or it died | routers: `WorkerClosed`; what they hold as above |
+//! | WebRTC server | transports on it: `ListenServerClosed`; what they hold: `TransportClosed` |
+//! | worker, or it died | routers, WebRTC servers: `WorkerClosed`; what they hold as above |
 //!
 //! # Failures
 //!
@@ -108,6 +109,8 @@ mod sync;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod webrtc;
+mod webrtc_server;
 mod worker;
 
 pub use consumer::{Consumer, ConsumerEvent, ConsumerOptions};
@@ -123,7 +126,12 @@ pub use output::OutputStream;
 pub use producer::{Producer, ProducerEvent, ProducerOptions};
 pub use router::{Router, RouterEvent, RouterOptions};
 pub use settings::{WorkerBin, WorkerSettings};
-pub use transport::{PlainTransport, TransportEvent};
+pub use transport::{PlainTransport, Transport, TransportEvent, WebRtcTransport};
+pub use webrtc::{
+    DtlsFingerprint, DtlsParameters, DtlsRole, DtlsState, IceCandidate, IceParameters, IceState,
+    WebRtcServerOptions, WebRtcTransportListen, WebRtcTransportOptions,
+};
+pub use webrtc_server::{WebRtcServer, WebRtcServerEvent};
 pub use worker::{UpdateSettings, Worker, WorkerEvent};
 
 pub use tidegate_protocol::error::{CommandError, ErrorKind};

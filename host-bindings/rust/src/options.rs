@@ -2,18 +2,23 @@
 
 use std::net::IpAddr;
 
+use tidegate_protocol::srtp::SrtpCryptoSuite;
 use tidegate_protocol::transport as wire;
-use tidegate_protocol::transport::ListenPort;
+use tidegate_protocol::transport::{ListenPort, Protocol};
 
 use crate::error::{InvalidOption, optional_text};
 
 /// Where a transport listens. `ListenInfo::new(ip)` takes any free port of the worker's range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenInfo {
+    /// UDP by default; plain transports take nothing else.
+    pub protocol: Protocol,
     /// The address to bind; an unspecified one (`0.0.0.0`, `::`) answers from the address it was called on.
     pub ip: IpAddr,
     /// What peers are told instead of `ip`: an address or a host name, 255 bytes at most.
     pub announced_address: Option<String>,
+    /// WebRTC transports with an announced address also offer `ip` itself, at a lower priority; false by default.
+    pub expose_internal_ip: bool,
     /// Which port to bind.
     pub port: ListenPort,
     /// Share the socket with other transports that name the same `ip` and fixed port and this flag. Peers are told
@@ -59,8 +64,10 @@ impl ListenInfo {
     /// Any free port of the worker's range at `ip`.
     pub fn new(ip: impl Into<IpAddr>) -> Self {
         Self {
+            protocol: Protocol::Udp,
             ip: ip.into(),
             announced_address: None,
+            expose_internal_ip: false,
             port: ListenPort::Any,
             shared: false,
             ipv6_only: false,
@@ -120,7 +127,9 @@ impl TryFrom<&ListenInfo> for wire::ListenInfo {
 
     fn try_from(given: &ListenInfo) -> Result<Self, InvalidOption> {
         Ok(Self {
+            protocol: given.protocol,
             ip: given.ip,
+            expose_internal_ip: given.expose_internal_ip,
             announced_address: optional_text(
                 "listen_info.announced_address",
                 given.announced_address.as_ref(),
@@ -144,13 +153,13 @@ impl TryFrom<&PlainTransportOptions> for wire::PlainTransportOptions {
             rtcp_listen_info: given.rtcp_listen_info.as_ref().map(TryInto::try_into).transpose()?,
             rtcp_mux: given.rtcp_mux,
             comedia: given.comedia,
-            enable_srtp: given.enable_srtp,
+            srtp: given.enable_srtp.then_some(SrtpCryptoSuite::AesCm128HmacSha1_80),
         })
     }
 }
 
 impl From<PlainConnectOptions> for wire::PlainConnectOptions {
     fn from(given: PlainConnectOptions) -> Self {
-        Self { ip: given.ip, port: given.port, rtcp_port: given.rtcp_port }
+        Self { ip: given.ip, port: given.port, rtcp_port: given.rtcp_port, srtp_parameters: None }
     }
 }

@@ -19,7 +19,8 @@ use crate::observer::{
 use crate::options::PlainTransportOptions;
 use crate::producer::Producer;
 use crate::sync::lock;
-use crate::transport::{PlainTransport, TransportInner};
+use crate::transport::{PlainTransport, TransportInner, WebRtcTransport};
+use crate::webrtc::WebRtcTransportOptions;
 use crate::worker::WorkerInner;
 
 /// How to make a router.
@@ -119,6 +120,18 @@ impl Router {
         PlainTransport::create(&self.inner, options).await
     }
 
+    /// Makes a transport for a browser: ICE-lite, DTLS and SRTP.
+    ///
+    /// # Errors
+    /// [`RequestError::InvalidOption`] when the server is another worker's; [`RequestError::Refused`] when nothing could be
+    /// listened on, or no candidate results.
+    pub async fn create_webrtc_transport(
+        &self,
+        options: WebRtcTransportOptions,
+    ) -> Result<WebRtcTransport, RequestError> {
+        WebRtcTransport::create(&self.inner, options).await
+    }
+
     /// Makes an observer that tells which audio producers are loud.
     pub async fn create_audio_level_observer(
         &self,
@@ -173,7 +186,7 @@ pub(crate) struct RouterInner {
     pub(crate) audio_level_observers: Children<ObserverInner<AudioLevelObserverEvent>>,
     pub(crate) active_speaker_observers: Children<ObserverInner<ActiveSpeakerObserverEvent>>,
     capabilities: Mutex<Arc<RtpCapabilities>>,
-    worker: Arc<WorkerInner>,
+    pub(crate) worker: Arc<WorkerInner>,
 }
 
 impl RouterInner {

@@ -81,9 +81,9 @@ impl WorkerSettings {
         if self.packet_memory_limit.is_some_and(|bytes| bytes < PACKET_MEMORY_MIN) {
             return Err(SpawnError::InvalidSetting("packet_memory_limit is less than 2 MiB; raise it"));
         }
-        let mut arguments = vec![format!("--log-level={}", level_name(self.log_level))];
+        let mut arguments = vec![format!("--log-level={}", self.log_level.name())];
         if !self.log_tags.is_empty() {
-            let tags: Vec<&str> = self.log_tags.iter().copied().map(tag_name).collect();
+            let tags: Vec<&str> = self.log_tags.iter().map(|tag| tag.name()).collect();
             arguments.push(format!("--log-tags={}", tags.join(",")));
         }
         let interval = self.batch_interval.map(|interval| interval.as_micros().to_string());
@@ -98,33 +98,6 @@ impl WorkerSettings {
         let given = optional.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
         arguments.extend(given);
         Ok(arguments.into_iter().map(OsString::from).collect())
-    }
-}
-
-fn level_name(level: LogLevel) -> &'static str {
-    match level {
-        LogLevel::None => "none",
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Debug => "debug",
-    }
-}
-
-fn tag_name(tag: LogTag) -> &'static str {
-    match tag {
-        LogTag::Info => "info",
-        LogTag::Ice => "ice",
-        LogTag::Dtls => "dtls",
-        LogTag::Rtp => "rtp",
-        LogTag::Srtp => "srtp",
-        LogTag::Rtcp => "rtcp",
-        LogTag::Rtx => "rtx",
-        LogTag::Bwe => "bwe",
-        LogTag::Score => "score",
-        LogTag::Simulcast => "simulcast",
-        LogTag::Svc => "svc",
-        LogTag::Sctp => "sctp",
-        LogTag::Message => "message",
     }
 }
 

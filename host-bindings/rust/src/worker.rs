@@ -19,6 +19,8 @@ use crate::process::{Launched, Process};
 use crate::random::random_id;
 use crate::router::{Router, RouterInner, RouterOptions};
 use crate::settings::WorkerSettings;
+use crate::webrtc::WebRtcServerOptions;
+use crate::webrtc_server::{WebRtcServer, WebRtcServerInner};
 
 /// A worker process: one thread, which one core can feed. A handle; clones mean the same worker.
 ///
@@ -33,7 +35,9 @@ pub struct Worker {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorkerEvent {
-    /// A line of the worker's log, up to [`WorkerSettings::log_level`].
+    /// A line of the worker's log, up to [`WorkerSettings::log_level`]. Of each place in its code the worker sends ten
+    /// lines a second, and then how many it left out; none while much waits for this host. This library writes no log
+    /// of its own: give the lines to the one that the application has.
     Log {
         /// How grave.
         level: LogLevel,
@@ -65,7 +69,7 @@ pub enum WorkerEvent {
 pub struct UpdateSettings {
     /// Up to which level log lines are sent.
     pub log_level: Option<LogLevel>,
-    /// Of which parts debug lines are sent.
+    /// Of which parts debug lines are sent. Errors and warnings need no tag.
     pub log_tags: Option<Vec<LogTag>>,
 }
 
@@ -89,11 +93,12 @@ impl Worker {
             hello: greeted.hello.clone(),
             connection: Arc::clone(&connection),
             routers: Children::default(),
+            webrtc_servers: Children::default(),
         });
         let worker: Weak<WorkerInner> = Arc::downgrade(&inner);
         greeted.run(connection, frames, move || {
             if let Some(worker) = worker.upgrade() {
-                worker.close_routers();
+                worker.shut_children();
             }
         });
         Ok(Self { inner })
@@ -122,6 +127,17 @@ impl Worker {
     /// Makes a router: what one room is to an application.
     pub async fn create_router(&self, options: RouterOptions) -> Result<Router, RequestError> {
         Router::create(&self.inner, options).await
+    }
+
+    /// Opens ports that all WebRTC transports of this worker can share.
+    ///
+    /// # Errors
+    /// [`RequestError::Refused`] without a place to listen, or when one of them is taken; then none is opened.
+    pub async fn create_webrtc_server(
+        &self,
+        options: WebRtcServerOptions,
+    ) -> Result<WebRtcServer, RequestError> {
+        WebRtcServer::create(&self.inner, options).await
     }
 
     /// What the worker holds.
@@ -204,17 +220,21 @@ pub(crate) struct WorkerInner {
     hello: Hello,
     pub(crate) connection: Arc<Connection>,
     pub(crate) routers: Children<RouterInner>,
+    pub(crate) webrtc_servers: Children<WebRtcServerInner>,
 }
 
 impl WorkerInner {
     fn close(&self) {
         self.connection.close();
-        self.close_routers();
+        self.shut_children();
     }
 
-    fn close_routers(&self) {
+    fn shut_children(&self) {
         for router in self.routers.take() {
             router.shut(CloseReason::WorkerClosed);
+        }
+        for server in self.webrtc_servers.take() {
+            server.shut(CloseReason::WorkerClosed);
         }
     }
 }

@@ -19,6 +19,7 @@ use tidegate_protocol::rtp::{
     RtpCodecParameters, RtpEncodingParameters, RtpHeaderExtensionParameters, RtpMapping, RtpParameters,
     RtpType,
 };
+use tidegate_protocol::srtp::{SrtpCryptoSuite, SrtpParameters};
 use tidegate_protocol::stats::Direction;
 use tidegate_protocol::trace::{PacketTrace, Trace, TraceInfo, TraceType};
 use tidegate_protocol::transport::{
@@ -27,6 +28,8 @@ use tidegate_protocol::transport::{
 
 #[path = "state.rs"]
 mod state;
+#[path = "webrtc.rs"]
+mod webrtc;
 
 /// A message and its name in the file.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,6 +118,7 @@ pub(crate) fn commands() -> Vec<Command> {
     commands.extend(producer_commands());
     commands.extend(consumer_commands());
     commands.extend(observer_commands());
+    commands.extend(webrtc::commands());
     commands
 }
 
@@ -149,6 +153,14 @@ fn transport_commands() -> Vec<Command> {
                 ip: Some(IpAddr::from([192, 0, 2, 7])),
                 port: Some(5004),
                 rtcp_port: Some(5005),
+                srtp_parameters: None,
+            },
+        },
+        Command::ConnectPlainTransport {
+            transport,
+            options: PlainConnectOptions {
+                srtp_parameters: Some(srtp_parameters(SrtpCryptoSuite::AeadAes256Gcm)),
+                ..PlainConnectOptions::default()
             },
         },
         Command::CloseTransport { transport },
@@ -234,7 +246,11 @@ pub(crate) fn replies() -> Vec<Reply> {
         Reply::ResourceUsage(state::resource_usage()),
         Reply::Metrics(metrics()),
         Reply::RouterDump(state::router_dump()),
-        Reply::PlainTransport(PlainTuples { tuple: tuple(), rtcp_tuple: Some(rtcp_tuple) }),
+        Reply::PlainTransport(PlainTuples {
+            tuple: tuple(),
+            rtcp_tuple: Some(rtcp_tuple),
+            srtp_parameters: Some(srtp_parameters(SrtpCryptoSuite::AesCm128HmacSha1_32)),
+        }),
         Reply::TransportDump(Box::new(state::transport_dump())),
         Reply::TransportStats(Box::new(state::transport_stats())),
         Reply::Produced { producer_type: RtpType::Simulcast },
@@ -245,6 +261,9 @@ pub(crate) fn replies() -> Vec<Reply> {
         Reply::ConsumerStats(Box::new(state::consumer_stats())),
         Reply::ObserverDump(state::observer_dump()),
     ]
+    .into_iter()
+    .chain(webrtc::replies())
+    .collect()
 }
 
 /// One of each.
@@ -276,6 +295,7 @@ pub(crate) fn events() -> Vec<Event> {
     ]
     .into_iter()
     .chain(traces())
+    .chain(webrtc::events())
     .collect()
 }
 
@@ -321,8 +341,10 @@ fn packet_trace() -> PacketTrace {
 
 fn plain_options() -> PlainTransportOptions {
     let rtp = ListenInfo {
+        protocol: Protocol::Udp,
         ip: IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x42)),
         announced_address: Some(text("media.example.org")),
+        expose_internal_ip: true,
         port: ListenPort::Range { min: 10_000, max: 10_099 },
         shared: false,
         ipv6_only: true,
@@ -331,8 +353,10 @@ fn plain_options() -> PlainTransportOptions {
         receive_buffer_bytes: 2 << 20,
     };
     let rtcp = ListenInfo {
+        protocol: Protocol::Udp,
         ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         announced_address: None,
+        expose_internal_ip: false,
         port: ListenPort::Fixed(5005),
         shared: true,
         ipv6_only: false,
@@ -345,8 +369,12 @@ fn plain_options() -> PlainTransportOptions {
         rtcp_listen_info: Some(rtcp),
         rtcp_mux: false,
         comedia: true,
-        enable_srtp: false,
+        srtp: Some(SrtpCryptoSuite::AesCm128HmacSha1_80),
     }
+}
+
+fn srtp_parameters(crypto_suite: SrtpCryptoSuite) -> SrtpParameters {
+    SrtpParameters { crypto_suite, key: List::first_of(0xf0..=0xff) }
 }
 
 fn rtp_parameters() -> RtpParameters {

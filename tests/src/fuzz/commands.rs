@@ -17,7 +17,9 @@ use tidegate_protocol::rtp::{
     RtpType,
 };
 use tidegate_protocol::trace::{TraceType, TraceTypes};
-use tidegate_protocol::transport::{ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions};
+use tidegate_protocol::transport::{
+    ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions, Protocol,
+};
 
 use super::Dice;
 use super::extremes;
@@ -313,14 +315,16 @@ pub fn create_transport(router: u64, id: u64, options: PlainTransportOptions) ->
 
 /// Options of a plain transport that listens on `listen_info`.
 pub fn plain_options(listen_info: ListenInfo, rtcp_mux: bool, comedia: bool) -> PlainTransportOptions {
-    PlainTransportOptions { listen_info, rtcp_listen_info: None, rtcp_mux, comedia, enable_srtp: false }
+    PlainTransportOptions { listen_info, rtcp_listen_info: None, rtcp_mux, comedia, srtp: None }
 }
 
 /// Listens there, with the system's buffers and no other wishes.
 pub fn listen_on(ip: IpAddr, port: ListenPort) -> ListenInfo {
     ListenInfo {
+        protocol: Protocol::Udp,
         ip,
         announced_address: None,
+        expose_internal_ip: false,
         port,
         shared: false,
         ipv6_only: false,
@@ -332,7 +336,12 @@ pub fn listen_on(ip: IpAddr, port: ListenPort) -> ListenInfo {
 
 /// Connects a plain transport to `peer`.
 pub fn connect(id: u64, peer: SocketAddr, rtcp_port: Option<u16>) -> Command {
-    let options = PlainConnectOptions { ip: Some(peer.ip()), port: Some(peer.port()), rtcp_port };
+    let options = PlainConnectOptions {
+        ip: Some(peer.ip()),
+        port: Some(peer.port()),
+        rtcp_port,
+        srtp_parameters: None,
+    };
     Command::ConnectPlainTransport { transport: TransportId(id), options }
 }
 

@@ -12,7 +12,10 @@ use tidegate_protocol::rtp::{
     CodecParameter, MediaKind, ParameterValue, RtpEncodingParameters, RtpHeaderExtensionParameters,
     RtpMapping, RtpParameters, RtpType,
 };
-use tidegate_protocol::transport::{ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions};
+use tidegate_protocol::srtp::SrtpCryptoSuite;
+use tidegate_protocol::transport::{
+    ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions, Protocol,
+};
 
 use super::Dice;
 use super::commands::Surroundings;
@@ -73,7 +76,7 @@ fn plain_options(
 ) -> PlainTransportOptions {
     let listen_info = options.listen_info.clone();
     match dice.below(8) {
-        0 => PlainTransportOptions { enable_srtp: true, ..options },
+        0 => PlainTransportOptions { srtp: dice.pick(&SrtpCryptoSuite::ALL).copied(), ..options },
         1 => PlainTransportOptions { rtcp_mux: true, rtcp_listen_info: Some(listen_info), ..options },
         2 => {
             let rtcp_listen_info = Some(spoil_listen_info(listen_info, dice, around));
@@ -85,7 +88,8 @@ fn plain_options(
 
 fn spoil_listen_info(info: ListenInfo, dice: &mut Dice, around: Surroundings) -> ListenInfo {
     let buffer_bytes = *dice.pick(&[1, u32::MAX, 1 << 31, 1 << 20]).unwrap_or(&1);
-    match dice.below(10) {
+    match dice.below(11) {
+        10 => ListenInfo { protocol: Protocol::Tcp, ..info },
         0 => ListenInfo { ip: any_ip(dice), ..info },
         1 => ListenInfo { port: any_port(dice), ..info },
         2 => ListenInfo { port: ListenPort::Fixed(around.taken_port), ..info },
@@ -102,7 +106,7 @@ fn spoil_listen_info(info: ListenInfo, dice: &mut Dice, around: Surroundings) ->
 fn connect_options(dice: &mut Dice) -> PlainConnectOptions {
     let port = |dice: &mut Dice| dice.pick(&[None, Some(0), Some(1), Some(u16::MAX)]).copied().flatten();
     let ip = dice.chance(80).then(|| any_ip(dice));
-    PlainConnectOptions { ip, port: port(dice), rtcp_port: port(dice) }
+    PlainConnectOptions { ip, port: port(dice), rtcp_port: port(dice), srtp_parameters: None }
 }
 
 fn any_ip(dice: &mut Dice) -> IpAddr {

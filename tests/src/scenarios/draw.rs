@@ -1,6 +1,6 @@
 //! What a story draws from its seed.
 //!
-//! Knows one source of random numbers. Does not know what they are for. Used by every scenario.
+//! Knows one source of random numbers. Does not know what they are for. Used by every scenario and by long runs.
 //! Invariant: the same seed draws the same, in the same order; it is not the source that the worker has.
 
 use tidegate_worker::random::Random;
@@ -9,63 +9,63 @@ use crate::world::seed_bytes;
 
 /// A seed's numbers.
 #[derive(Debug)]
-pub(super) struct Draw(Random);
+pub(crate) struct Draw(Random);
 
 impl Draw {
     /// Those of `seed`.
-    pub(super) fn of(seed: u64) -> Self {
+    pub(crate) fn of(seed: u64) -> Self {
         Self(Random::from_seed(seed_bytes(seed ^ OTHER_THAN_THE_WORKERS)))
     }
 
     /// Both ends included.
-    pub(super) fn between(&mut self, low: u32, high: u32) -> u32 {
+    pub(crate) fn between(&mut self, low: u32, high: u32) -> u32 {
         self.0.in_range(low, high)
     }
 
     /// Milliseconds, both ends included.
-    pub(super) fn millis(&mut self, low: u32, high: u32) -> u64 {
+    pub(crate) fn millis(&mut self, low: u32, high: u32) -> u64 {
         self.between(low, high).into()
     }
 
     /// Any 16 bits.
-    pub(super) fn u16(&mut self) -> u16 {
+    pub(crate) fn u16(&mut self) -> u16 {
         let [.., high, low] = self.0.next_u32().to_be_bytes();
         u16::from_be_bytes([high, low])
     }
 
     /// Any 32 bits.
-    pub(super) fn u32(&mut self) -> u32 {
+    pub(crate) fn u32(&mut self) -> u32 {
         self.0.next_u32()
     }
 
     /// Both ends included.
-    pub(super) fn count(&mut self, low: usize, high: usize) -> usize {
+    pub(crate) fn count(&mut self, low: usize, high: usize) -> usize {
         let end = |value| u32::try_from(value).expect("few");
         self.between(end(low), end(high)) as usize
     }
 
     /// An index of something with `len` items, of which there is one.
-    pub(super) fn index(&mut self, len: usize) -> usize {
+    pub(crate) fn index(&mut self, len: usize) -> usize {
         self.count(0, len.checked_sub(1).expect("there is one"))
     }
 
     /// One of `items`.
-    pub(super) fn pick<T: Copy>(&mut self, items: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, items: &[T]) -> T {
         items[self.index(items.len())]
     }
 
     /// True so often of a thousand times.
-    pub(super) fn chance(&mut self, permille: u32) -> bool {
+    pub(crate) fn chance(&mut self, permille: u32) -> bool {
         self.between(0, 999) < permille
     }
 
     /// Payload sizes of a frame of `low` to `high` packets.
-    pub(super) fn sizes(&mut self, low: usize, high: usize) -> Vec<usize> {
+    pub(crate) fn sizes(&mut self, low: usize, high: usize) -> Vec<usize> {
         (0..self.count(low, high)).map(|_| self.count(20, 1_150)).collect()
     }
 
     /// Brings `items` into any order.
-    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for end in (1..items.len()).rev() {
             items.swap(self.index(end + 1), end);
         }

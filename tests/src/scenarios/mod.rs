@@ -21,7 +21,7 @@
 
 mod clean_forwarding;
 mod create_and_close;
-mod draw;
+pub(crate) mod draw;
 mod ear;
 mod flow;
 mod full_room;

@@ -47,14 +47,22 @@ impl fmt::Display for Failure {
 /// # Errors
 /// It panicked.
 pub fn run(scenario: &Scenario, seed: u64) -> Result<Tally, Box<Failure>> {
+    caught(scenario.name, seed, || (scenario.run)(seed))
+}
+
+/// Runs anything else that is named and has a seed.
+///
+/// # Errors
+/// It panicked.
+pub fn caught<T>(name: &'static str, seed: u64, run: impl FnOnce() -> T) -> Result<T, Box<Failure>> {
     INSTALL_HOOK.call_once(install_hook);
     HEARD.set(Some(Vec::new()));
     world::forget_last_step();
-    let result = catch_unwind(AssertUnwindSafe(|| (scenario.run)(seed)));
+    let result = catch_unwind(AssertUnwindSafe(run));
     let heard = HEARD.take().unwrap_or_default();
     result.map_err(|_| {
         let step = world::last_step();
-        Box::new(Failure { scenario: scenario.name, seed, step, message: heard.join("; then ") })
+        Box::new(Failure { scenario: name, seed, step, message: heard.join("; then ") })
     })
 }
 

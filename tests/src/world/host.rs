@@ -11,11 +11,14 @@ use tidegate_protocol::ids::{ConsumerId, ObserverId, ProducerId, RouterId, Trans
 use tidegate_protocol::observer::AudioLevelObserverOptions;
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
+use tidegate_protocol::rtp::RtpType;
 use tidegate_protocol::stats::{ConsumerStats, RtpStreamStats, TransportStats};
-use tidegate_protocol::transport::{ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions};
+use tidegate_protocol::transport::{
+    ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions, Protocol,
+};
 
 use super::World;
-use super::parameters::Stream;
+use super::parameters::{Stream, produce_simulcast};
 
 /// A plain transport and where it listens.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +77,12 @@ impl World {
         peer: SocketAddr,
         rtcp_port: Option<u16>,
     ) -> Result<Reply, CommandError> {
-        let options = PlainConnectOptions { ip: Some(peer.ip()), port: Some(peer.port()), rtcp_port };
+        let options = PlainConnectOptions {
+            ip: Some(peer.ip()),
+            port: Some(peer.port()),
+            rtcp_port,
+            srtp_parameters: None,
+        };
         self.request(Command::ConnectPlainTransport { transport, options })
     }
 
@@ -83,6 +91,14 @@ impl World {
         let producer = ProducerId(self.new_id());
         let reply = self.request(stream.produce(transport, producer));
         assert!(matches!(reply, Ok(Reply::Produced { .. })), "{reply:?}");
+        producer
+    }
+
+    /// A new producer of several encodings of one source.
+    pub fn produce_simulcast(&mut self, transport: TransportId, encodings: &[Stream]) -> ProducerId {
+        let producer = ProducerId(self.new_id());
+        let reply = self.request(produce_simulcast(transport, producer, encodings));
+        assert_eq!(reply, Ok(Reply::Produced { producer_type: RtpType::Simulcast }));
         producer
     }
 
@@ -213,15 +229,17 @@ pub fn plain_options() -> PlainTransportOptions {
         rtcp_listen_info: None,
         rtcp_mux: true,
         comedia: false,
-        enable_srtp: false,
+        srtp: None,
     }
 }
 
 /// A socket with the system's defaults.
 pub const fn listen_on(ip: IpAddr, port: ListenPort) -> ListenInfo {
     ListenInfo {
+        protocol: Protocol::Udp,
         ip,
         announced_address: None,
+        expose_internal_ip: false,
         port,
         shared: false,
         ipv6_only: false,

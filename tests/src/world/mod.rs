@@ -24,9 +24,11 @@ pub mod rtcp;
 pub mod rtp;
 pub mod run;
 pub mod sink;
+mod slots;
 mod sockets;
 pub mod source;
 pub mod voice;
+pub mod wide;
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -34,7 +36,7 @@ use std::time::Duration;
 use tidegate_protocol::error::CommandError;
 use tidegate_protocol::event::Event;
 use tidegate_protocol::ids::RequestId;
-use tidegate_protocol::message::{FromWorker, LogLevel};
+use tidegate_protocol::message::{FromWorker, LogLevel, LogTag};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 use tidegate_worker::base::pool::{Pool, PoolStats};
@@ -50,7 +52,6 @@ pub use actors::{SinkId, SourceId};
 use clock::VirtualClock;
 use network::SimulatedNetwork;
 use pipe::Pipe;
-use sink::Sink;
 
 /// One worker and all that surrounds it.
 #[derive(Debug)]
@@ -88,6 +89,17 @@ pub struct Beginning {
     /// Whether requests and answers pass as frames over a pipe, in pieces. Then a request takes as many turns as its
     /// pieces need, and events come when the host has read them.
     pub pipe: bool,
+}
+
+/// A line of the worker's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// How grave.
+    pub level: LogLevel,
+    /// Of what part.
+    pub tag: LogTag,
+    /// The line.
+    pub text: String,
 }
 
 impl Beginning {
@@ -222,6 +234,21 @@ impl World {
         events.collect()
     }
 
+    /// Takes the lines that the worker logged since the last time, and leaves what else it told.
+    pub fn take_log(&mut self) -> Vec<LogLine> {
+        let said = std::mem::take(&mut self.said);
+        let mut lines = Vec::new();
+        for message in said {
+            match message {
+                FromWorker::Log { level, tag, text } => {
+                    lines.push(LogLine { level, tag, text: text.to_string() });
+                }
+                other => self.said.push(other),
+            }
+        }
+        lines
+    }
+
     /// Whether the worker wants to be called again without anything happening.
     pub fn has_timers(&self) -> bool {
         self.worker.next_deadline().is_some()
@@ -240,6 +267,26 @@ impl World {
     /// Bytes held against the packet memory limit.
     pub fn held_bytes(&self) -> usize {
         self.pool.held_bytes()
+    }
+
+    /// How much was done so far.
+    pub fn tally(&self) -> Tally {
+        Tally {
+            invariant_checks: self.tally.invariant_checks + self.actors.checks(),
+            virtual_ms: self.elapsed_ms(),
+            packet_operations: self.network.packet_operations(),
+            ..self.tally
+        }
+    }
+
+    /// How often promises of the worker were looked at, by audits and after turns; not those of its peers.
+    pub fn turn_checks(&self) -> u64 {
+        self.tally.invariant_checks
+    }
+
+    /// Names and numbers of requests go on from `number`, so that they pass an edge soon.
+    pub fn count_from(&mut self, number: u64) {
+        (self.last_id, self.last_request) = (self.last_id.max(number), self.last_request.max(number));
     }
 
     /// Ends the world: closes everything, checks that nothing is left, and says how much was done.
@@ -291,7 +338,7 @@ impl World {
         assert_eq!(self.pool.stats().charged_bytes, 0, "bytes are charged after everything was closed");
         assert_eq!(self.network.open_sockets(), 0, "sockets are open after everything was closed");
         self.tally.invariant_checks += 3;
-        self.tally.invariant_checks += self.actors.sinks.iter().map(Sink::checks).sum::<u64>();
+        self.tally.invariant_checks += self.actors.checks();
         self.tally.virtual_ms = self.elapsed_ms();
         self.tally.packet_operations = self.network.packet_operations();
     }

@@ -5,6 +5,7 @@
 //! independent reader. Paths are perfect and immediate unless they are [impaired](SimulatedNetwork::impair).
 //! Invariant: the same calls give the same results; every choice comes from a seed.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use tidegate_worker::base::pool::{Class, Pool};
@@ -36,6 +37,8 @@ pub struct SimulatedNetwork {
     counters: NetworkCounters,
     operations: u64,
     tamper: Option<Tamper>,
+    /// What actors will never get; the first is the next to be told.
+    lost: VecDeque<(u32, Vec<u8>)>,
     random: Random,
 }
 
@@ -118,6 +121,7 @@ impl SimulatedNetwork {
             counters: NetworkCounters::default(),
             operations: 0,
             tamper: None,
+            lost: VecDeque::new(),
             random,
         }
     }
@@ -278,6 +282,11 @@ impl SimulatedNetwork {
         None
     }
 
+    /// The next datagram that was lost on its way to an actor, and to which peer it was going.
+    pub(super) fn take_lost(&mut self) -> Option<(u32, Vec<u8>)> {
+        self.lost.pop_front()
+    }
+
     /// Takes the bytes of a datagram back that an actor has read.
     pub(super) fn recycle(&mut self, arrived: Parcel) {
         self.to_peers.recycle(arrived.bytes);
@@ -338,6 +347,9 @@ impl SimulatedNetwork {
         {
             kept.push(Sent { at, arrived_at, from, bytes: bytes.to_vec() });
             return;
+        }
+        if fate.at.is_none() && matches!(self.peers[peer as usize].mailbox, Mailbox::Actor) {
+            self.lost.push_back((peer, bytes.to_vec()));
         }
         let parcel = Parcel { peer, worker: from, sent_at: at, is_copy: false, tag: None, bytes: Vec::new() };
         launch(&mut self.to_peers, fate, parcel, bytes);

@@ -170,6 +170,18 @@ impl Stream {
         Self { mid: Some(mid), ..self }
     }
 
+    /// With a RID.
+    #[must_use]
+    pub fn with_rid(self, rid: &'static str) -> Self {
+        Self { rid: Some(rid), ..self }
+    }
+
+    /// Known by names in its packets alone.
+    #[must_use]
+    pub fn unannounced(self) -> Self {
+        Self { announced: false, ..self }
+    }
+
     /// Its parameters.
     pub fn rtp_parameters(&self) -> RtpParameters {
         let mut codecs = vec![self.codec()];
@@ -186,7 +198,7 @@ impl Stream {
         let encoding = RtpEncodingParameters {
             ssrc: Some(self.ssrc).filter(|_| self.announced),
             rid: self.rid.map(Text::clipped),
-            rtx_ssrc: self.rtx_ssrc,
+            rtx_ssrc: self.rtx_ssrc.filter(|_| self.announced),
             dtx: self.dtx,
             fec_ssrc: self.fec.map(|(_, ssrc)| ssrc).filter(|_| self.announced),
             ..RtpEncodingParameters::default()
@@ -296,6 +308,18 @@ impl Stream {
     }
 }
 
+/// The request to produce several encodings of one source as one producer. They differ in SSRC and RID.
+pub fn produce_simulcast(transport: TransportId, producer: ProducerId, encodings: &[Stream]) -> Command {
+    let mut command = encodings.first().expect("an encoding").produce(transport, producer);
+    if let Command::Produce { rtp_parameters, rtp_mapping, .. } = &mut command {
+        let all = encodings.iter().map(|stream| (stream.rtp_parameters(), stream.rtp_mapping()));
+        let (parameters, mappings): (Vec<_>, Vec<_>) = all.unzip();
+        rtp_parameters.encodings = list(parameters.iter().flat_map(|each| each.encodings.to_vec()).collect());
+        rtp_mapping.encodings = list(mappings.iter().flat_map(|each| each.encodings.to_vec()).collect());
+    }
+    command
+}
+
 fn fec_codec(payload_type: u8) -> RtpCodecParameters {
     let window = ParameterValue::Number(10_000_000);
     RtpCodecParameters {
@@ -322,6 +346,8 @@ pub fn list<T, const MAX: usize>(items: Vec<T>) -> List<T, MAX> {
 pub const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 /// urn of the extension.
 pub const RID: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
+/// urn of the extension.
+pub const REPAIRED_RID: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id";
 /// URI of the extension.
 pub const ABS_SEND_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time";
 /// URI of the extension.

@@ -4,6 +4,7 @@
 //! worker, the worker has something due. Those of one instant happen in this order.
 //! Invariant: the worker is called as by its event loop, at most `DATAGRAMS_PER_TURN` datagrams at a time.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tidegate_protocol::ids::{ConsumerId, ProducerId, RouterId};
@@ -15,6 +16,7 @@ use super::host::Plain;
 use super::network::fork;
 use super::sink::{Sink, SinkOptions};
 use super::source::{Source, SourceOptions};
+use super::wide::{Counted, Numbers};
 
 /// A source with what it has at the worker.
 #[derive(Clone, Debug)]
@@ -80,7 +82,7 @@ impl World {
 
     /// A source that sends to `to` from now on.
     pub fn add_source(&mut self, options: SourceOptions, to: Plain) -> SourceId {
-        let id = u32::try_from(self.actors.sources.len()).expect("few sources");
+        let id = self.actors.next_source();
         let random = fork(&mut self.dice);
         let source = Source::new(options, id, (to.rtp, to.rtcp), self.now(), random);
         self.actors.add_source(source, &mut self.network)
@@ -95,22 +97,40 @@ impl World {
 
     /// A source.
     pub fn source(&self, id: SourceId) -> &Source {
-        &self.actors.sources[id.0 as usize]
+        self.actors.source(id)
     }
 
     /// A source, to be told something.
     pub fn source_mut(&mut self, id: SourceId) -> &mut Source {
-        &mut self.actors.sources[id.0 as usize]
+        self.actors.source_mut(id)
     }
 
     /// A sink.
     pub fn sink(&self, id: SinkId) -> &Sink {
-        &self.actors.sinks[id.0 as usize]
+        self.actors.sink(id)
     }
 
     /// A sink, to be told something.
     pub fn sink_mut(&mut self, id: SinkId) -> &mut Sink {
-        &mut self.actors.sinks[id.0 as usize]
+        self.actors.sink_mut(id)
+    }
+
+    /// Takes a source out of the world; its sinks must have been taken out before. `None` when it was out already.
+    pub fn remove_source(&mut self, id: SourceId) -> Option<Source> {
+        self.actors.remove_source(id)
+    }
+
+    /// Takes a sink out of the world that has [vanished](Sink::vanish); nothing may be on its way to it any more. `None`
+    /// when it was out already.
+    pub fn remove_sink(&mut self, id: SinkId) -> Option<Sink> {
+        self.actors.remove_sink(id)
+    }
+
+    /// The machine at `address` gives what it sends from now on transport-wide numbers from `first` on, as on a new
+    /// transport. Answers what it gave and got before.
+    pub fn renumber(&mut self, address: SocketAddr, first: u16) -> (Numbers, Counted) {
+        let peer = self.network.peer(address);
+        self.actors.renumber(peer, first)
     }
 
     /// Lets a sink ask for a key frame now, as a user's player may.
@@ -132,7 +152,7 @@ impl World {
     pub fn settle(&mut self) {
         self.network.calm();
         self.run_for(400);
-        self.actors.sources.iter_mut().for_each(Source::stop);
+        self.actors.stop_all();
         self.run_for(1_500);
     }
 
@@ -151,6 +171,9 @@ impl World {
 
     fn step(&mut self) {
         let (now, wall) = (self.now(), self.wall());
+        while let Some((peer, bytes)) = self.network.take_lost() {
+            self.actors.on_lost(peer, &bytes);
+        }
         while let Some(arrived) = self.network.arrive_at_peers() {
             self.actors.on_arrival(&arrived, now, wall, &mut self.network);
             self.network.recycle(arrived);

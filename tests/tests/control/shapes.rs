@@ -7,6 +7,7 @@ use tidegate_protocol::error::ErrorKind::{self, InvalidArgument, InvalidState, U
 use tidegate_protocol::ids::{ConsumerId, ProducerId, TransportId};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::rtp::{MediaKind, RtpHeaderExtensionParameters, RtpMapping, RtpParameters, RtpType};
+use tidegate_protocol::srtp::SrtpCryptoSuite;
 use tidegate_protocol::transport::{ListenPort, PlainConnectOptions, PlainTransportOptions};
 use tidegate_tests::world::World;
 use tidegate_tests::world::host::plain_options;
@@ -145,7 +146,7 @@ fn transports_of_the_wrong_shape_and_reserved_requests_are_refused() {
         Command::CreatePlainTransport { router: call.router, transport: TransportId(world.new_id()), options }
     };
     let refused = vec![
-        ("SRTP", create(|o| o.enable_srtp = true), Unsupported),
+        ("SRTP", create(|o| o.srtp = Some(SrtpCryptoSuite::AeadAes128Gcm)), Unsupported),
         ("RTCP port with mux", create(|o| o.rtcp_listen_info = Some(o.listen_info.clone())), InvalidArgument),
         (
             "empty range",
@@ -176,7 +177,7 @@ fn connect_wants_a_peer_once() {
     let fresh = world.plain_transport(call.router, &plain_options());
     let connect = |transport, ip: Option<[u8; 4]>, port, rtcp_port| Command::ConnectPlainTransport {
         transport,
-        options: PlainConnectOptions { ip: ip.map(IpAddr::from), port, rtcp_port },
+        options: PlainConnectOptions { ip: ip.map(IpAddr::from), port, rtcp_port, srtp_parameters: None },
     };
     let peer = Some([192, 0, 2, 5]);
     let refused = vec![

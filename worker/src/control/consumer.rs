@@ -10,6 +10,7 @@ use crate::control::{Answer, gone};
 use crate::media::Tables;
 use crate::media::consumer::{self, ConsumerOptions};
 use crate::media::trace::Traced;
+use crate::outbox::LogTag;
 use crate::turn::Turn;
 
 pub(super) fn consume(tables: &mut Tables, command: Command, turn: &mut Turn<'_>) -> Answer {
@@ -27,12 +28,15 @@ pub(super) fn consume(tables: &mut Tables, command: Command, turn: &mut Turn<'_>
     else {
         return Err(gone());
     };
-    let transport = tables.transport(transport)?;
-    let producer = tables.producer(producer)?;
+    let on = tables.transport(transport)?;
+    let of = tables.producer(producer)?;
     let consumable_ssrcs = consumable_ssrcs.into_vec();
     let options =
         ConsumerOptions { id, kind, rtp_parameters, consumer_type, consumable_ssrcs, paused, ignore_dtx };
-    let key = consumer::create(tables, transport, producer, options, turn)?;
+    let key = consumer::create(tables, on, of, options, turn)?;
+    turn.debug(LogTag::Rtp, || {
+        format!("consumer {}: created, of producer {} on transport {}", id.0, producer.0, transport.0)
+    });
     let consumer = tables.consumers.get(key).ok_or_else(gone)?;
     let (paused, producer_paused) = (consumer.is_paused(), consumer.is_producer_paused());
     Ok(Reply::Consumed { paused, producer_paused, score: consumer::stats::score(tables, consumer) })

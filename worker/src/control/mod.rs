@@ -9,6 +9,7 @@ mod observer;
 mod producer;
 mod router;
 mod transport;
+mod webrtc;
 mod worker;
 
 pub(crate) use dispatch::dispatch;

@@ -9,9 +9,10 @@ use crate::control::{Answer, gone};
 use crate::media::Tables;
 use crate::media::producer::{self, ProducerOptions};
 use crate::media::trace::Traced;
+use crate::outbox::LogTag;
 use crate::turn::Turn;
 
-pub(super) fn produce(tables: &mut Tables, command: Command, turn: &Turn<'_>) -> Answer {
+pub(super) fn produce(tables: &mut Tables, command: Command, turn: &mut Turn<'_>) -> Answer {
     let Command::Produce {
         transport,
         producer: id,
@@ -24,10 +25,13 @@ pub(super) fn produce(tables: &mut Tables, command: Command, turn: &Turn<'_>) ->
     else {
         return Err(gone());
     };
-    let transport = tables.transport(transport)?;
+    let key = tables.transport(transport)?;
     let options =
         ProducerOptions { id, kind, rtp_parameters, rtp_mapping, paused, key_frame_request_delay_ms };
-    let producer_type = producer::create(tables, transport, &options, turn)?;
+    let producer_type = producer::create(tables, key, &options, turn)?;
+    turn.debug(LogTag::Rtp, || {
+        format!("producer {}: created, {producer_type:?} {kind:?} on transport {}", id.0, transport.0)
+    });
     Ok(Reply::Produced { producer_type })
 }
 

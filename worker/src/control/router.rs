@@ -5,10 +5,12 @@ use tidegate_protocol::response::Reply;
 
 use crate::control::{Answer, gone};
 use crate::media::{Tables, router};
+use crate::outbox::LogTag;
 use crate::turn::Turn;
 
-pub(super) fn create(tables: &mut Tables, id: RouterId) -> Answer {
+pub(super) fn create(tables: &mut Tables, id: RouterId, turn: &mut Turn<'_>) -> Answer {
     router::create(tables, id)?;
+    turn.debug(LogTag::Info, || format!("router {}: created", id.0));
     Ok(Reply::Done)
 }
 

@@ -7,6 +7,7 @@ use tidegate_protocol::transport::{PlainConnectOptions, PlainTransportOptions};
 use crate::control::{Answer, gone};
 use crate::media::transport::{self, congestion, plain};
 use crate::media::{Tables, TransportKey};
+use crate::outbox::LogTag;
 use crate::turn::Turn;
 
 pub(super) fn create_plain(
@@ -18,7 +19,9 @@ pub(super) fn create_plain(
 ) -> Answer {
     let router = tables.router(router)?;
     let key = plain::create(tables, router, id, options, turn)?;
-    tuples(tables, key)
+    let reply = tuples(tables, key)?;
+    turn.debug(LogTag::Info, || format!("transport {}: created, {}", id.0, ends(&reply)));
+    Ok(reply)
 }
 
 pub(super) fn connect_plain(
@@ -29,7 +32,9 @@ pub(super) fn connect_plain(
 ) -> Answer {
     let key = tables.transport(id)?;
     plain::connect(tables, key, options, turn)?;
-    tuples(tables, key)
+    let reply = tuples(tables, key)?;
+    turn.debug(LogTag::Info, || format!("transport {}: connected, {}", id.0, ends(&reply)));
+    Ok(reply)
 }
 
 pub(super) fn close(tables: &mut Tables, id: TransportId, turn: &mut Turn<'_>) -> Answer {
@@ -52,15 +57,26 @@ pub(super) fn set_max_incoming_bitrate(
     tables: &mut Tables,
     id: TransportId,
     bitrate: u64,
-    turn: &Turn<'_>,
+    turn: &mut Turn<'_>,
 ) -> Answer {
     let key = tables.transport(id)?;
     congestion::set_max_incoming_bitrate(tables, key, bitrate, turn)?;
+    turn.debug(LogTag::Bwe, || format!("transport {}: takes {bitrate} b/s at most (0: no limit)", id.0));
     Ok(Reply::Done)
+}
+
+/// For the log: where a plain transport listens and sends to.
+fn ends(reply: &Reply) -> String {
+    let Reply::PlainTransport(PlainTuples { tuple, rtcp_tuple, .. }) = reply else { return String::new() };
+    match rtcp_tuple {
+        Some(rtcp) => format!("RTP {tuple}, RTCP {rtcp}"),
+        None => format!("RTP and RTCP {tuple}"),
+    }
 }
 
 fn tuples(tables: &Tables, key: TransportKey) -> Answer {
     let transport = tables.transports.get(key).ok_or_else(gone)?;
-    let (tuple, rtcp_tuple) = (transport.plain.tuple(), transport.plain.rtcp_tuple());
-    Ok(Reply::PlainTransport(PlainTuples { tuple, rtcp_tuple }))
+    let plain = transport.link.plain().ok_or_else(gone)?;
+    let (tuple, rtcp_tuple) = (plain.tuple(), plain.rtcp_tuple());
+    Ok(Reply::PlainTransport(PlainTuples { tuple, rtcp_tuple, srtp_parameters: None }))
 }

@@ -13,8 +13,9 @@ use crate::media::{Tables, metrics};
 use crate::outbox::LogSettings;
 use crate::turn::Turn;
 
-pub(super) fn close(closing: &mut bool) -> Answer {
+pub(super) fn close(closing: &mut bool, turn: &mut Turn<'_>) -> Answer {
     *closing = true;
+    turn.debug(LogTag::Info, || "the host closes the worker".to_owned());
     Ok(Reply::Done)
 }
 
@@ -50,8 +51,15 @@ pub(super) fn update_settings(
 ) -> Answer {
     let before = turn.outbox.log_settings();
     let tags = log_tags.map(|tags| tags.iter().fold(0, |bits, tag| bits | 1 << *tag as u32));
-    turn.outbox
-        .set_log(LogSettings { level: log_level.unwrap_or(before.level), tags: tags.unwrap_or(before.tags) });
+    let now = LogSettings { level: log_level.unwrap_or(before.level), tags: tags.unwrap_or(before.tags) };
+    turn.outbox.set_log(now);
+    if now != before {
+        turn.debug(LogTag::Info, || {
+            let tags = LogTag::ALL.into_iter().filter(|tag| now.wants(LogLevel::Debug, *tag));
+            let tags: Vec<_> = tags.map(LogTag::name).collect();
+            format!("log level is {} now, debug lines are of: {}", now.level.name(), tags.join(", "))
+        });
+    }
     Ok(Reply::Done)
 }
 

@@ -225,11 +225,11 @@ fn audit_sockets(tables: &Tables, audit: &mut Audit) {
     kept.sort_unstable();
     for (socket, owner) in &kept {
         let transport = tables.transports.get(*owner);
-        let uses = transport.is_some_and(|transport| transport.plain.sockets().any(|own| own == *socket));
+        let uses = transport.is_some_and(|transport| transport.link.sockets().any(|own| own == *socket));
         audit.check(uses, || format!("{socket:?} is kept for {owner:?}, who does not use it"));
     }
     for (key, transport) in tables.transports.iter() {
-        for socket in transport.plain.sockets() {
+        for socket in transport.link.sockets() {
             let is_kept = kept.binary_search(&(socket, key)).is_ok();
             audit.check(is_kept, || format!("{:?} has a socket that is on nobody's record", transport.id));
         }
@@ -238,9 +238,9 @@ fn audit_sockets(tables: &Tables, audit: &mut Audit) {
 
 /// Who believes to have a timer has one.
 fn audit_timers(tables: &Tables, audit: &mut Audit) {
-    let (mut transports, mut producers): ([Vec<TransportKey>; 3], [Vec<ProducerKey>; 4]) = Default::default();
+    let (mut transports, mut producers): ([Vec<TransportKey>; 3], [Vec<ProducerKey>; 5]) = Default::default();
     let [reports, feedback, limits] = &mut transports;
-    let [nacks, key_frames, histories, rings] = &mut producers;
+    let [nacks, key_frames, silences, histories, rings] = &mut producers;
     let mut observers: Vec<ObserverKey> = Vec::new();
     for deadline in tables.deadlines.keys() {
         match deadline {
@@ -249,10 +249,11 @@ fn audit_timers(tables: &Tables, audit: &mut Audit) {
             Deadline::BitrateLimit(key) => limits.push(key),
             Deadline::Nack(key) => nacks.push(key),
             Deadline::KeyFrame(key) => key_frames.push(key),
+            Deadline::Silence(key) => silences.push(key),
             Deadline::History(key) => histories.push(key),
             Deadline::Rings(key) => rings.push(key),
             Deadline::Observer(key) => observers.push(key),
-            Deadline::Memory => {}
+            Deadline::Memory | Deadline::Log => {}
         }
     }
     transports.iter_mut().for_each(|keys| keys.sort_unstable());
@@ -270,13 +271,14 @@ fn audit_timers(tables: &Tables, audit: &mut Audit) {
         });
     }
     for (key, producer) in tables.producers.iter() {
-        let [nacks, key_frames, histories, rings] =
+        let [nacks, key_frames, silences, histories, rings] =
             producers.each_ref().map(|keys| keys.binary_search(&key).is_ok());
         let armed =
             |is_armed: fn(&ReceivedStream) -> bool| producer.streams().any(|(_, stream)| is_armed(stream));
         let timers = [
             (nacks, armed(|stream| stream.nacks_armed.is_some())),
             (key_frames, armed(|stream| stream.key_frames_armed.is_some())),
+            (silences, producer.silence_armed()),
             (histories, armed(|stream| stream.history_armed.is_some())),
             (rings, producer.rings_armed()),
         ];

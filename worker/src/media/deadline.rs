@@ -20,6 +20,8 @@ pub(crate) enum Deadline {
     Nack(ProducerKey),
     /// A key frame request of a producer that was held back.
     KeyFrame(ProducerKey),
+    /// Streams of a producer that may have fallen silent.
+    Silence(ProducerKey),
     /// Packets of a producer's history that have aged out.
     History(ProducerKey),
     /// Consumers' memories of what they sent of a producer, to become smaller.
@@ -28,6 +30,8 @@ pub(crate) enum Deadline {
     Observer(ObserverKey),
     /// Empty memory to give back.
     Memory,
+    /// Log lines that were left out, to be counted out.
+    Log,
 }
 
 impl Deadline {
@@ -39,10 +43,12 @@ impl Deadline {
             | Self::WideFeedback(_)
             | Self::BitrateLimit(_)
             | Self::KeyFrame(_)
+            | Self::Silence(_)
             | Self::History(_)
             | Self::Rings(_)
             | Self::Observer(_)
-            | Self::Memory => Duration::from_millis(20),
+            | Self::Memory
+            | Self::Log => Duration::from_millis(20),
         }
     }
 }

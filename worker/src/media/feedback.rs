@@ -10,6 +10,7 @@ use crate::media::consumer;
 use crate::media::consumer::seal::{self, Repair};
 use crate::media::demux::Role;
 use crate::media::{ConsumerKey, Tables, TransportKey, sender_clock};
+use crate::outbox::LogTag;
 use crate::rtcp::{DlrrReport, Nack, Packet, ReportBlock, SenderInfo, XrBlock, compact_ntp, packets};
 use crate::stream::report::round_trip;
 use crate::turn::Turn;
@@ -27,6 +28,8 @@ pub(crate) fn on_compound(
             // What came before stands; the rest cannot be found.
             if let Some(transport) = tables.transports.get_mut(key) {
                 transport.counters.dropped.bad_header += 1;
+                let id = transport.id.0;
+                turn.debug(LogTag::Rtcp, || format!("transport {id}: the rest of a compound cannot be read"));
             }
             return;
         };
@@ -133,7 +136,7 @@ fn on_nack(tables: &mut Tables, key: TransportKey, nack: &Nack<'_>, turn: &mut T
     let Some(consumer) = transport.feedback_to.get(ssrc).and_then(|key| consumers.get_mut(key)) else {
         return;
     };
-    let Some(destination) = transport.plain.rtp_destination() else { return };
+    let Some(destination) = transport.link.rtp_destination() else { return };
     let stream =
         producers.get(consumer.producer).and_then(|producer| producer.stream_named(consumer.consumable_ssrc));
     consumer.stream.course(turn.now).counters.nacks += 1;
@@ -159,9 +162,13 @@ fn on_nack(tables: &mut Tables, key: TransportKey, nack: &Nack<'_>, turn: &mut T
     transport.counters.sent.add(turn.now, resent.packets, resent.bytes);
     transport.counters.rtx_sent.add(turn.now, resent.packets, resent.bytes);
     metrics.packets_resent += resent.packets;
+    turn.debug(LogTag::Rtx, || {
+        let (id, asked) = (consumer.id.0, nack.sequences().count());
+        format!("consumer {id}: {} of {asked} packets that were asked for are sent again", resent.packets)
+    });
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Asked {
     Pli,
     Fir,
@@ -175,7 +182,7 @@ fn on_key_frame_request(
     turn: &mut Turn<'_>,
 ) {
     let Some((consumer_key, consumer)) = consumer_of(tables, key, ssrc) else { return };
-    let tracer = consumer.tracer();
+    let (id, tracer) = (consumer.id, consumer.tracer());
     let counters = &mut consumer.stream.course(turn.now).counters;
     match asked {
         Asked::Pli => {
@@ -187,6 +194,7 @@ fn on_key_frame_request(
             tracer.fir(Direction::Inbound, ssrc, turn);
         }
     }
+    turn.debug(LogTag::Rtcp, || format!("consumer {}: its peer asks for a key frame by {asked:?}", id.0));
     consumer::request_key_frame(tables, consumer_key, turn);
 }
 

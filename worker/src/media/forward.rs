@@ -104,9 +104,13 @@ fn plan_run(
     turn: &mut Turn<'_>,
 ) {
     let Some(producer) = tables.producers.get_mut(run.producer) else { return };
+    let Some(name) = producer.mapped_ssrc(run.encoding) else { return };
     let Some((stream, consumers)) = producer.run(run.encoding) else { return };
     for key in consumers {
-        let Some(consumer) = tables.consumers.get_mut(*key).filter(|consumer| consumer.is_open()) else {
+        let consumer = tables.consumers.get_mut(*key);
+        let Some(consumer) =
+            consumer.filter(|consumer| consumer.consumable_ssrc == name && consumer.is_open())
+        else {
             continue;
         };
         tables.runs.in_hand = Some(consumer.transport);
@@ -147,7 +151,7 @@ fn end_run(tables: &mut Tables, run: Run, turn: &mut Turn<'_>) {
 /// Seals what a transport's consumers have to send: everything, for there is no pacer yet.
 fn send(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
     let Some(transport) = tables.transports.get_mut(key) else { return };
-    let destination = transport.plain.rtp_destination();
+    let destination = transport.link.rtp_destination();
     let mut sealed = seal::Sealed::default();
     transport.sender.for_each_pending(|consumer, sender| {
         let Some(destination) = destination else { return };

@@ -12,6 +12,7 @@ use crate::base::pool::{LARGE_BYTES, Pool};
 use crate::base::time::Time;
 use crate::media::deadline::Deadline;
 use crate::media::{ProducerKey, Tables};
+use crate::outbox::LogTag;
 use crate::turn::Turn;
 
 /// What the budget remembers.
@@ -113,8 +114,11 @@ fn report(tables: &mut Tables, turn: &mut Turn<'_>) {
     if refused > memory.reported && due {
         memory.reported = refused;
         memory.last_event = Some(turn.now);
-        turn.outbox
-            .event(Event::MemoryLimit { limit_bytes: turn.pool.limit_bytes() as u64, dropped: refused });
+        let limit_bytes = turn.pool.limit_bytes() as u64;
+        turn.warn(LogTag::Info, || {
+            format!("packets are dropped at the packet memory limit of {limit_bytes} bytes, {refused} so far; raise it")
+        });
+        turn.outbox.event(Event::MemoryLimit { limit_bytes, dropped: refused });
     }
 }
 

@@ -118,7 +118,7 @@ fn of_memory(heap: &HeapReport, turn: &Turn<'_>) -> [Named; 9] {
     ]
 }
 
-fn of_messages(turn: &Turn<'_>) -> [Named; 5] {
+fn of_messages(turn: &Turn<'_>) -> [Named; 6] {
     let counters = turn.outbox.counters();
     [
         ("events", counters.events),
@@ -126,6 +126,7 @@ fn of_messages(turn: &Turn<'_>) -> [Named; 5] {
         ("events_dropped", counters.events_dropped),
         ("trace_events_dropped", counters.traces_dropped),
         ("log_lines_dropped", counters.log_lines_dropped),
+        ("log_lines_suppressed", counters.log_lines_suppressed),
     ]
 }
 

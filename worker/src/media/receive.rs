@@ -4,6 +4,7 @@
 //! dropped is counted by reason in its transport's statistics.
 
 use tidegate_protocol::event::Event;
+use tidegate_protocol::ids::TransportId;
 
 use crate::base::pool::Buffer;
 use crate::media::demux::{Place, Role};
@@ -11,10 +12,11 @@ use crate::media::forward::Run;
 use crate::media::producer::admit::{Admitted, Received};
 use crate::media::sockets::{Found, Owner, Purpose};
 use crate::media::transport::congestion::{Look, Timers};
-use crate::media::transport::plain::Source;
+use crate::media::transport::plain::{Plain, Source};
 use crate::media::transport::{Transport, on_connected, rtcp};
 use crate::media::{Tables, TransportKey, feedback, producer};
 use crate::network::Datagram;
+use crate::outbox::LogTag;
 use crate::rtp::datagram::DatagramKind;
 use crate::rtp::header::Header;
 use crate::turn::Turn;
@@ -32,24 +34,38 @@ pub(crate) fn on_datagram(tables: &mut Tables, datagram: Datagram, turn: &mut Tu
         owner.and_then(|owner| Some((owner, tables.transports.get_mut(owner.transport)?)))
     else {
         tables.metrics.datagrams_unmatched += 1;
+        turn.debug(LogTag::Rtp, || format!("nobody expects a datagram from {}", datagram.remote));
         return;
     };
-    let source = transport.plain.source(owner.purpose, datagram.remote);
+    let source = transport.link.source(owner.purpose, datagram.remote);
     if source == Source::Stranger {
         transport.counters.dropped.wrong_source += 1;
+        tell_dropped(transport, "not from its peer", &datagram, turn);
         return;
     }
     if datagram.truncated {
         transport.counters.dropped.too_large += 1;
+        tell_dropped(transport, "too large", &datagram, turn);
         return;
     }
-    let mux = transport.plain.rtcp_mux();
+    let mux = transport.link.rtcp_mux();
     match (DatagramKind::of(&datagram.buffer), owner.purpose) {
         (DatagramKind::Rtp, Purpose::Rtp) => on_rtp(tables, owner, source, datagram, turn),
         (DatagramKind::Rtcp, Purpose::Rtcp) => on_rtcp(tables, owner, source, &datagram, turn),
         (DatagramKind::Rtcp, Purpose::Rtp) if mux => on_rtcp(tables, owner, source, &datagram, turn),
-        _ => transport.counters.dropped.not_rtp += 1,
+        _ => {
+            transport.counters.dropped.not_rtp += 1;
+            tell_dropped(transport, "neither RTP nor RTCP", &datagram, turn);
+        }
     }
+}
+
+/// For the log: why a datagram goes no further.
+#[track_caller]
+fn tell_dropped(transport: &Transport, why: &str, datagram: &Datagram, turn: &mut Turn<'_>) {
+    turn.debug(LogTag::Rtp, || {
+        format!("transport {}: drops a datagram from {}: {why}", transport.id.0, datagram.remote)
+    });
 }
 
 /// On a shared socket, from an address that nobody knows: the comedia transport whose producer announced the SSRC.
@@ -59,7 +75,7 @@ fn pick(tables: &Tables, owners: &[Owner], datagram: &Datagram) -> Option<Owner>
         let transport = tables.transports.get(owner.transport);
         transport.is_some_and(|transport| {
             transport.demux.knows(header.ssrc)
-                && transport.plain.source(owner.purpose, datagram.remote) == Source::Unheard
+                && transport.link.source(owner.purpose, datagram.remote) == Source::Unheard
         })
     };
     owners.iter().filter(|owner| owner.purpose == Purpose::Rtp).find(announced).copied()
@@ -70,15 +86,11 @@ fn on_rtp(tables: &mut Tables, owner: Owner, source: Source, datagram: Datagram,
     let Some(transport) = transports.get_mut(owner.transport) else { return };
     let Ok(header) = Header::parse(&datagram.buffer) else {
         transport.counters.dropped.bad_header += 1;
+        tell_dropped(transport, "its RTP header is broken", &datagram, turn);
         return;
     };
-    let place = transport.demux.find(
-        &header,
-        &datagram.buffer,
-        &transport.received_extensions,
-        |producer, rid| producers.get(producer)?.encoding_with_rid(rid),
-        |producer| producers.get(producer).is_some_and(|producer| producer.is_fec(header.payload_type)),
-    );
+    let place =
+        transport.demux.find(&header, &datagram.buffer, &transport.received_extensions, producers, turn.now);
     // A transport that expects streams is not taken over by a packet of none of them.
     if place.is_none() && !(source == Source::Unheard && transport.demux.is_empty()) {
         if let Some(congestion) = transport.congestion.as_deref_mut().filter(|_| source == Source::Peer) {
@@ -86,6 +98,7 @@ fn on_rtp(tables: &mut Tables, owner: Owner, source: Source, datagram: Datagram,
             congestion.on_packet(Look::at(&header, &datagram), &transport.received_extensions, &mut timers);
         }
         transport.counters.dropped.unknown_ssrc += 1;
+        tell_dropped(transport, "no producer has its SSRC", &datagram, turn);
         return;
     }
     let bytes = datagram.buffer.len() as u64;
@@ -107,15 +120,23 @@ fn count_unknown(tables: &mut Tables, key: TransportKey) {
 fn welcome(tables: &mut Tables, owner: Owner, source: Source, datagram: &Datagram, turn: &mut Turn<'_>) {
     let Some(transport) = tables.transports.get_mut(owner.transport) else { return };
     if source == Source::Peer {
-        transport.plain.called_on(owner.purpose, datagram.local_ip);
+        if let Some(plain) = transport.link.plain_mut() {
+            plain.called_on(owner.purpose, datagram.local_ip);
+        }
         return;
     }
     // On a shared socket somebody else may have this address: `find` then said so, and we are not here.
     if tables.sockets.set_peer(datagram.socket, datagram.remote, owner).is_err() {
         return;
     }
-    transport.plain.learn(owner.purpose, datagram.reply_to());
-    turn.outbox.event(learnt(transport, owner.purpose));
+    let id = transport.id;
+    turn.debug(LogTag::Info, || {
+        format!("transport {}: learns its peer, {:?} {}", id.0, owner.purpose, datagram.remote)
+    });
+    if let Some(plain) = transport.link.plain_mut() {
+        plain.learn(owner.purpose, datagram.reply_to());
+        turn.outbox.event(learnt(id, plain, owner.purpose));
+    }
     match owner.purpose {
         Purpose::Rtp => on_connected(tables, owner.transport, turn),
         // Media has nowhere to go yet.
@@ -123,10 +144,10 @@ fn welcome(tables: &mut Tables, owner: Owner, source: Source, datagram: &Datagra
     }
 }
 
-fn learnt(transport: &Transport, purpose: Purpose) -> Event {
-    match (purpose, transport.plain.rtcp_tuple()) {
-        (Purpose::Rtcp, Some(tuple)) => Event::PlainRtcpTuple { transport: transport.id, tuple },
-        _ => Event::PlainTuple { transport: transport.id, tuple: transport.plain.tuple() },
+fn learnt(transport: TransportId, plain: &Plain, purpose: Purpose) -> Event {
+    match (purpose, plain.rtcp_tuple()) {
+        (Purpose::Rtcp, Some(tuple)) => Event::PlainRtcpTuple { transport, tuple },
+        _ => Event::PlainTuple { transport, tuple: plain.tuple() },
     }
 }
 
@@ -148,6 +169,7 @@ fn to_producer(
         congestion.on_packet(look, &transport.received_extensions, &mut timers);
         if !congestion.admits(producer.kind, look, &mut timers) {
             transport.counters.dropped.over_limit += 1;
+            tell_dropped(transport, "more than twice the maximum incoming bitrate comes", &datagram, turn);
             return;
         }
     }
@@ -176,6 +198,9 @@ fn follow_up(tables: &mut Tables, place: Place, admitted: Admitted, turn: &mut T
     if admitted.lost {
         producer::arm_nacks(tables, place.producer);
     }
+    if admitted.awoke {
+        producer::arm_silence(tables, place.producer, turn.now);
+    }
     if admitted.score_changed {
         producer::upstream::tell_scores(tables, place.producer, turn);
     }
@@ -196,10 +221,12 @@ fn on_rtcp(tables: &mut Tables, owner: Owner, source: Source, datagram: &Datagra
     let Some(transport) = tables.transports.get_mut(owner.transport) else { return };
     if crate::rtcp::packets(&datagram.buffer).next().is_none_or(|first| first.is_err()) {
         transport.counters.dropped.bad_header += 1;
+        tell_dropped(transport, "it is no RTCP that can be read", datagram, turn);
         return;
     }
     if source == Source::Unheard && !may_introduce(transport, &datagram.buffer) {
         transport.counters.dropped.wrong_source += 1;
+        tell_dropped(transport, "RTCP of nobody that sends a stream of it", datagram, turn);
         return;
     }
     transport.counters.received.add(turn.now, 1, datagram.buffer.len() as u64);
@@ -212,6 +239,6 @@ fn on_rtcp(tables: &mut Tables, owner: Owner, source: Source, datagram: &Datagra
 fn may_introduce(transport: &Transport, compound: &[u8]) -> bool {
     let sender = compound.get(4..8).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
     transport.demux.is_empty()
-        || transport.plain.rtp_destination().is_some()
+        || transport.link.rtp_destination().is_some()
         || sender.is_some_and(|ssrc| transport.demux.knows(ssrc))
 }

@@ -3,12 +3,13 @@
 //! Knows its transports and observers. Packets do not pass here: a producer knows its consumers.
 
 use tidegate_protocol::bounded::List;
-use tidegate_protocol::dump::{ProducerConsumers, RouterDump};
+use tidegate_protocol::dump::{ProducerConsumers, ProducerObservers, RouterDump};
 use tidegate_protocol::ids::RouterId;
 
 use crate::media::observer::ObserverKey;
 use crate::media::refused::Refused;
 use crate::media::{EntityKey, RouterKey, Tables, TransportKey, observer, transport};
+use crate::outbox::LogTag;
 use crate::turn::Turn;
 
 /// A router's own state.
@@ -56,6 +57,7 @@ pub(crate) fn create(tables: &mut Tables, id: RouterId) -> Result<(), Refused> {
 pub(crate) fn close(tables: &mut Tables, key: RouterKey, turn: &mut Turn<'_>) {
     let Some(router) = tables.routers.remove(key) else { return };
     tables.forget(router.id);
+    turn.debug(LogTag::Info, || format!("router {}: closed", router.id.0));
     // First, so that they say nothing of what closes with them.
     for observer in router.observers() {
         observer::close(tables, *observer);
@@ -71,6 +73,8 @@ pub(crate) fn dump(tables: &Tables, key: RouterKey) -> Option<RouterDump> {
     let transports = router.transports.iter().filter_map(|key| tables.transports.get(*key));
     let producers = transports.clone().flat_map(|transport| &transport.producers);
     let producers = producers.filter_map(|key| tables.producers.get(*key));
+    let observed =
+        producers.clone().filter_map(|producer| Some((producer.id, producer.observed.as_deref()?)));
     Some(RouterDump {
         router: router.id,
         transport_ids: List::first_of(transports.map(|transport| transport.id)),
@@ -81,5 +85,11 @@ pub(crate) fn dump(tables: &Tables, key: RouterKey) -> Option<RouterDump> {
         observer_ids: List::first_of(
             router.observers().iter().filter_map(|key| Some(tables.observers.get(*key)?.id)),
         ),
+        producer_observers: List::first_of(observed.map(|(producer, observed)| ProducerObservers {
+            producer,
+            observers: List::first_of(
+                observed.observers().iter().filter_map(|key| Some(tables.observers.get(*key)?.id)),
+            ),
+        })),
     })
 }

@@ -12,7 +12,7 @@ use tidegate_protocol::transport::{ListenInfo, ListenPort};
 use crate::media::TransportKey;
 use crate::media::refused::Refused;
 use crate::network::{BindError, BindOptions, Bound, PortChoice, SocketKey};
-use crate::outbox::{LogLevel, LogTag};
+use crate::outbox::LogTag;
 use crate::random::{KeyedMap, KeyedState, shrink_when_sparse};
 use crate::turn::Turn;
 
@@ -237,7 +237,7 @@ fn warn_of_small_buffers(info: &ListenInfo, bound: &Bound, turn: &mut Turn<'_>) 
     for (name, asked, given, sysctl) in pairs {
         // The kernel books twice what it grants.
         if given / 2 < asked {
-            turn.outbox.log(LogLevel::Warn, LogTag::Info, || {
+            turn.warn(LogTag::Info, || {
                 let given = given / 2;
                 format!("{}: the kernel gives a {name} buffer of {given} bytes instead of {asked}; raise {sysctl}", bound.local)
             });

@@ -54,9 +54,9 @@ impl Bitrate {
         self.last_at
     }
 
-    /// When a stream that is to carry a packet at least each `silence` will have failed to; `None` before the first.
-    pub fn inactive_at(&self, silence: Duration) -> Option<Time> {
-        self.last_at.map(|at| at + silence)
+    /// Takes `now` for the time of the last packet, if there was one.
+    pub fn touch(&mut self, now: Time) {
+        self.last_at = self.last_at.map(|_| now);
     }
 }
 
@@ -76,7 +76,8 @@ mod tests {
     #[test]
     fn counters_stay_and_the_rate_goes() {
         let mut bitrate = Bitrate::new(WINDOW);
-        assert_eq!((bitrate.last_at(), bitrate.inactive_at(INACTIVE_AFTER)), (None, None));
+        bitrate.touch(Time::from_millis(7));
+        assert_eq!(bitrate.last_at(), None, "nothing came yet");
         for at in (0..5_000).step_by(10) {
             bitrate.add(Time::from_millis(at), 1_250);
         }
@@ -86,6 +87,7 @@ mod tests {
         assert!((950_000..=1_050_000).contains(&rate), "{rate}");
         assert_eq!(bitrate.bits_per_second(Time::from_millis(4_990 + 6_000)), 0);
         assert_eq!(bitrate.bytes(), 625_000);
-        assert_eq!(bitrate.inactive_at(INACTIVE_AFTER), Some(Time::from_millis(6_490)));
+        bitrate.touch(Time::from_millis(7_000));
+        assert_eq!((bitrate.last_at(), bitrate.packets()), (Some(Time::from_millis(7_000)), 500));
     }
 }

@@ -1,12 +1,13 @@
 //! Sequence numbers of one received stream: from 16 bits on the wire to numbers that never go back.
 //!
-//! Knows RFC 3550 A.1 (gaps, misorder, restarts) and, for exact duplicates, which of the last numbers arrived.
+//! Knows RFC 3550 A.1 (gaps, misorder, restarts) and, for exact duplicates, which of the last numbers arrived; of their
+//! timestamps so much that a late packet can be told from the first of a sender that began anew just behind the old one.
 //! Does not know payloads, time, or why a packet is missing. Called by `Producer::admit` once per packet (and by
 //! its RTX stream), before anything else looks at the number.
 //! Invariant: a number is answered with [`Verdict::New`], [`Verdict::Late`] or [`Verdict::Restarted`] at most once
 //! while it is inside the window, and no answer extends to less than [`LATE_MAX`] below the highest one.
 
-use crate::base::sequence::{Seq, Serial16};
+use crate::base::sequence::{Seq, Serial16, Serial32};
 
 /// What one arrival means for its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +26,18 @@ pub enum Verdict {
     /// The sender began anew; numbers continue above all earlier ones. Whatever was kept by number (loss list,
     /// continuity, jitter) must begin anew too.
     Restarted(Seq),
-    /// Too far from the newest to be believed on its own: drop it. The next in order after it makes a restart.
+    /// Too far from the newest to be believed on its own, or with a timestamp that its number cannot have: drop it. The
+    /// next in order after it makes a restart.
     Suspicious,
+}
+
+/// When a packet was sampled, as far as its number can be judged by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Of the packet.
+    pub timestamp: Serial32,
+    /// Of its codec, in Hz.
+    pub clock_rate: u32,
 }
 
 /// Extends the sequence numbers of one SSRC and sorts out what cannot be believed.
@@ -35,8 +46,17 @@ pub struct Tracker {
     highest: Option<Seq>,
     /// The number that would confirm a restart: the one after the last suspicious packet (RFC 3550 A.1 `bad_seq`).
     restart_at: Option<Serial16>,
-    /// One bit for each of the last [`WINDOW`] numbers; made at the first packet.
-    arrived: Option<Box<Arrived>>,
+    /// Made at the first packet.
+    memory: Option<Box<Memory>>,
+}
+
+/// What is known of the last [`WINDOW`] numbers.
+#[derive(Debug, Default)]
+struct Memory {
+    arrived: Arrived,
+    stamps: Stamps,
+    /// Numbers of an earlier SSRC end here.
+    floor: Option<Seq>,
 }
 
 const _: () = assert!(size_of::<Tracker>() <= 32);
@@ -44,7 +64,7 @@ const _: () = assert!(size_of::<Tracker>() <= 32);
 impl Tracker {
     /// A stream that has not begun.
     pub const fn new() -> Self {
-        Self { highest: None, restart_at: None, arrived: None }
+        Self { highest: None, restart_at: None, memory: None }
     }
 
     /// The highest number so far.
@@ -54,7 +74,7 @@ impl Tracker {
 
     /// How many numbers above `seq` have arrived. Of what is further than [`LATE_MAX`] below the highest nothing is known.
     pub fn arrived_above(&self, seq: Seq) -> Option<usize> {
-        let (highest, arrived) = (self.highest?, self.arrived.as_deref()?);
+        let (highest, arrived) = (self.highest?, &self.memory.as_deref()?.arrived);
         if highest.since(seq) > LATE_MAX.into() {
             return None;
         }
@@ -63,15 +83,15 @@ impl Tracker {
     }
 
     /// Judges a packet that arrived under its own number.
-    pub fn on_packet(&mut self, wire: Serial16) -> Verdict {
-        let Some(highest) = self.highest else { return self.start(wire) };
+    pub fn on_packet(&mut self, wire: Serial16, stamp: Stamp) -> Verdict {
+        let Some(highest) = self.highest else { return self.start(wire, stamp) };
         let distance = wire.distance_from(highest.wire());
-        if is_plausible(distance) {
+        if is_plausible(distance) && (distance > 0 || self.fits(behind(highest, distance), stamp)) {
             self.restart_at = None;
-            return self.admit(highest, distance);
+            return self.admit(highest, distance, stamp);
         }
         if self.restart_at == Some(wire) {
-            return self.restart(highest, wire);
+            return self.restart(highest, wire, stamp);
         }
         self.restart_at = Some(wire.next());
         Verdict::Suspicious
@@ -79,49 +99,73 @@ impl Tracker {
 
     /// Judges a packet that arrived as a repair (RFC 4588: its number was the payload's first two bytes). A repair
     /// neither begins nor restarts a stream: before the first packet, or far away, it is [`Verdict::Suspicious`].
-    pub fn on_repair(&mut self, wire: Serial16) -> Verdict {
+    pub fn on_repair(&mut self, wire: Serial16, stamp: Stamp) -> Verdict {
         let Some(highest) = self.highest else { return Verdict::Suspicious };
         let distance = wire.distance_from(highest.wire());
-        if is_plausible(distance) { self.admit(highest, distance) } else { Verdict::Suspicious }
+        if is_plausible(distance) { self.admit(highest, distance, stamp) } else { Verdict::Suspicious }
     }
 
-    fn start(&mut self, wire: Serial16) -> Verdict {
+    /// Packets are another SSRC's from now on: the next one is a restart wherever it is.
+    pub fn renew(&mut self) {
+        if let Some(memory) = &mut self.memory {
+            memory.floor = self.highest.or(memory.floor);
+        }
+        self.highest = None;
+    }
+
+    fn start(&mut self, wire: Serial16, stamp: Stamp) -> Verdict {
+        if let Some(highest) = self.memory.as_ref().and_then(|memory| memory.floor) {
+            return self.restart(highest, wire, stamp);
+        }
         // One cycle up, so that what came before the first packet does not go below zero.
         let seq = Seq::new(CYCLE + u64::from(wire.wire()));
-        self.begin_at(seq);
+        self.begin_at(seq, stamp);
         Verdict::New { seq, gap: 0 }
     }
 
-    fn restart(&mut self, highest: Seq, wire: Serial16) -> Verdict {
-        // The next number up that reads `wire`. It is GAP_MAX away or more, else it would have been plausible, so
-        // that late packets on its lower side cannot be mistaken for ones from before the restart.
-        let seq = highest + u64::from(wire.wire().wrapping_sub(highest.wire().wire()));
-        self.begin_at(seq);
+    fn restart(&mut self, highest: Seq, wire: Serial16, stamp: Stamp) -> Verdict {
+        // The next number up that reads `wire`, and that is more than LATE_MAX away, so that late packets on its lower
+        // side cannot be mistaken for ones from before the restart.
+        let ahead = u64::from(wire.wire().wrapping_sub(highest.wire().wire()));
+        let seq = highest + if ahead > u64::from(LATE_MAX) { ahead } else { ahead + CYCLE };
+        self.begin_at(seq, stamp);
         Verdict::Restarted(seq)
     }
 
-    fn begin_at(&mut self, seq: Seq) {
+    fn begin_at(&mut self, seq: Seq, stamp: Stamp) {
         self.highest = Some(seq);
         self.restart_at = None;
-        let arrived = self.arrived.get_or_insert_default();
-        arrived.clear();
-        arrived.insert(seq);
+        let memory = self.memory.get_or_insert_default();
+        memory.floor = None;
+        memory.arrived.clear();
+        memory.arrived.insert(seq);
+        memory.stamps.begin_at(seq, stamp);
     }
 
-    fn admit(&mut self, highest: Seq, distance: i64) -> Verdict {
-        let arrived = self.arrived.get_or_insert_default();
+    fn admit(&mut self, highest: Seq, distance: i64, stamp: Stamp) -> Verdict {
+        let memory = self.memory.get_or_insert_default();
         if let Ok(ahead) = u64::try_from(distance) {
             if ahead == 0 {
                 return Verdict::Duplicate;
             }
             let seq = highest + ahead;
-            arrived.advance(highest, seq);
+            memory.arrived.advance(highest, seq);
+            memory.stamps.advance(highest, seq, stamp);
             self.highest = Some(seq);
             return Verdict::New { seq, gap: u16::try_from(ahead - 1).unwrap_or(u16::MAX) };
         }
-        let seq = Seq::new(highest.extended().saturating_sub(distance.unsigned_abs()));
-        if arrived.insert(seq) { Verdict::Late(seq) } else { Verdict::Duplicate }
+        let seq = behind(highest, distance);
+        if memory.arrived.insert(seq) { Verdict::Late(seq) } else { Verdict::Duplicate }
     }
+
+    fn fits(&self, seq: Seq, stamp: Stamp) -> bool {
+        self.memory.as_ref().is_none_or(|memory| memory.stamps.fits(seq, stamp))
+    }
+}
+
+/// The number at a distance of zero or less.
+fn behind(highest: Seq, distance: i64) -> Seq {
+    Seq::new(highest.extended().saturating_sub(distance.unsigned_abs()))
 }
 
 fn is_plausible(distance: i64) -> bool {
@@ -171,6 +215,68 @@ impl Arrived {
     }
 }
 
+/// Between which timestamps the packets of the last [`WINDOW`] numbers lie.
+#[derive(Debug)]
+struct Stamps {
+    /// Of the packet with the highest number.
+    newest: Serial32,
+    clock_rate: u32,
+    /// From here on timestamps have one clock that does not go back.
+    since: Seq,
+    /// For each block of [`BLOCK`] numbers the timestamp of a packet before it, or of its first: none in it has an older one.
+    oldest: [Serial32; BLOCKS],
+}
+
+impl Default for Stamps {
+    fn default() -> Self {
+        Self {
+            newest: Serial32::new(0),
+            clock_rate: 0,
+            since: Seq::new(0),
+            oldest: [Serial32::new(0); BLOCKS],
+        }
+    }
+}
+
+impl Stamps {
+    fn begin_at(&mut self, seq: Seq, stamp: Stamp) {
+        let Stamp { timestamp, clock_rate } = stamp;
+        (self.newest, self.clock_rate, self.since) = (timestamp, clock_rate, seq);
+        self.oldest[block(seq)] = timestamp;
+    }
+
+    /// A packet with a new highest number.
+    fn advance(&mut self, highest: Seq, seq: Seq, stamp: Stamp) {
+        let step = stamp.timestamp.distance_from(self.newest);
+        if step < -i64::from(stamp.clock_rate) || stamp.clock_rate != self.clock_rate {
+            return self.begin_at(seq, stamp);
+        }
+        let (from, to) = (highest.extended() / BLOCK, seq.extended() / BLOCK);
+        for entered in from.max(to.saturating_sub(BLOCKS as u64)) + 1..=to {
+            self.oldest[block(Seq::new(entered * BLOCK))] = self.newest;
+        }
+        self.newest = stamp.timestamp;
+    }
+
+    /// Whether a packet of this number, not a new highest one, can have this timestamp: one of its time, give or take a
+    /// second, for frames may be sent in another order than they were taken in.
+    fn fits(&self, seq: Seq, stamp: Stamp) -> bool {
+        if seq < self.since || stamp.clock_rate != self.clock_rate {
+            return true;
+        }
+        let oldest = self.oldest[block(seq)];
+        let span = self.newest.distance_from(oldest);
+        let second = i64::from(self.clock_rate);
+        // Pauses may add up to more than timestamps can tell apart.
+        span < -second || (-second..=span + second).contains(&stamp.timestamp.distance_from(oldest))
+    }
+}
+
+/// The place of a number's block; always below [`BLOCKS`].
+const fn block(seq: Seq) -> usize {
+    (seq.extended() / BLOCK % BLOCKS as u64) as usize
+}
+
 /// The word and the bit of a number. The word is always below [`WORDS`].
 const fn place(seq: Seq) -> (usize, u64) {
     let slot = seq.extended() % WINDOW;
@@ -186,191 +292,14 @@ pub const LATE_MAX: u16 = 1_500;
 const CYCLE: u64 = 1 << Serial16::BITS;
 const WINDOW: u64 = 2_048;
 const WORDS: usize = 32;
+/// Numbers whose timestamps have one lower bound.
+const BLOCK: u64 = 128;
+const BLOCKS: usize = 16;
 
-const _: () = assert!(WORDS as u64 * 64 == WINDOW);
+const _: () = assert!(WORDS as u64 * 64 == WINDOW && BLOCKS as u64 * BLOCK == WINDOW);
+const _: () = assert!(size_of::<Memory>() <= 352);
 const _: () = assert!(WINDOW > LATE_MAX as u64, "a late packet must fall inside the window");
 const _: () = assert!(GAP_MAX > LATE_MAX, "late packets after a restart must not reach below it");
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn wire(raw: u16) -> Serial16 {
-        Serial16::new(raw)
-    }
-
-    fn started_at(raw: u16) -> Tracker {
-        let mut tracker = Tracker::new();
-        tracker.on_packet(wire(raw));
-        tracker
-    }
-
-    #[test]
-    fn a_stream_without_packets_holds_no_memory() {
-        assert!(Tracker::new().arrived.is_none());
-    }
-
-    #[test]
-    fn what_arrived_above_a_number_is_counted_over_the_wrap_and_no_further_than_it_is_known() {
-        assert_eq!(Tracker::new().arrived_above(Seq::new(0)), None);
-        let mut tracker = started_at(65_534);
-        for number in [1, 2, 5, 65_535, 65_530] {
-            tracker.on_packet(wire(number));
-        }
-        let above = |tracker: &Tracker, seq| tracker.arrived_above(Seq::new(seq));
-        assert_eq!(above(&tracker, 131_069), Some(5));
-        assert_eq!(above(&tracker, 131_071), Some(3));
-        assert_eq!([131_076, 131_077, 131_078].map(|seq| above(&tracker, seq)), [Some(1), Some(0), Some(0)]);
-        assert_eq!(above(&tracker, 131_077 - 1_500), Some(6));
-        assert_eq!(above(&tracker, 131_077 - 1_501), None);
-    }
-
-    #[test]
-    fn numbers_go_on_over_the_wrap() {
-        let mut tracker = started_at(65_534);
-        assert_eq!(tracker.on_packet(wire(1)), Verdict::New { seq: Seq::new(131_073), gap: 2 });
-        assert_eq!(tracker.on_packet(wire(65_535)), Verdict::Late(Seq::new(131_071)));
-        assert_eq!(tracker.on_packet(wire(65_535)), Verdict::Duplicate);
-        assert_eq!(tracker.on_packet(wire(1)), Verdict::Duplicate);
-    }
-
-    #[test]
-    fn packets_from_before_the_first_do_not_go_below_zero() {
-        let mut tracker = started_at(0);
-        assert_eq!(tracker.on_packet(wire(65_535)), Verdict::Late(Seq::new(65_535)));
-    }
-
-    #[test]
-    fn the_edges_of_what_is_believed() {
-        assert_eq!(started_at(0).on_packet(wire(2_999)), Verdict::New { seq: Seq::new(68_535), gap: 2_998 });
-        assert_eq!(started_at(0).on_packet(wire(3_000)), Verdict::Suspicious);
-        assert_eq!(started_at(2_000).on_packet(wire(500)), Verdict::Late(Seq::new(66_036)));
-        assert_eq!(started_at(2_000).on_packet(wire(499)), Verdict::Suspicious);
-    }
-
-    #[test]
-    fn two_suspicious_packets_in_order_restart_the_stream_upwards() {
-        let mut tracker = started_at(40_000);
-        assert_eq!(tracker.on_packet(wire(10)), Verdict::Suspicious);
-        assert_eq!(tracker.on_packet(wire(11)), Verdict::Restarted(Seq::new(131_083)));
-        assert_eq!(tracker.on_packet(wire(10)), Verdict::Late(Seq::new(131_082)));
-        assert_eq!(tracker.on_packet(wire(12)), Verdict::New { seq: Seq::new(131_084), gap: 0 });
-    }
-
-    #[test]
-    fn stray_packets_do_not_restart_a_stream_that_goes_on() {
-        let mut tracker = started_at(100);
-        for step in 0..50 {
-            assert_eq!(tracker.on_packet(wire(30_000 + step * 2)), Verdict::Suspicious);
-        }
-        assert_eq!(tracker.on_packet(wire(20_000)), Verdict::Suspicious);
-        assert_eq!(tracker.on_packet(wire(101)), Verdict::New { seq: Seq::new(65_637), gap: 0 });
-        assert_eq!(tracker.on_packet(wire(20_001)), Verdict::Suspicious, "a good packet lay between");
-    }
-
-    #[test]
-    fn a_repair_neither_starts_nor_restarts() {
-        let mut tracker = Tracker::new();
-        assert_eq!(tracker.on_repair(wire(5)), Verdict::Suspicious);
-        tracker.on_packet(wire(100));
-        assert_eq!(tracker.on_repair(wire(9_000)), Verdict::Suspicious);
-        assert_eq!(tracker.on_repair(wire(9_001)), Verdict::Suspicious);
-        assert_eq!(tracker.on_repair(wire(99)), Verdict::Late(Seq::new(65_635)));
-        assert_eq!(tracker.on_repair(wire(99)), Verdict::Duplicate);
-        assert_eq!(tracker.on_repair(wire(102)), Verdict::New { seq: Seq::new(65_638), gap: 1 });
-    }
-
-    /// The same rules without wrap, window or bitmap: true numbers in a set.
-    #[derive(Default)]
-    struct Model {
-        seen: BTreeSet<i64>,
-        highest: Option<i64>,
-        restart_at: Option<u16>,
-    }
-
-    impl Model {
-        fn on_packet(&mut self, raw: u16) -> Verdict {
-            let Some(highest) = self.highest else { return self.begin(65_536 + i64::from(raw), false) };
-            // The first number above the highest that reads `raw` in its last 16 bits.
-            let up = highest + 1 + (i64::from(raw) - highest - 1).rem_euclid(65_536);
-            let down = up - 65_536;
-            if down == highest || (highest - down <= 1_500 && self.seen.contains(&down)) {
-                self.restart_at = None;
-                return Verdict::Duplicate;
-            }
-            if up - highest < 3_000 {
-                self.restart_at = None;
-                self.highest = Some(up);
-                self.seen.insert(up);
-                let gap = u16::try_from(up - highest - 1).unwrap();
-                return Verdict::New { seq: Seq::new(up.unsigned_abs()), gap };
-            }
-            if highest - down <= 1_500 {
-                self.restart_at = None;
-                self.seen.insert(down);
-                return Verdict::Late(Seq::new(down.unsigned_abs()));
-            }
-            if self.restart_at == Some(raw) {
-                return self.begin(up, true);
-            }
-            self.restart_at = Some(raw.wrapping_add(1));
-            Verdict::Suspicious
-        }
-
-        fn begin(&mut self, at: i64, restarted: bool) -> Verdict {
-            *self = Self { seen: BTreeSet::from([at]), highest: Some(at), restart_at: None };
-            let seq = Seq::new(at.unsigned_abs());
-            if restarted { Verdict::Restarted(seq) } else { Verdict::New { seq, gap: 0 } }
-        }
-    }
-
-    /// Steps relative to the last wire number: mostly the next one, with loss, reordering, duplicates and jumps.
-    fn step() -> impl Strategy<Value = i32> {
-        prop_oneof![
-            10 => Just(1),
-            4 => -60..60_i32,
-            3 => 1..3_100_i32,
-            2 => -1_600..0_i32,
-            1 => any::<u16>().prop_map(i32::from),
-        ]
-    }
-
-    proptest! {
-        #![proptest_config(crate::stream::model_config())]
-
-        #[test]
-        fn every_verdict_is_the_models(first: u16, steps in prop::collection::vec(step(), 1..1_500)) {
-            let (mut tracker, mut model) = (Tracker::new(), Model::default());
-            let mut raw = first;
-            let mut highest = 0;
-            for step in steps {
-                let verdict = tracker.on_packet(wire(raw));
-                prop_assert_eq!(verdict, model.on_packet(raw));
-                let now = tracker.highest().map_or(0, Seq::extended);
-                prop_assert!(now >= highest, "extended numbers went back");
-                highest = now;
-                raw = u16::try_from((i32::from(raw) + step).rem_euclid(65_536)).unwrap();
-            }
-        }
-    }
-
-    #[test]
-    fn twenty_wraps_with_reordering_stay_exact() {
-        let (mut tracker, mut model) = (Tracker::new(), Model::default());
-        for base in (0..20 * 65_536_u32).step_by(4) {
-            for offset in [1, 0, 3, 3] {
-                let raw = u16::try_from((base + offset) % 65_536).unwrap();
-                assert_eq!(tracker.on_packet(wire(raw)), model.on_packet(raw));
-            }
-            // The model's set would hold everything: forget what no rule can ask for any more.
-            if base % 1_024 == 0 {
-                model.seen = model.seen.split_off(&(model.highest.unwrap() - 1_600));
-            }
-        }
-        assert!(tracker.highest().unwrap().extended() > 19 * 65_536);
-    }
-}
+mod tests;

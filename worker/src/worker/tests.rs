@@ -10,13 +10,15 @@ use tidegate_protocol::rtp::{
     CodecMapping, EncodingMapping, MediaKind, RtcpParameters, RtpCodecParameters, RtpEncodingParameters,
     RtpMapping, RtpParameters, RtpType,
 };
-use tidegate_protocol::transport::{ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions};
+use tidegate_protocol::transport::{
+    ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions, Protocol,
+};
 
 use super::*;
 use crate::base::pool::{Class, Pool};
 use crate::counters::NetworkCounters;
 use crate::network::{BindError, BindOptions, Bound, Network, SendBatch, SocketKey, SocketStats};
-use crate::outbox::{LogSettings, Outbox};
+use crate::outbox::{LogLevel, LogSettings, Outbox};
 use crate::turn::Ntp;
 
 /// Sockets that only count.
@@ -113,8 +115,10 @@ impl Bench {
     fn transport(&mut self, id: u64, port: u16) {
         let transport = TransportId(id);
         let listen_info = ListenInfo {
+            protocol: Protocol::Udp,
             ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             announced_address: None,
+            expose_internal_ip: false,
             port: ListenPort::Fixed(0),
             shared: false,
             ipv6_only: false,
@@ -127,11 +131,15 @@ impl Bench {
             rtcp_listen_info: None,
             rtcp_mux: true,
             comedia: false,
-            enable_srtp: false,
+            srtp: None,
         };
         self.request(Command::CreatePlainTransport { router: ROUTER, transport, options });
-        let peer =
-            PlainConnectOptions { ip: Some(Ipv4Addr::LOCALHOST.into()), port: Some(port), rtcp_port: None };
+        let peer = PlainConnectOptions {
+            ip: Some(Ipv4Addr::LOCALHOST.into()),
+            port: Some(port),
+            rtcp_port: None,
+            srtp_parameters: None,
+        };
         self.request(Command::ConnectPlainTransport { transport, options: peer });
     }
 
@@ -217,6 +225,8 @@ fn defect_costs_the_transport_in_hand_and_nobody_else() {
         matches!(message, FromWorker::Event(Event::TransportInternalError { transport: TransportId(11), .. }))
     };
     assert!(gone.iter().any(told), "{gone:?}");
+    let logged = |message: &FromWorker| matches!(message, FromWorker::Log { level: LogLevel::Error, text, .. } if text.starts_with("transport 11: a defect"));
+    assert!(gone.iter().any(logged), "{gone:?}");
     assert_eq!(
         bench.sends(3),
         [6_000, 6_000, 6_002],

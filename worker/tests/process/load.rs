@@ -12,7 +12,7 @@ mod tests {
     use tidegate_protocol::message::FromWorker;
     use tidegate_protocol::request::Command;
     use tidegate_protocol::response::Reply;
-    use tidegate_protocol::transport::{ListenInfo, ListenPort, PlainTransportOptions};
+    use tidegate_protocol::transport::{ListenInfo, ListenPort, PlainTransportOptions, Protocol};
 
     use crate::harness::{Worker, now, request};
 
@@ -52,8 +52,10 @@ mod tests {
 
         fn transport(&mut self, id: u64) -> SocketAddr {
             let listen_info = ListenInfo {
+                protocol: Protocol::Udp,
                 ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 announced_address: None,
+                expose_internal_ip: false,
                 port: ListenPort::Fixed(0),
                 shared: false,
                 ipv6_only: false,
@@ -66,7 +68,7 @@ mod tests {
                 rtcp_listen_info: None,
                 rtcp_mux: true,
                 comedia: true,
-                enable_srtp: false,
+                srtp: None,
             };
             let transport = TransportId(id);
             match self.ask(Command::CreatePlainTransport { router: RouterId(1), transport, options }) {

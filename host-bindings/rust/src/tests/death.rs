@@ -157,8 +157,11 @@ async fn entity_whose_creation_timed_out_is_closed_when_the_answer_comes() {
     router.create_plain_transport(plain_options()).await.unwrap_err();
     let (id, command) = fake.request().await;
     let Command::CreatePlainTransport { transport, .. } = command else { panic!("{command:?}") };
-    let tuples =
-        tidegate_protocol::response::PlainTuples { tuple: super::fake::tuple(None), rtcp_tuple: None };
+    let tuples = tidegate_protocol::response::PlainTuples {
+        tuple: super::fake::tuple(None),
+        rtcp_tuple: None,
+        srtp_parameters: None,
+    };
     fake.answer(id, Ok(Reply::PlainTransport(tuples))).await;
     assert_eq!(fake.request().await.1, Command::CloseTransport { transport });
 }

@@ -238,7 +238,7 @@ impl Fake {
 fn yes(command: &Command) -> Reply {
     match command {
         Command::CreatePlainTransport { .. } | Command::ConnectPlainTransport { .. } => {
-            Reply::PlainTransport(PlainTuples { tuple: tuple(None), rtcp_tuple: None })
+            Reply::PlainTransport(PlainTuples { tuple: tuple(None), rtcp_tuple: None, srtp_parameters: None })
         }
         Command::Produce { .. } => Reply::Produced { producer_type: RtpType::Simple },
         Command::Consume { paused, .. } => {

@@ -8,3 +8,4 @@ mod greeting;
 mod negotiation;
 mod observers;
 mod order;
+mod webrtc;

@@ -11,6 +11,7 @@ use tidegate_protocol::ids::{ConsumerId, ProducerId, RouterId, TransportId};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 use tidegate_protocol::rtp::MediaKind;
+use tidegate_protocol::srtp::SrtpCryptoSuite;
 use tidegate_protocol::transport::{ListenPort, PlainTransportOptions};
 
 use super::super::draw::Draw;
@@ -101,7 +102,7 @@ impl Story {
             (false, ..) => Some(ErrorKind::NotFound),
             (_, true, _) => Some(ErrorKind::Duplicate),
             (.., 0) => {
-                options.enable_srtp = true;
+                options.srtp = Some(SrtpCryptoSuite::AeadAes128Gcm);
                 Some(ErrorKind::Unsupported)
             }
             (.., 1) => {

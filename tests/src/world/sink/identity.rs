@@ -69,13 +69,19 @@ impl Identity {
         Some(record)
     }
 
+    /// The source's number of a packet that never came under `number`; `None` when that is of before the last beginning.
+    pub(super) fn source_number(&self, number: i64) -> Option<u32> {
+        let segment = self.current.filter(|segment| segment.first <= number)?;
+        u32::try_from(number - segment.shift).ok()
+    }
+
     /// Checks that a sender report ties the media clock to the wall's as its source does, up to what the way to the worker
     /// may take. (Of a source that began anew the old beginning may be meant; nothing is checked then.)
     pub(super) fn check_report(&mut self, ntp: u64, timestamp: u32, post: &Post<'_>, source: &Source) {
         let Some(segment) = self.current.filter(|_| !source.has_restarted()) else { return };
         self.checks += 1;
         let back = Duration::from_nanos(
-            u64::try_from((u128::from(post.wall - ntp) * 1_000_000_000) >> 32).unwrap_or(0),
+            u64::try_from((u128::from(post.wall.wrapping_sub(ntp)) * 1_000_000_000) >> 32).unwrap_or(0),
         );
         let shown = source.clock_at(post.now - back).wrapping_add(segment.timestamp_shift);
         let behind = shown.wrapping_sub(timestamp).cast_signed();

@@ -7,9 +7,11 @@
 //! what is missing, and nothing of it from before it joined.
 
 mod frames;
+mod holes;
 mod identity;
 mod reception;
 
+pub use holes::{Explained, Explains};
 pub use reception::Patience;
 
 use std::net::SocketAddr;
@@ -20,10 +22,10 @@ use tidegate_worker::random::Random;
 
 use self::frames::Frames;
 use self::identity::Identity;
-use self::reception::{Came, Reception, Way, low16};
+use self::reception::{Came, GivenUp, REMEMBERS, Reception, Way, low16};
 use super::actors::{Post, SourceId};
 use super::flights::Parcel;
-use super::parameters::Stream;
+use super::parameters::{Stream, TRANSPORT_WIDE_CC};
 use super::rtcp::{self, Rtcp};
 use super::rtp::RtpView;
 use super::source::{Record, Source, compact};
@@ -41,6 +43,10 @@ pub struct SinkOptions {
     pub report_every: Option<Duration>,
     /// How long a frame may hold up others until a key frame is asked for.
     pub freeze: Duration,
+    /// For how many numbers it knows what came: more than the worker sends again.
+    pub remembers: usize,
+    /// Whether each number that never comes must be explained, and by what. Counted always.
+    pub explains: Option<Explains>,
 }
 
 impl SinkOptions {
@@ -52,6 +58,8 @@ impl SinkOptions {
             patience: Patience::default(),
             report_every: Some(Duration::from_secs(1)),
             freeze: Duration::from_millis(1_000),
+            remembers: REMEMBERS,
+            explains: None,
         }
     }
 }
@@ -87,6 +95,8 @@ pub struct SinkStats {
     pub began_at_key_frame: bool,
     /// Packets too old to be compared with their source's memory.
     pub unrecorded: u64,
+    /// Why numbers never came, as far as that [must be explained](SinkOptions::explains).
+    pub explained: Explained,
 }
 
 /// An autonomous receiver.
@@ -104,9 +114,18 @@ pub struct Sink {
     frames: Frames,
     is_deaf: bool,
     fir_sequence: u8,
-    last_ntp: u64,
+    /// Of the last report; NTP's era may end.
+    last_ntp: Option<u64>,
     stats: SinkStats,
     due: Vec<i64>,
+    /// Given up now, to be explained.
+    given_up: Vec<GivenUp>,
+    /// What is missing since before this time may stay so: there was a pause. `None`: there is one.
+    excused_until: Option<Time>,
+    explained: Explained,
+    wide_id: Option<u8>,
+    /// Lost before anything came.
+    lost_early: Vec<u16>,
 }
 
 impl Sink {
@@ -121,7 +140,9 @@ impl Sink {
             let most = u32::try_from(every.as_micros()).unwrap_or(u32::MAX).max(50_001);
             now + Duration::from_micros(random.in_range(50_000, most).into())
         });
+        let wide = options.stream.extensions.iter().find(|(uri, _)| *uri == TRANSPORT_WIDE_CC);
         Self {
+            wide_id: wide.map(|(_, id)| *id),
             options,
             source,
             rtcp_to,
@@ -134,9 +155,13 @@ impl Sink {
             frames: Frames::default(),
             is_deaf: false,
             fir_sequence: 0,
-            last_ntp: 0,
+            last_ntp: None,
             stats: SinkStats::default(),
             due: Vec::new(),
+            given_up: Vec::new(),
+            excused_until: Some(now),
+            explained: Explained::default(),
+            lost_early: Vec::new(),
         }
     }
 
@@ -149,6 +174,7 @@ impl Sink {
             frames_skipped: self.frames.skipped,
             resyncs: self.identity.resyncs,
             unrecorded: self.identity.unrecorded,
+            explained: self.explained,
             ..self.stats
         }
     }
@@ -170,6 +196,26 @@ impl Sink {
         if let Some(reception) = &mut self.reception {
             reception.forget_missing();
         }
+    }
+
+    /// Its consumer or producer is paused: when it goes on it may begin again once, and what is missing stays so.
+    pub fn pause(&mut self) {
+        self.identity.resyncs_allowed = 1;
+        if let Some(reception) = &mut self.reception {
+            reception.forget_missing();
+        }
+        self.excused_until = None;
+    }
+
+    /// It goes on. What was missed before `excused_until` may stay so.
+    pub fn go_on(&mut self, excused_until: Time) {
+        self.excused_until = Some(excused_until);
+    }
+
+    /// How often the numbers that it got wrapped, and those of retransmissions.
+    pub fn wraps(&self) -> (u64, u64) {
+        let of = |reception: &Option<Reception>| reception.as_ref().map_or(0, Reception::wraps);
+        (of(&self.reception), of(&self.rtx))
     }
 
     /// Hears and says nothing any more, as one whose machine lost power.
@@ -200,7 +246,13 @@ impl Sink {
 
     /// How often a packet or report was compared with what its source did.
     pub(super) fn checks(&self) -> u64 {
-        self.identity.checks
+        self.identity.checks + self.explained.all()
+    }
+
+    /// The transport-wide number of a packet.
+    pub(super) fn wide_number(&self, packet: &RtpView<'_>) -> Option<u16> {
+        let value = packet.extension(self.wide_id?)?;
+        value.try_into().ok().map(u16::from_be_bytes)
     }
 
     pub(super) fn is_for(&self, ssrc: u32) -> bool {
@@ -216,11 +268,11 @@ impl Sink {
         [self.next_report_at, missing, frozen].into_iter().flatten().min()
     }
 
-    pub(super) fn on_timer(&mut self, post: &mut Post<'_>) {
+    pub(super) fn on_timer(&mut self, source: Option<&Source>, post: &mut Post<'_>) {
         if self.is_deaf {
             return;
         }
-        self.ask_for_missing(post);
+        self.ask_for_missing(source, post);
         if self.asks_for_key_frames() && self.frames.needs_key_frame(self.options.freeze, post.now) {
             self.ask_for_key_frame(post);
         }
@@ -230,20 +282,17 @@ impl Sink {
         }
     }
 
-    pub(super) fn on_rtp(
-        &mut self,
-        packet: &RtpView<'_>,
-        parcel: &Parcel,
-        sources: &[Source],
-        post: &Post<'_>,
-    ) {
+    pub(super) fn on_rtp(&mut self, packet: &RtpView<'_>, parcel: &Parcel, source: &Source, post: &Post<'_>) {
         if self.is_deaf {
             return;
         }
-        let source = &sources[self.source.0 as usize];
         let Some((sequence, way, payload)) = self.unwrap(packet, parcel.is_copy, post.now) else { return };
         let ask_after = self.options.stream.nack.then_some(self.options.patience.first_after);
-        let reception = self.reception.get_or_insert_with(|| Reception::new(sequence));
+        let reception =
+            self.reception.get_or_insert_with(|| Reception::new(sequence, self.options.remembers));
+        for lost in self.lost_early.drain(..) {
+            reception.on_lost(reception.extend(lost));
+        }
         let number = reception.extend(sequence);
         let came = reception.on_packet(number, way, parcel.is_copy, ask_after, post.now);
         if way == Way::Media {
@@ -259,21 +308,20 @@ impl Sink {
         }
     }
 
-    pub(super) fn on_rtcp(&mut self, packets: &[Rtcp], sources: &[Source], post: &Post<'_>) {
+    pub(super) fn on_rtcp(&mut self, packets: &[Rtcp], source: &Source, post: &Post<'_>) {
         let own = self.options.stream.ssrc;
         for packet in packets {
             if let Rtcp::SenderReport { ssrc, ntp, timestamp, .. } = packet
                 && *ssrc == own
                 && !self.is_deaf
             {
-                assert!(*ntp <= post.wall, "a report from the future: {packet:?}");
+                assert!(!is_after(*ntp, post.wall), "a report from the future: {packet:?}");
                 self.stats.sender_reports += 1;
-                let source = &sources[self.source.0 as usize];
                 self.identity.check_report(*ntp, *timestamp, post, source);
-                if *ntp > self.last_ntp
+                if self.last_ntp.is_none_or(|last| is_after(*ntp, last))
                     && let Some(reception) = &mut self.reception
                 {
-                    self.last_ntp = *ntp;
+                    self.last_ntp = Some(*ntp);
                     reception.on_sender_report(compact(*ntp), post.now);
                 }
             }
@@ -288,7 +336,7 @@ impl Sink {
             return Some((packet.sequence, Way::Media, packet.payload));
         }
         assert_eq!(packet.payload_type, stream.rtx_payload_type, "payload type of {packet:?}");
-        let rtx = self.rtx.get_or_insert_with(|| Reception::new(packet.sequence));
+        let rtx = self.rtx.get_or_insert_with(|| Reception::new(packet.sequence, self.options.remembers));
         let number = rtx.extend(packet.sequence);
         rtx.on_packet(number, Way::Media, is_copy, None, now);
         let (original, payload) = packet.payload.split_first_chunk::<2>()?;
@@ -316,10 +364,12 @@ impl Sink {
         self.options.stream.pli || self.options.stream.fir
     }
 
-    fn ask_for_missing(&mut self, post: &mut Post<'_>) {
+    fn ask_for_missing(&mut self, source: Option<&Source>, post: &mut Post<'_>) {
         let Some(reception) = &mut self.reception else { return };
         self.due.clear();
-        reception.due(&self.options.patience, post.now, &mut self.due);
+        self.given_up.clear();
+        reception.due(&self.options.patience, post.now, &mut self.due, &mut self.given_up);
+        self.explain(source);
         if self.due.is_empty() {
             return;
         }
@@ -328,7 +378,10 @@ impl Sink {
         let media = self.options.stream.ssrc;
         let nack = Rtcp::Nack { sender: self.own_ssrc, media, sequences };
         let arrivals = post.send(self.rtcp_to, post.now, None, &rtcp::write(&[nack]));
-        self.due.iter().for_each(|number| reception.on_asked(*number, arrivals));
+        let Some(reception) = &mut self.reception else { return };
+        for number in &self.due {
+            reception.on_asked(*number, arrivals, post.now);
+        }
     }
 
     /// Asks for a key frame: by PLI where that was agreed, else by FIR.
@@ -350,4 +403,9 @@ impl Sink {
         let report = Rtcp::ReceiverReport { ssrc: self.own_ssrc, blocks: vec![block] };
         post.send(self.rtcp_to, post.now, None, &rtcp::write(&[report]));
     }
+}
+
+/// Whether an NTP time is later than another, also where an era ends between them.
+fn is_after(ntp: u64, other: u64) -> bool {
+    ntp != other && ntp.wrapping_sub(other) < 1 << 63
 }

@@ -74,6 +74,28 @@ struct Slot {
     rtx: u8,
     /// Requests that reached the worker.
     requests: u8,
+    /// Arrivals that the path took.
+    lost: u8,
+    /// When the first request that reached the worker was sent.
+    asked_at: Option<Time>,
+}
+
+impl Slot {
+    const fn of(number: i64) -> Self {
+        Self { number, media: 0, rtx: 0, requests: 0, lost: 0, asked_at: None }
+    }
+}
+
+/// A number that is waited for no more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GivenUp {
+    pub(super) number: i64,
+    /// When the gap showed.
+    pub(super) since: Time,
+    /// How often the path took it.
+    pub(super) lost: u8,
+    /// When the first request that reached the worker was sent.
+    pub(super) asked_at: Option<Time>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,11 +106,11 @@ struct Missing {
 }
 
 impl Reception {
-    /// A stream whose first number is this one.
-    pub(super) fn new(first: u16) -> Self {
+    /// A stream whose first number is this one. What came under the last `remembers` numbers is known.
+    pub(super) fn new(first: u16, remembers: usize) -> Self {
         let first = i64::from(first);
         Self {
-            window: vec![Slot { number: i64::MIN, media: 0, rtx: 0, requests: 0 }; SLOTS],
+            window: vec![Slot::of(i64::MIN); remembers.max(1)],
             base: first,
             highest: first - 1,
             missing: VecDeque::new(),
@@ -142,10 +164,25 @@ impl Reception {
     }
 
     /// A number whose request has so many arrivals at the worker.
-    pub(super) fn on_asked(&mut self, number: i64, arrivals: u8) {
+    pub(super) fn on_asked(&mut self, number: i64, arrivals: u8, now: Time) {
         if let Some(slot) = self.slot(number) {
             slot.requests = slot.requests.saturating_add(arrivals);
+            if arrivals > 0 {
+                slot.asked_at.get_or_insert(now);
+            }
         }
+    }
+
+    /// The path took a packet with this number.
+    pub(super) fn on_lost(&mut self, number: i64) {
+        if let Some(slot) = self.slot(number) {
+            slot.lost = slot.lost.saturating_add(1);
+        }
+    }
+
+    /// How often the numbers wrapped.
+    pub(super) fn wraps(&self) -> u64 {
+        u64::try_from(self.highest >> 16).unwrap_or(0)
     }
 
     /// Interarrival jitter (RFC 3550 A.8).
@@ -163,10 +200,19 @@ impl Reception {
     }
 
     /// Numbers to ask for now.
-    pub(super) fn due(&mut self, patience: &Patience, now: Time, due: &mut Vec<i64>) {
+    pub(super) fn due(
+        &mut self,
+        patience: &Patience,
+        now: Time,
+        due: &mut Vec<i64>,
+        given_up: &mut Vec<GivenUp>,
+    ) {
         let give_up = |missing: &Missing| now.since(missing.since) >= patience.give_up_after;
-        while self.missing.pop_front_if(|missing| give_up(missing)).is_some() {
+        while let Some(Missing { number, since, .. }) = self.missing.pop_front_if(|missing| give_up(missing))
+        {
             self.given_up += 1;
+            let (lost, asked_at) = self.slot(number).map_or((0, None), |slot| (slot.lost, slot.asked_at));
+            given_up.push(GivenUp { number, since, lost, asked_at });
         }
         for missing in self.missing.iter_mut().filter(|missing| missing.ask_at <= now).take(REQUEST_MAX) {
             missing.ask_at = now + patience.again_after;
@@ -215,9 +261,14 @@ impl Reception {
     }
 
     fn advance(&mut self, number: i64, ask_after: Option<Duration>, now: Time) {
-        let first = (self.highest + 1).max(number - WINDOW + 1);
+        let first = (self.highest + 1).max(number - self.length() + 1);
         for passed in first..=number {
-            self.window[place(passed)] = Slot { number: passed, media: 0, rtx: 0, requests: 0 };
+            let place = self.place(passed);
+            let slot = &mut self.window[place];
+            // Whoever was lost has a slot before it is missed.
+            if slot.number != passed {
+                *slot = Slot::of(passed);
+            }
         }
         let gap = usize::try_from(number - first).unwrap_or(usize::MAX);
         if let Some(ask_after) = ask_after.filter(|_| self.missing.len() + gap <= MISSING_MAX) {
@@ -238,18 +289,23 @@ impl Reception {
         }
     }
 
+    fn length(&self) -> i64 {
+        i64::try_from(self.window.len()).unwrap_or(i64::MAX)
+    }
+
+    fn place(&self, number: i64) -> usize {
+        usize::try_from(number.rem_euclid(self.length())).unwrap_or(0)
+    }
+
     fn slot(&mut self, number: i64) -> Option<&mut Slot> {
         // Below the first one: it was overtaken, and has no slot yet.
-        let slot = &mut self.window[place(number)];
+        let place = self.place(number);
+        let slot = &mut self.window[place];
         if slot.number < number {
-            *slot = Slot { number, media: 0, rtx: 0, requests: 0 };
+            *slot = Slot::of(number);
         }
         Some(slot).filter(|slot| slot.number == number)
     }
-}
-
-fn place(number: i64) -> usize {
-    usize::try_from(number.rem_euclid(WINDOW)).unwrap_or(0)
 }
 
 /// The low 16 bits: what is on the wire.
@@ -258,9 +314,7 @@ pub(super) fn low16(number: i64) -> u16 {
 }
 
 /// More than a worker remembers.
-const WINDOW: i64 = 8_192;
-const SLOTS: usize = 8_192;
-const _: () = assert!(SLOTS as i128 == WINDOW as i128);
+pub(super) const REMEMBERS: usize = 8_192;
 const MISSING_MAX: usize = 1_000;
 /// More than reordering explains.
 const OVERTAKEN_MAX: i64 = 100;
@@ -279,13 +333,13 @@ mod tests {
 
     fn due(reception: &mut Reception, at: u64) -> Vec<i64> {
         let mut due = Vec::new();
-        reception.due(&Patience::default(), ms(at), &mut due);
+        reception.due(&Patience::default(), ms(at), &mut due, &mut Vec::new());
         due
     }
 
     /// A reception to which these numbers came at time 0.
     fn after(numbers: &[u16]) -> Reception {
-        let mut reception = Reception::new(numbers[0]);
+        let mut reception = Reception::new(numbers[0], REMEMBERS);
         for number in numbers {
             let number = reception.extend(*number);
             assert_eq!(reception.on_packet(number, Way::Media, false, AFTER, ms(0)), Came::First);
@@ -298,7 +352,7 @@ mod tests {
         let mut reception = after(&[65_533, 1]);
         assert_eq!((due(&mut reception, 9), reception.next_due()), (vec![], Some(ms(10))));
         assert_eq!(due(&mut reception, 10), [65_534, 65_535, 65_536]);
-        reception.on_asked(65_535, 1);
+        reception.on_asked(65_535, 1, ms(10));
         assert_eq!(reception.on_packet(65_535, Way::Rtx, false, AFTER, ms(20)), Came::Repaired);
         assert_eq!(due(&mut reception, 70), [65_534, 65_536]);
         assert_eq!((due(&mut reception, 900), reception.given_up, reception.missing()), (vec![], 2, 0));

@@ -6,9 +6,13 @@
 //! that reports about it make sense.
 //! Invariant: packet `n` carries the payload of number `n`, and numbers are given in the order of sending, one each.
 
+mod extensions;
 mod options;
+mod repair;
+mod wraps;
 
-pub use options::{Camera, Media, SourceOptions};
+pub use options::{Camera, Media, Pictures, SourceOptions};
+pub use wraps::SourceWraps;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,11 +22,10 @@ use tidegate_worker::random::Random;
 
 use super::actors::Post;
 use super::flights::Tag;
-use super::parameters::{AUDIO_LEVEL, MID, Stream};
 use super::payload::{self, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN, Prefix};
 use super::rtcp::{self, Block, Rtcp};
-use super::rtp::RtpPacket;
 use super::voice::{Says, Voice};
+use extensions::Extensions;
 
 /// What a source did and heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +52,9 @@ pub struct SourceStats {
     pub last_report: Option<Block>,
     /// As the last report told it.
     pub round_trip: Option<Duration>,
+    /// Packets, of those that it remembers no more, that never came to the worker; counted where repairs are
+    /// [explained](SourceOptions::explains_losses).
+    pub never_came: u64,
 }
 
 /// A packet that was sent.
@@ -67,6 +73,8 @@ pub(super) struct Record {
     pub(super) prefix: Prefix,
     /// When the worker got it first.
     pub(super) arrived_at: Option<Time>,
+    /// The worker asked for it, or a request was lost on its way, or it need not ask.
+    pub(super) is_explained: bool,
 }
 
 impl Record {
@@ -94,9 +102,12 @@ pub struct Source {
     rtx_sequence: u16,
     fir_sequence: Option<u8>,
     records: Vec<Record>,
-    extensions: Vec<u8>,
-    /// Where the audio level is in these.
-    level_at: Option<usize>,
+    extensions: Extensions,
+    /// What is lost now need not be asked for: its producer is paused.
+    is_excused: bool,
+    /// The first that came to the worker; what was lost before it is missed by nobody.
+    first_arrived: Option<u32>,
+    last_frame_at: Time,
     voice: Voice,
     /// Compact times of sent reports, the latest last.
     reported: Vec<u32>,
@@ -117,7 +128,7 @@ impl Source {
         let phase = Duration::from_micros(random.in_range(0, 20_000).into());
         let report_us = u32::try_from(options.report_every.as_micros()).unwrap_or(u32::MAX);
         let report_after = Duration::from_micros(random.in_range(50_000, report_us.max(50_001)).into());
-        let (extensions, level_at) = extension_block(&options.stream);
+        let extensions = Extensions::of(&options.stream);
         Self {
             id,
             rtp_to: to.0,
@@ -134,7 +145,9 @@ impl Source {
             fir_sequence: None,
             records: Vec::with_capacity(options.remembers.next_power_of_two()),
             extensions,
-            level_at,
+            is_excused: false,
+            first_arrived: None,
+            last_frame_at: now,
             voice: Voice::new(),
             reported: Vec::new(),
             reference: None,
@@ -207,6 +220,7 @@ impl Source {
         let place = self.place(number);
         if let Some(record) = self.records.get_mut(place).filter(|record| record.number == number) {
             record.arrived_at.get_or_insert(at);
+            self.first_arrived.get_or_insert(number);
         }
     }
 
@@ -261,9 +275,10 @@ impl Source {
     }
 
     fn send_frame(&mut self, at: Time, post: &mut Post<'_>) {
-        if let Some(level) = self.level_at.and_then(|at| self.extensions.get_mut(at)) {
+        if let Some(level) = self.extensions.level() {
             *level = self.voice.next_level(&mut self.random);
         }
+        self.last_frame_at = at;
         let frame = self.stats.frames;
         let (bytes, payload_max, pacing, is_key) = match self.options.media {
             Media::Microphone { bytes, .. } => (bytes, bytes.1, Duration::ZERO, false),
@@ -294,6 +309,7 @@ impl Source {
                 is_key_frame: is_key,
                 prefix: self.prefix(index, is_key),
                 arrived_at: None,
+                is_explained: self.is_excused,
             };
             self.remember(record);
             self.send(&record, None, at.max(post.now) + pacing * index, post);
@@ -302,9 +318,14 @@ impl Source {
 
     /// VP8: payload descriptor with S in a frame's first packet, then the frame header, whose lowest bit is P.
     fn prefix(&self, index: u32, is_key: bool) -> Prefix {
-        match self.options.media {
-            Media::Camera(_) => [if index == 0 { 0x10 } else { 0 }, u8::from(!is_key)],
-            Media::Microphone { .. } => [0x78, 0],
+        let start = if index == 0 { 0x10 } else { 0 };
+        match (self.options.media, self.options.pictures) {
+            (Media::Camera(_), Some(pictures)) => {
+                let (picture, base_layer) = pictures.of(self.stats.frames - 1);
+                Prefix::numbered(start, picture, base_layer, u8::from(!is_key))
+            }
+            (Media::Camera(_), None) => Prefix::short(start, u8::from(!is_key)),
+            (Media::Microphone { .. }, _) => Prefix::short(0x78, 0),
         }
     }
 
@@ -313,7 +334,10 @@ impl Source {
         self.stats.payload_bytes = self.stats.payload_bytes.wrapping_add(record.bytes.into());
         let place = self.place(record.number);
         match self.records.get_mut(place) {
-            Some(slot) => *slot = record,
+            Some(slot) => {
+                let before = std::mem::replace(slot, record);
+                self.forget(&before);
+            }
             None => self.records.push(record),
         }
     }
@@ -337,13 +361,17 @@ impl Source {
         bytes.extend_from_slice(&sequence.to_be_bytes());
         bytes.extend_from_slice(&record.timestamp.to_be_bytes());
         bytes.extend_from_slice(&ssrc.to_be_bytes());
-        bytes.extend_from_slice(&self.extensions);
+        bytes.extend_from_slice(self.extensions.with_wide_number(post.next_wide_number()));
         if rtx.is_some() {
             bytes.extend_from_slice(&record.sequence.to_be_bytes());
         }
         let tag = Tag { source: self.id, number: record.number };
         payload::write(tag, record.prefix, record.bytes.into(), bytes);
-        post.send(self.rtp_to, leaves_at, Some(tag), bytes);
+        if self.extensions.are_numbered() {
+            post.send_numbered(self.rtp_to, leaves_at, tag, bytes);
+        } else {
+            post.send(self.rtp_to, leaves_at, Some(tag), bytes);
+        }
     }
 
     fn on_nack(&mut self, sequence: u16, sent_at: Time, post: &mut Post<'_>) {
@@ -359,6 +387,7 @@ impl Source {
         let has_it = record.arrived_at.is_some_and(|at| at < sent_at);
         assert!(!(has_it && self.options.is_strict), "the worker asks for what it has: {record:?}");
         self.stats.retransmissions += 1;
+        self.explain(sequence);
         let rtx = self.options.stream.rtx_ssrc.map(|_| self.rtx_sequence);
         self.rtx_sequence = self.rtx_sequence.wrapping_add(u16::from(rtx.is_some()));
         self.send(&record, rtx, post.now, post);
@@ -417,19 +446,6 @@ impl Source {
         let ticks = u32::try_from((ticks / 1_000_000_000) & 0xFFFF_FFFF).unwrap_or(0);
         ticks.wrapping_add(self.timestamp_shift)
     }
-}
-
-/// The MID in every packet, if the stream has one and an extension for it, and the audio level, if it has that extension:
-/// where that is.
-fn extension_block(stream: &Stream) -> (Vec<u8>, Option<usize>) {
-    let id_of = |wanted| stream.extensions.iter().find(|(uri, _)| *uri == wanted).map(|(_, id)| *id);
-    let mid = id_of(MID).zip(stream.mid).map(|(id, mid)| (id, mid.as_bytes().to_vec()));
-    let level = id_of(AUDIO_LEVEL).map(|id| (id, vec![127]));
-    // Behind the header of the block, what comes before, and its own header.
-    let level_at = level.as_ref().map(|_| 4 + mid.as_ref().map_or(0, |(_, mid)| 1 + mid.len()) + 1);
-    let extensions: Vec<_> = mid.into_iter().chain(level).collect();
-    let bare = RtpPacket { extensions, ..RtpPacket::default() };
-    (bare.write().split_off(12), level_at)
 }
 
 fn low(number: u32) -> u16 {

@@ -31,6 +31,28 @@ pub struct SourceOptions {
     pub report_every: Duration,
     /// Whether being asked for what has arrived is an error. Not so where the worker may drop what arrives.
     pub is_strict: bool,
+    /// Whether a packet that the worker lacks and never asked for is an error. For streams with NACK that send on.
+    pub explains_losses: bool,
+    /// The numbers of a camera's pictures, if VP8's descriptor shall have them.
+    pub pictures: Option<Pictures>,
+}
+
+/// The numbers in VP8's payload descriptor (RFC 7741 4.2), which each frame increases.
+#[derive(Clone, Copy, Debug)]
+pub struct Pictures {
+    /// The first frame's picture id, 15 bits.
+    pub first_picture: u16,
+    /// The first frame's TL0PICIDX.
+    pub first_base_layer: u8,
+}
+
+impl Pictures {
+    /// Those of a frame.
+    pub(super) fn of(self, frame: u32) -> (u16, u8) {
+        let picture = u32::from(self.first_picture).wrapping_add(frame) & 0x7FFF;
+        let base_layer = u32::from(self.first_base_layer).wrapping_add(frame) & 0xFF;
+        (u16::try_from(picture).unwrap_or(0), u8::try_from(base_layer).unwrap_or(0))
+    }
 }
 
 /// What a source sends.
@@ -94,6 +116,8 @@ impl SourceOptions {
             remembers: 4_096,
             report_every: Duration::from_secs(1),
             is_strict: true,
+            explains_losses: false,
+            pictures: None,
         }
     }
 

@@ -18,13 +18,14 @@ use tidegate_protocol::ids::ConsumerId;
 use tidegate_protocol::rtp::{MediaKind, RtpParameters, RtpType};
 
 use crate::media::consumer::sent::SentStream;
-use crate::media::parameters::{Checked, Codec, ExtensionIds, check};
+use crate::media::parameters::{Checked, Codec, ExtensionIds, StreamTraits, check, codec_of};
 use crate::media::producer::Producer;
 use crate::media::producer::stream::ReceivedStream;
 use crate::media::refused::Refused;
 use crate::media::trace::{Traced, Tracer};
 use crate::media::transport::rtcp;
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, producer};
+use crate::outbox::LogTag;
 use crate::rtp::ExtensionKind;
 use crate::turn::Turn;
 
@@ -43,6 +44,8 @@ pub(crate) struct Consumer {
     pub(crate) cname: Box<str>,
     /// Name of the producer's encoding that it gets.
     pub(crate) consumable_ssrc: u32,
+    /// Of its own stream.
+    pub(crate) traits: StreamTraits,
     priority: u8,
     /// What it tells the host of single packets.
     pub(crate) traced: Traced,
@@ -53,6 +56,7 @@ pub(crate) struct Consumer {
     pub(crate) is_defective: bool,
 }
 
+#[cfg(not(test))] // A test's has a byte more.
 const _: () = assert!(size_of::<Consumer>() <= 312);
 
 /// What must be so for packets to pass.
@@ -103,7 +107,8 @@ impl Consumer {
         self.priority = priority;
     }
 
-    /// How long it remembers what it sent of `stream`: nothing beyond the turn, if its peer cannot ask for it.
+    /// How long it remembers what it sent of `stream`: while its peer may ask for it, otherwise not beyond the turn. (What
+    /// was lost before us and comes late finds its number free all the same: see `SentRing::push`.)
     pub(crate) fn retain(&self, stream: &ReceivedStream) -> Duration {
         if self.repairs() { stream.retain() } else { Duration::ZERO }
     }
@@ -140,7 +145,7 @@ pub(crate) fn create(
     let Some(target) = tables.transports.get_mut(transport) else {
         return Err(Refused::not_found("the transport is not there any more"));
     };
-    let connected = target.plain.rtp_destination().is_some();
+    let connected = target.link.rtp_destination().is_some();
     let consumer = new(transport, producer, source, options, checked, connected, turn)?;
     for ssrc in consumer.stream.ssrcs() {
         if target.feedback_to.get(ssrc).is_some() {
@@ -225,6 +230,8 @@ fn new(
             "no encoding of the producer is named {consumable_ssrc}; use a mappedSsrc of its mapping"
         )));
     }
+    let payload_type =
+        checked.codecs.get(codec_of(encoding, &checked.codecs)?).map_or(u8::MAX, |own| own.payload_type);
     let gate = Gate {
         paused: options.paused,
         producer_paused: source.is_paused(),
@@ -242,6 +249,7 @@ fn new(
         extensions: checked.extensions,
         mid: checked.mid,
         cname: checked.cname,
+        traits: StreamTraits::of(encoding, payload_type, &options.rtp_parameters),
         consumable_ssrc: *consumable_ssrc,
         priority: 1,
         traced: Traced::default(),
@@ -256,6 +264,7 @@ pub(crate) fn close(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) 
     let Some(mut consumer) = tables.consumers.remove(key) else { return };
     consumer.stream.forget_packets(turn);
     tables.forget(consumer.id);
+    turn.debug(LogTag::Rtp, || format!("consumer {}: closed", consumer.id.0));
     if let Some(producer) = tables.producers.get_mut(consumer.producer) {
         producer.consumers.retain(|other| *other != key);
     }
@@ -321,7 +330,12 @@ pub(crate) fn request_key_frame(tables: &mut Tables, key: ConsumerKey, turn: &mu
 /// Tells the scores that matter to a consumer.
 pub(crate) fn tell_score(tables: &Tables, key: ConsumerKey, turn: &mut Turn<'_>) {
     let Some(consumer) = tables.consumers.get(key) else { return };
-    turn.outbox.event(Event::ConsumerScore { consumer: consumer.id, score: stats::score(tables, consumer) });
+    let score = stats::score(tables, consumer);
+    turn.debug(LogTag::Score, || {
+        let (own, producer) = (score.score, score.producer_score);
+        format!("consumer {}: score is {own}, its producer's {producer}", consumer.id.0)
+    });
+    turn.outbox.event(Event::ConsumerScore { consumer: consumer.id, score });
 }
 
 /// If packets may pass: they do from the next key frame on, which is asked for.

@@ -39,10 +39,12 @@ fn own_stats(consumer: &Consumer, now: Time) -> RtpStreamStats {
         packet_count: course.media.packets(),
         byte_count: course.media.bytes(),
         bitrate: course.media.bits_per_second(now),
+        bitrate_by_layer: List::new(),
         packets_lost: course.sending.cumulative_lost(),
         fraction_lost: course.sending.fraction_lost(),
         jitter: course.sending.remote_jitter(),
         packets_discarded: counters.discarded,
+        rtx_packets_discarded: None,
         packets_retransmitted: counters.retransmitted,
         packets_repaired: counters.repaired,
         nack_count: counters.nacks,
@@ -95,6 +97,7 @@ pub(crate) fn dump(tables: &Tables, key: ConsumerKey) -> Option<ConsumerDump> {
 fn stream_dump(consumer: &Consumer) -> StreamDump {
     let codec = consumer.codecs.first();
     let feedback = codec.map(|codec| codec.feedback).unwrap_or_default();
+    let traits = consumer.traits;
     StreamDump {
         encoding_idx: 0,
         ssrc: consumer.stream.ssrc,
@@ -108,6 +111,10 @@ fn stream_dump(consumer: &Consumer) -> StreamDump {
         use_nack: feedback.nack,
         use_pli: feedback.pli,
         use_fir: feedback.fir,
+        use_in_band_fec: traits.in_band_fec(),
+        use_dtx: traits.dtx(),
+        spatial_layers: traits.spatial_layers(),
+        temporal_layers: traits.temporal_layers(),
         score: consumer.stream.score(),
     }
 }

@@ -9,19 +9,20 @@ use tidegate_protocol::event::{Event, VideoOrientation};
 use tidegate_protocol::stats::Direction;
 
 use crate::base::pool::Buffer;
-use crate::base::sequence::{Seq, Serial16};
+use crate::base::sequence::Seq;
 use crate::base::time::Time;
 use crate::media::demux::Role;
 use crate::media::parameters::{Codec, Format};
 use crate::media::producer::Producer;
 use crate::media::producer::stream::{ReceivedStream, Stored, StreamOptions};
 use crate::media::trace::{self, Tracer};
+use crate::outbox::LogTag;
 use crate::rtp::header::Header;
 use crate::rtp::payload::red;
 use crate::rtp::values::{self, AudioLevel, Orientation};
 use crate::rtp::{ExtensionKind, rtx};
 use crate::stream::nack::Arrival;
-use crate::stream::receive::Verdict;
+use crate::stream::receive::{Stamp, Verdict};
 use crate::stream::score;
 use crate::turn::Turn;
 
@@ -44,6 +45,10 @@ pub(crate) struct Admitted {
     pub(crate) needs_key_frame: bool,
     /// The stream's score is another now.
     pub(crate) score_changed: bool,
+    /// The peer began anew: consumers start again with it.
+    pub(crate) restarted: bool,
+    /// The stream began, or came back from silence.
+    pub(crate) awoke: bool,
     /// The camera is held otherwise than in the stream's packets before.
     pub(crate) turned: bool,
     /// No memory was left for it.
@@ -77,14 +82,25 @@ impl Producer {
             }
             return Admitted::default();
         };
-        let paused = self.is_paused();
+        let (id, paused) = (self.id, self.is_paused());
         let tracer = self.traced.has_packets().then(|| self.tracer());
         let is_observed = self.observed.is_some();
+        let begins = self.streams.get(usize::from(encoding)).is_some_and(Option::is_none);
         let Some(stream) = self.stream_for(encoding, received.header.ssrc, codec, turn.now) else {
             return Admitted::default();
         };
         let level = if is_observed { stream.level_of(role, &received) } else { None };
+        if begins {
+            let (ssrc, mime_type) = (stream.ssrc, codec.format.mime_type());
+            turn.debug(LogTag::Rtp, || format!("producer {}: SSRC {ssrc} begins, {mime_type}", id.0));
+        }
         let admitted = stream.admit(received, codec, role, paused, tracer, turn);
+        if admitted.restarted {
+            let (ssrc, number) = (stream.ssrc, stream.tracker.highest().map(|seq| seq.wire().wire()));
+            turn.debug(LogTag::Rtp, || {
+                format!("producer {}: SSRC {ssrc} begins anew at {}", id.0, number.unwrap_or_default())
+            });
+        }
         if admitted.turned {
             self.tell_orientation(encoding, turn);
         }
@@ -130,7 +146,7 @@ impl Producer {
         let stream = self.streams.get_mut(usize::from(encoding))?.as_deref_mut()?;
         let codec =
             self.codecs.iter().find(|codec| codec.rtx_payload_type == Some(received.header.payload_type))?;
-        stream.rtx_ssrc.get_or_insert(received.header.ssrc);
+        stream.rtx_ssrc = Some(received.header.ssrc);
         let length =
             rtx::unwrap(&mut received.buffer, &mut received.header, stream.ssrc, codec.payload_type).ok()?;
         received.buffer.set_len(length);
@@ -149,13 +165,17 @@ impl Producer {
         let announced = self.encodings.get(index)?;
         let options = StreamOptions {
             rtx_ssrc: announced.rtx_ssrc,
-            dtx: announced.dtx,
+            dtx: announced.traits.dtx(),
             kind: self.kind,
             extensions: self.extensions,
             key_frame_request_delay: Duration::from_millis(self.key_frame_request_delay_ms.into()),
         };
         let slot = self.streams.get_mut(index)?;
-        Some(slot.get_or_insert_with(|| Box::new(ReceivedStream::new(ssrc, &options, codec, now))))
+        let stream = slot.get_or_insert_with(|| Box::new(ReceivedStream::new(ssrc, &options, codec, now)));
+        if stream.ssrc != ssrc {
+            stream.adopt(ssrc, options.rtx_ssrc);
+        }
+        Some(stream)
     }
 }
 
@@ -171,7 +191,11 @@ impl ReceivedStream {
     ) -> Admitted {
         let mut admitted = Admitted::default();
         let starts = self.tracker.highest().is_none();
-        let Some(seq) = self.judge(received.header.sequence, role, &mut admitted) else { return admitted };
+        let Some(seq) = self.judge(&received.header, role, codec, &mut admitted) else { return admitted };
+        let changes = self.changes_to(codec, seq, role);
+        if changes {
+            self.change_codec(codec);
+        }
         let (is_key_frame, is_silence) = self.describe(codec.format, &received.header, &received.buffer);
         admitted.turned = self.watch_orientation(seq, &received.header, &received.buffer);
         if let Some(tracer) = tracer {
@@ -181,13 +205,18 @@ impl ReceivedStream {
                 trace::as_received(header, buffer, &self.extensions, codec.format, is_key_frame, is_rtx);
             tracer.packet(Direction::Inbound, packet, turn);
         }
-        admitted.needs_key_frame |= starts && !is_key_frame;
-        admitted.score_changed = self.count(&received, role, seq, is_key_frame, turn.now) || starts;
+        admitted.needs_key_frame |= (starts || changes) && !is_key_frame;
+        self.count(&received, role, seq, codec.clock_rate, &mut admitted, turn.now);
+        if is_key_frame {
+            self.key_frames.on_key_frame();
+        }
+        admitted.score_changed |= starts;
+        admitted.awoke |= starts;
         if paused {
             return admitted;
         }
         admitted.is_live = true;
-        if self.codec.feedback.nack && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
+        if self.asks_again() && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
             return admitted;
         }
         let Received { header, mut buffer, received_at } = received;
@@ -232,16 +261,27 @@ impl ReceivedStream {
         received.header.extensions.get(id, &received.buffer).and_then(AudioLevel::read)
     }
 
+    /// Whether the peer goes on with another codec than before. Late packets and repairs are of the past, and some codecs
+    /// only come in between.
+    fn changes_to(&self, codec: Codec, seq: Seq, role: Role) -> bool {
+        codec.payload_type != self.codec.payload_type
+            && role == Role::Media
+            && self.tracker.highest() == Some(seq)
+            && !codec.format.comes_in_between()
+    }
+
     /// The packet's extended number; `None` when it came before or cannot be believed.
-    fn judge(&mut self, wire: Serial16, role: Role, admitted: &mut Admitted) -> Option<Seq> {
+    fn judge(&mut self, header: &Header, role: Role, codec: Codec, admitted: &mut Admitted) -> Option<Seq> {
+        let stamp = Stamp { timestamp: header.timestamp, clock_rate: codec.clock_rate };
         let verdict = match role {
-            Role::Media => self.tracker.on_packet(wire),
-            Role::Rtx | Role::Fec => self.tracker.on_repair(wire),
+            Role::Media => self.tracker.on_packet(header.sequence, stamp),
+            Role::Rtx | Role::Fec => self.tracker.on_repair(header.sequence, stamp),
         };
         match verdict {
             Verdict::New { seq, .. } | Verdict::Late(seq) => return Some(seq),
             Verdict::Restarted(seq) => {
-                self.begin_anew(seq);
+                self.begin_anew();
+                admitted.restarted = true;
                 admitted.needs_key_frame = true;
                 return Some(seq);
             }
@@ -249,8 +289,16 @@ impl ReceivedStream {
             Verdict::Duplicate if role == Role::Media => self.reception.on_duplicate(),
             Verdict::Duplicate | Verdict::Suspicious => {}
         }
-        self.counters.discarded += 1;
+        self.discard(role);
         None
+    }
+
+    /// A packet brings nothing.
+    fn discard(&mut self, role: Role) {
+        match role {
+            Role::Media => self.counters.discarded += 1,
+            Role::Rtx | Role::Fec => self.counters.rtx_discarded += 1,
+        }
     }
 
     /// Whether the camera is held otherwise than before. Senders say it only now and then; what comes late is of the past.
@@ -261,30 +309,36 @@ impl ReceivedStream {
         self.orientation.replace(held) != Some(held)
     }
 
-    /// Padding alone (probing) is not media: it has a number to account for and nothing to count. Whether the score
-    /// changed by it.
-    fn count(&mut self, received: &Received, role: Role, seq: Seq, is_key_frame: bool, now: Time) -> bool {
-        let mut score_changed = false;
+    /// Padding alone (probing) is not media: it has a number to account for and nothing to count.
+    fn count(
+        &mut self,
+        received: &Received,
+        role: Role,
+        seq: Seq,
+        clock_rate: u32,
+        admitted: &mut Admitted,
+        now: Time,
+    ) {
         let header = &received.header;
         if header.payload_len() > 0 {
-            if self.inactive_at().is_some_and(|at| at <= now) {
+            if self.is_silent(now) {
                 // Back from silence: whatever was lost before says nothing about now.
-                score_changed = self.score.reset(score::MAX, now).is_some();
+                admitted.score_changed = self.score.reset(score::MAX, now).is_some();
+                admitted.awoke = true;
             }
             self.media.add(now, header.packet_len());
         }
         // A repair has a stream of its own: for reports its original stays lost (RFC 4588 4).
         if role == Role::Media {
-            self.jitter.on_packet(header.timestamp, received.received_at, self.codec.clock_rate);
-            match self.restarted_at.take() {
-                Some(restarted) if restarted == seq => self.reception.on_restart(seq),
-                _ => self.reception.on_packet(seq),
+            if clock_rate == self.codec.clock_rate {
+                self.jitter.on_packet(header.timestamp, received.received_at, clock_rate);
+            }
+            if admitted.restarted {
+                self.reception.on_restart(seq);
+            } else {
+                self.reception.on_packet(seq);
             }
         }
-        if is_key_frame {
-            self.key_frames.on_key_frame();
-        }
-        score_changed
     }
 
     /// Keeps the list of losses. False: a repair that nobody waits for.
@@ -306,16 +360,18 @@ impl ReceivedStream {
         match arrival {
             Arrival::Newest { missing } => admitted.lost = missing > 0,
             Arrival::KeyFrameNeeded => admitted.needs_key_frame = true,
-            Arrival::Unlisted if role == Role::Rtx => return false,
+            Arrival::Unlisted if role == Role::Rtx => {
+                self.discard(role);
+                return false;
+            }
             Arrival::Unlisted | Arrival::Found { .. } => {}
         }
         true
     }
 
     /// The peer began anew: what was lost is lost, and consumers start again.
-    fn begin_anew(&mut self, seq: Seq) {
+    fn begin_anew(&mut self) {
         self.beginning = self.beginning.wrapping_add(1);
-        self.restarted_at = Some(seq);
         self.losses.clear();
         self.jitter.restart();
         self.capture.restart();

@@ -17,6 +17,7 @@ use tidegate_protocol::rtp::{MediaKind, RtpMapping, RtpParameters, RtpType};
 
 use crate::base::time::Time;
 use crate::media::deadline::Deadline;
+use crate::media::demux::Role;
 use crate::media::observer::{self, Observed};
 use crate::media::parameters::{Checked, Codec, Encoding, ExtensionIds, check, check_encodings, fec_ssrcs};
 use crate::media::producer::stream::{ReceivedStream, went_off};
@@ -24,8 +25,10 @@ use crate::media::refused::Refused;
 use crate::media::trace::{Traced, Tracer};
 use crate::media::transport::{congestion, rtcp};
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, consumer};
+use crate::outbox::LogTag;
 use crate::rtp::values::Orientation;
 use crate::stream::RTT_UNKNOWN;
+use crate::stream::bitrate::INACTIVE_AFTER;
 use crate::turn::Turn;
 
 /// A producer's own state.
@@ -46,6 +49,7 @@ pub(crate) struct Producer {
     pub(crate) observed: Option<Box<Observed>>,
     paused: bool,
     rings_armed: bool,
+    silence_armed: bool,
     /// What it tells the host of single packets.
     pub(crate) traced: Traced,
     /// What the host was told of the camera last.
@@ -76,9 +80,28 @@ impl Producer {
         self.rings_armed
     }
 
-    /// Whether packets with this payload type are its forward error correction.
-    pub(crate) fn is_fec(&self, payload_type: u8) -> bool {
-        self.fec_payload_type == Some(payload_type)
+    /// Whether it believes that the timer for its streams' silence is set.
+    pub(crate) fn silence_armed(&self) -> bool {
+        self.silence_armed
+    }
+
+    /// What its packets with this payload type carry; `None` when the type was not agreed.
+    pub(crate) fn role_of(&self, payload_type: u8) -> Option<Role> {
+        let has =
+            |of: fn(&Codec) -> Option<u8>| self.codecs.iter().any(|codec| of(codec) == Some(payload_type));
+        if self.fec_payload_type == Some(payload_type) {
+            Some(Role::Fec)
+        } else if has(|codec| codec.rtx_payload_type) {
+            Some(Role::Rtx)
+        } else {
+            has(|codec| Some(codec.payload_type)).then_some(Role::Media)
+        }
+    }
+
+    /// Whether nothing is heard of the stream of an encoding, any more or yet.
+    pub(crate) fn is_silent(&self, encoding: u8, now: Time) -> bool {
+        let stream = self.streams.get(usize::from(encoding)).and_then(Option::as_deref);
+        stream.is_none_or(|stream| stream.is_silent(now))
     }
 
     /// Tells the host what it asked for.
@@ -92,6 +115,11 @@ impl Producer {
             [_] => RtpType::Simple,
             _ => RtpType::Simulcast,
         }
+    }
+
+    /// How the router names an encoding.
+    pub(crate) fn mapped_ssrc(&self, encoding: u8) -> Option<u32> {
+        Some(self.encodings.get(usize::from(encoding))?.mapped_ssrc)
     }
 
     /// Index of the encoding that the router names `mapped_ssrc`.
@@ -212,6 +240,7 @@ fn new(
         observed: None,
         paused: options.paused,
         rings_armed: false,
+        silence_armed: false,
         traced: Traced::default(),
         orientation: None,
         key_frame_request_delay_ms: options.key_frame_request_delay_ms,
@@ -222,6 +251,7 @@ fn new(
 pub(crate) fn close(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
     let Some(mut producer) = tables.producers.remove(key) else { return };
     tables.forget(producer.id);
+    turn.debug(LogTag::Rtp, || format!("producer {}: closed", producer.id.0));
     for stream in producer.streams_mut() {
         stream.forget_packets(turn);
     }
@@ -260,9 +290,11 @@ pub(crate) fn resume(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>)
     if !std::mem::replace(&mut producer.paused, false) {
         return;
     }
+    producer.streams_mut().for_each(|stream| stream.on_resume(turn.now));
     for consumer in producer.consumers.clone() {
         consumer::on_producer_paused(tables, consumer, false, turn);
     }
+    arm_silence(tables, key, turn.now);
 }
 
 /// Asks the peer for a key frame of one stream; several requests within the producer's delay become one.
@@ -315,6 +347,26 @@ pub(crate) fn on_nack_deadline(tables: &mut Tables, key: ProducerKey, turn: &mut
         upstream::send_nacks(tables, key, index, turn);
     }
     arm_nacks(tables, key);
+}
+
+/// Streams may have fallen silent. That of a paused producer is nobody's concern: it is judged anew when it is resumed.
+pub(crate) fn on_silence_deadline(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) {
+    let Some(producer) = tables.producers.get_mut(key) else { return };
+    producer.silence_armed = false;
+    if producer.paused {
+        return;
+    }
+    let (id, mut changed) = (producer.id, false);
+    for stream in producer.streams_mut() {
+        if stream.fall_silent(turn.now) {
+            changed = true;
+            turn.debug(LogTag::Rtp, || format!("producer {}: SSRC {} is inactive", id.0, stream.ssrc));
+        }
+    }
+    if changed {
+        upstream::tell_scores(tables, key, turn);
+    }
+    arm_silence(tables, key, turn.now);
 }
 
 /// Packets may have aged out.
@@ -371,6 +423,17 @@ pub(crate) fn arm_nacks(tables: &mut Tables, key: ProducerKey) {
     let Some(producer) = tables.producers.get_mut(key) else { return };
     let times: Times = producer.streams_mut().filter_map(|stream| stream.arm_nacks()).collect();
     times.into_iter().for_each(|at| tables.schedule(Deadline::Nack(key), at));
+}
+
+/// Sets the timer for silence, if a stream is heard of and none is set. It need not follow each packet: when it goes off
+/// it is set again for the time that the last one left.
+pub(crate) fn arm_silence(tables: &mut Tables, key: ProducerKey, now: Time) {
+    let Some(producer) = tables.producers.get_mut(key) else { return };
+    let ends = producer.streams().filter_map(|(_, stream)| stream.inactive_at()).filter(|at| *at > now);
+    let Some(first) = ends.min().filter(|_| !producer.silence_armed) else { return };
+    producer.silence_armed = true;
+    // A stream that begins meanwhile may be given less time than those that are heard of now.
+    tables.schedule(Deadline::Silence(key), first.min(now + INACTIVE_AFTER));
 }
 
 /// Sets the timer for aged packets, if one is needed and not set.

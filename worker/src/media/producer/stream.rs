@@ -59,8 +59,6 @@ pub(crate) struct ReceivedStream {
     parameter_sets_seen: bool,
     /// Raised when the peer began anew; consumers notice and start again.
     pub(crate) beginning: u8,
-    /// The number with which it did, until that packet is counted.
-    pub(crate) restarted_at: Option<Seq>,
     history: StreamHistory<Stored>,
     run_start: Option<Position>,
     retain: Duration,
@@ -70,7 +68,7 @@ pub(crate) struct ReceivedStream {
     pub(crate) nacks_armed: Option<Time>,
 }
 
-const _: () = assert!(size_of::<ReceivedStream>() <= 784);
+const _: () = assert!(size_of::<ReceivedStream>() <= 792);
 
 /// What a stream takes over from its producer.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +84,7 @@ pub(crate) struct StreamOptions {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ReceivedCounters {
     pub(crate) discarded: u64,
+    pub(crate) rtx_discarded: u64,
     pub(crate) nacks: u64,
     pub(crate) nacked_packets: u64,
     pub(crate) plis: u64,
@@ -142,7 +141,6 @@ impl ReceivedStream {
             orientation: None,
             parameter_sets_seen: false,
             beginning: 0,
-            restarted_at: None,
             history: StreamHistory::new(),
             run_start: None,
             retain: retain(None, if producer.kind == MediaKind::Video { Kind::Video } else { Kind::Audio }),
@@ -251,6 +249,11 @@ impl ReceivedStream {
         self.retain = self.retain.max(retain(Some(measured), self.stream_kind()));
     }
 
+    /// Whether its sender is asked for what was lost.
+    pub(crate) fn asks_again(&self) -> bool {
+        self.codec.feedback.nack
+    }
+
     /// How long packets are kept.
     pub(crate) fn retain(&self) -> Duration {
         self.retain
@@ -277,6 +280,35 @@ impl ReceivedStream {
         self.losses.clear();
         self.key_frames.cancel();
         self.forget_packets(turn);
+    }
+
+    /// The producer was resumed: its peer may have stopped meanwhile, and is given the time to go on.
+    pub(crate) fn on_resume(&mut self, now: Time) {
+        if self.score.active_since().is_some() {
+            self.media.touch(now);
+        }
+    }
+
+    /// The peer changed to another codec that was agreed. Its clock, its feedback and its key frames count from now on.
+    pub(crate) fn change_codec(&mut self, codec: Codec) {
+        let before = std::mem::replace(&mut self.codec, codec);
+        if before.clock_rate != codec.clock_rate {
+            self.jitter.change_clock(before.clock_rate, codec.clock_rate);
+            self.capture.restart();
+        }
+        if before.feedback.nack != codec.feedback.nack {
+            self.losses.clear();
+        }
+        self.forget_parameter_sets();
+    }
+
+    /// Packets have another SSRC from now on: the sender of the one before fell silent, and was started anew.
+    pub(crate) fn adopt(&mut self, ssrc: u32, rtx_ssrc: Option<u32>) {
+        self.ssrc = ssrc;
+        self.rtx_ssrc = rtx_ssrc;
+        self.tracker.renew();
+        self.reception = Reception::new();
+        self.fraction_lost = 0;
     }
 
     pub(crate) fn is_video(&self) -> bool {
@@ -333,27 +365,38 @@ impl ReceivedStream {
         }
     }
 
-    /// When the stream will have failed to be there, should nothing more come; `None` before its first packet.
+    /// When the stream will have failed to be there, should nothing more come. Padding alone is no sign of life.
     pub(crate) fn inactive_at(&self) -> Option<Time> {
-        self.media.inactive_at(if self.dtx { bitrate::INACTIVE_AFTER_DTX } else { bitrate::INACTIVE_AFTER })
+        let limit = if self.dtx { bitrate::INACTIVE_AFTER_DTX } else { bitrate::INACTIVE_AFTER };
+        let heard_at = self.media.last_at().or_else(|| self.score.active_since())?;
+        Some(heard_at + limit)
     }
 
-    /// Once an interval: the new score; whether it changed. A stream that fell silent has none.
+    /// Whether nothing has come for so long that nobody may be there.
+    pub(crate) fn is_silent(&self, now: Time) -> bool {
+        self.inactive_at().is_none_or(|at| at <= now)
+    }
+
+    /// Gives a stream that nothing comes of the score 0; whether that is news.
+    pub(crate) fn fall_silent(&mut self, now: Time) -> bool {
+        self.is_silent(now) && self.score.reset(0, now).is_some()
+    }
+
+    /// Once an interval: the new score; whether it changed. That of a silent stream is [`fall_silent`]'s.
+    ///
+    /// [`fall_silent`]: Self::fall_silent
     pub(crate) fn update_score(&mut self, now: Time) -> bool {
-        let silent = self.inactive_at().is_none_or(|at| at <= now);
-        let changed = if silent {
-            self.score.reset(0, now)
-        } else {
-            let totals = score::Received {
-                expected: self.reception.expected(),
-                received: self.reception.received(),
-                repaired: self.losses.packets_repaired(),
-                retransmitted: self.losses.packets_retransmitted(),
-                has_rtx: self.rtx_ssrc.is_some(),
-            };
-            self.score.on_interval(totals, now)
+        if self.is_silent(now) {
+            return false;
+        }
+        let totals = score::Received {
+            expected: self.reception.expected(),
+            received: self.reception.received(),
+            repaired: self.losses.packets_repaired(),
+            retransmitted: self.losses.packets_retransmitted(),
+            has_rtx: self.rtx_ssrc.is_some(),
         };
-        changed.is_some()
+        self.score.on_interval(totals, now).is_some()
     }
 
     /// What a receiver report says of this stream now.

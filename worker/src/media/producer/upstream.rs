@@ -10,6 +10,7 @@ use crate::media::producer::Producer;
 use crate::media::producer::stream::went_off;
 use crate::media::transport::rtcp::write_compound;
 use crate::media::{ProducerKey, Tables, consumer};
+use crate::outbox::LogTag;
 use crate::rtcp::FirEntry;
 use crate::turn::Turn;
 
@@ -23,9 +24,10 @@ pub(crate) fn send_key_frame_request(
     let Tables { transports, producers, .. } = tables;
     let Some(producer) = producers.get_mut(key) else { return };
     let Some(transport) = transports.get_mut(producer.transport) else { return };
-    let tracer = producer.tracer();
+    let (id, tracer) = (producer.id, producer.tracer());
     let Some(stream) = producer.stream_mut(index) else { return };
     let (own, ssrc, feedback) = (transport.rtcp.own_ssrc, stream.ssrc, stream.codec.feedback);
+    turn.debug(LogTag::Rtcp, || format!("producer {}: asks for a key frame of SSRC {ssrc}", id.0));
     if feedback.pli {
         stream.counters.plis += 1;
         write_compound(transport, turn, |compound| compound.pli(own, ssrc));
@@ -44,7 +46,7 @@ pub(crate) fn send_nacks(tables: &mut Tables, key: ProducerKey, index: usize, tu
     let Tables { transports, producers, .. } = tables;
     let Some(producer) = producers.get_mut(key) else { return };
     let Some(transport) = transports.get_mut(producer.transport) else { return };
-    let tracer = producer.tracer();
+    let (id, tracer) = (producer.id, producer.tracer());
     let Some(stream) = producer.stream_mut(index) else { return };
     went_off(&mut stream.nacks_armed, turn.now);
     let rtt = stream.round_trip;
@@ -55,6 +57,9 @@ pub(crate) fn send_nacks(tables: &mut Tables, key: ProducerKey, index: usize, tu
     stream.counters.nacks += 1;
     stream.counters.nacked_packets += due.len() as u64;
     let (own, ssrc) = (transport.rtcp.own_ssrc, stream.ssrc);
+    turn.debug(LogTag::Rtx, || {
+        format!("producer {}: asks again for {} packets of SSRC {ssrc}", id.0, due.len())
+    });
     write_compound(transport, turn, |compound| compound.nack(own, ssrc, &due).map(|_| ()));
     tracer.nack(Direction::Outbound, ssrc, due.iter().copied(), turn);
 }
@@ -65,7 +70,7 @@ pub(crate) fn update_scores(tables: &mut Tables, key: ProducerKey, turn: &mut Tu
     let (mut changed, mut active) = (false, false);
     for stream in producer.streams_mut() {
         changed |= stream.update_score(turn.now);
-        active |= stream.inactive_at().is_some_and(|at| at > turn.now);
+        active |= !stream.is_silent(turn.now);
         stream.losses.trim();
     }
     if changed {
@@ -77,7 +82,12 @@ pub(crate) fn update_scores(tables: &mut Tables, key: ProducerKey, turn: &mut Tu
 /// Tells the scores of a producer's streams, and its consumers theirs.
 pub(crate) fn tell_scores(tables: &Tables, key: ProducerKey, turn: &mut Turn<'_>) {
     let Some(producer) = tables.producers.get(key) else { return };
-    turn.outbox.event(Event::ProducerScore { producer: producer.id, scores: scores(producer) });
+    let scores = scores(producer);
+    turn.debug(LogTag::Score, || {
+        let each: Vec<_> = scores.iter().map(|one| format!("{} of SSRC {}", one.score, one.ssrc)).collect();
+        format!("producer {}: scores are {}", producer.id.0, each.join(", "))
+    });
+    turn.outbox.event(Event::ProducerScore { producer: producer.id, scores });
     for consumer in &producer.consumers {
         consumer::tell_score(tables, *consumer, turn);
     }

@@ -1,10 +1,11 @@
 //! Transport: where media comes in from one peer and goes out to it.
 //!
-//! Knows its producers and consumers by key, whose a received SSRC is, and what it counts. How bytes travel is its
-//! link's business (`plain`); what leaves when is `sender`'s; periodic RTCP is `rtcp`'s; what its peer may send is
+//! Knows its producers and consumers by key, whose a received SSRC is, and what it counts. How bytes travel is the
+//! business of its `link`; what leaves when is `sender`'s; periodic RTCP is `rtcp`'s; what its peer may send is
 //! `congestion`'s.
 
 pub(crate) mod congestion;
+pub(crate) mod link;
 pub(crate) mod plain;
 pub(crate) mod rtcp;
 pub(crate) mod sender;
@@ -13,20 +14,21 @@ use std::time::Duration;
 
 use tidegate_protocol::bounded::{List, Text};
 use tidegate_protocol::dump::{
-    NamedProducer, PlainDump, RecvRtpHeaderExtensions, SsrcConsumer, SsrcProducer, TransportDump,
+    NamedProducer, RecvRtpHeaderExtensions, SsrcConsumer, SsrcProducer, TransportDump,
 };
 use tidegate_protocol::ids::TransportId;
-use tidegate_protocol::stats::{DroppedPackets, PlainStats, TransportStats};
+use tidegate_protocol::stats::{DroppedPackets, TransportStats};
 
 use crate::media::demux::Demux;
 use crate::media::parameters::ExtensionIds;
 use crate::media::ssrc_table::SsrcTable;
 use crate::media::traffic::TrafficCounter;
 use crate::media::transport::congestion::Congestion;
-use crate::media::transport::plain::Plain;
+use crate::media::transport::link::Link;
 use crate::media::transport::rtcp::RtcpSchedule;
 use crate::media::transport::sender::Sender;
 use crate::media::{ConsumerKey, ProducerKey, RouterKey, Tables, TransportKey, consumer, producer};
+use crate::outbox::LogTag;
 use crate::random::Random;
 use crate::rtp::ExtensionKind;
 use crate::turn::Turn;
@@ -49,7 +51,7 @@ pub(crate) struct Transport {
     /// Only where feedback about what arrives was negotiated, or a limit set.
     pub(crate) congestion: Option<Box<Congestion>>,
     pub(crate) counters: Counters,
-    pub(crate) plain: Plain,
+    pub(crate) link: Link,
 }
 
 const _: () = assert!(size_of::<Transport>() <= 1_152);
@@ -69,7 +71,7 @@ pub(crate) struct Counters {
 }
 
 impl Transport {
-    pub(crate) fn new(id: TransportId, router: RouterKey, plain: Plain, random: &mut Random) -> Self {
+    pub(crate) fn new(id: TransportId, router: RouterKey, link: Link, random: &mut Random) -> Self {
         Self {
             id,
             router,
@@ -82,7 +84,7 @@ impl Transport {
             rtcp: RtcpSchedule::new(random.next_u32()),
             congestion: None,
             counters: Counters::new(),
-            plain,
+            link,
         }
     }
 }
@@ -124,7 +126,8 @@ pub(crate) fn close(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>)
     }
     let Some(transport) = tables.transports.remove(key) else { return };
     tables.forget(transport.id);
-    for socket in transport.plain.sockets() {
+    turn.debug(LogTag::Info, || format!("transport {}: closed", transport.id.0));
+    for socket in transport.link.sockets() {
         tables.sockets.leave(socket, key, turn);
     }
     if let Some(router) = tables.routers.get_mut(transport.router) {
@@ -141,7 +144,13 @@ pub(crate) fn dump(tables: &Tables, key: TransportKey) -> Option<TransportDump> 
         Some(NamedProducer { name: Text::clipped(name), producer: producer_id(key)? })
     };
     let ssrcs = transport.demux.ssrcs();
-    let consumers = transport.feedback_to.iter();
+    let sent_as = |is_media| {
+        transport.feedback_to.iter().filter_map(move |(ssrc, key)| {
+            let consumer = tables.consumers.get(key)?;
+            let entry = SsrcConsumer { ssrc, consumer: consumer.id };
+            ((consumer.stream.ssrc == ssrc) == is_media).then_some(entry)
+        })
+    };
     Some(TransportDump {
         transport: transport.id,
         router: router.id,
@@ -152,18 +161,11 @@ pub(crate) fn dump(tables: &Tables, key: TransportKey) -> Option<TransportDump> 
         ),
         mid_table: List::first_of(transport.demux.mids().filter_map(named)),
         rid_table: List::first_of(transport.demux.rids().filter_map(named)),
-        ssrc_consumers: List::first_of(
-            consumers.filter_map(|(ssrc, key)| {
-                Some(SsrcConsumer { ssrc, consumer: tables.consumers.get(key)?.id })
-            }),
-        ),
+        ssrc_consumers: List::first_of(sent_as(true)),
+        rtx_ssrc_consumers: List::first_of(sent_as(false)),
         recv_rtp_header_extensions: extension_ids(&transport.received_extensions),
-        plain: Some(PlainDump {
-            rtcp_mux: transport.plain.rtcp_mux(),
-            comedia: transport.plain.comedia(),
-            tuple: transport.plain.tuple(),
-            rtcp_tuple: transport.plain.rtcp_tuple(),
-        }),
+        plain: transport.link.plain_dump(),
+        webrtc: None,
     })
 }
 
@@ -171,8 +173,9 @@ pub(crate) fn dump(tables: &Tables, key: TransportKey) -> Option<TransportDump> 
 pub(crate) fn stats(tables: &Tables, key: TransportKey, turn: &Turn<'_>) -> Option<TransportStats> {
     let transport = tables.transports.get(key)?;
     let (counters, now) = (&transport.counters, turn.now);
+    let congestion = transport.congestion.as_deref();
     let mut dropped = counters.dropped;
-    for stats in transport.plain.sockets().filter_map(|socket| turn.network.socket_stats(socket)) {
+    for stats in transport.link.sockets().filter_map(|socket| turn.network.socket_stats(socket)) {
         dropped.no_memory += stats.dropped_no_memory;
         dropped.send_failed += stats.dropped_send_buffer + stats.send_errors.total();
     }
@@ -186,14 +189,15 @@ pub(crate) fn stats(tables: &Tables, key: TransportKey, turn: &Turn<'_>) -> Opti
         rtx_received: counters.rtx_received.stats(now),
         rtx_sent: counters.rtx_sent.stats(now),
         fec_received: counters.fec_received.as_ref().map(|fec| fec.stats(now)).unwrap_or_default(),
+        probation_sent: None,
         dropped,
-        max_incoming_bitrate: transport.congestion.as_ref().map_or(0, |own| own.max_incoming_bitrate()),
-        plain: Some(PlainStats {
-            rtcp_mux: transport.plain.rtcp_mux(),
-            comedia: transport.plain.comedia(),
-            tuple: transport.plain.tuple(),
-            rtcp_tuple: transport.plain.rtcp_tuple(),
-        }),
+        available_outgoing_bitrate: None,
+        available_incoming_bitrate: None,
+        max_incoming_bitrate: congestion.map_or(0, |own| own.max_incoming_bitrate()),
+        rtp_packet_loss_received_ppm: congestion.and_then(|own| own.packet_loss_ppm()),
+        rtp_packet_loss_sent_ppm: None,
+        plain: transport.link.plain_stats(),
+        webrtc: None,
     })
 }
 

@@ -13,6 +13,7 @@ use tidegate_protocol::transport::{
 
 use crate::media::refused::Refused;
 use crate::media::sockets::{Owner, Purpose, Sockets, announced};
+use crate::media::transport::link::Link;
 use crate::media::transport::{Transport, on_connected};
 use crate::media::{EntityKey, RouterKey, Tables, TransportKey};
 use crate::network::{Destination, SocketKey};
@@ -64,9 +65,15 @@ pub(crate) fn create(
     turn: &mut Turn<'_>,
 ) -> Result<TransportKey, Refused> {
     tables.check_unused(id.into())?;
-    if options.enable_srtp {
+    if options.srtp.is_some() {
         return Err(Refused::unsupported(
             "SRTP on plain transports is not there yet; create it without enableSrtp",
+        ));
+    }
+    let infos = [Some(&options.listen_info), options.rtcp_listen_info.as_ref()];
+    if infos.into_iter().flatten().any(|info| info.protocol != Protocol::Udp) {
+        return Err(Refused::invalid(
+            "a plain transport listens on UDP; give its listen infos that protocol",
         ));
     }
     if options.rtcp_mux && options.rtcp_listen_info.is_some() {
@@ -75,12 +82,12 @@ pub(crate) fn create(
         ));
     }
     // The sockets need the transport's key and the transport its sockets: it starts with none.
-    let transport = Transport::new(id, router, Plain::closed(options.comedia), turn.random);
+    let transport = Transport::new(id, router, Link::Plain(Plain::closed(options.comedia)), turn.random);
     let key = tables.transports.insert(transport);
     match listen(&mut tables.sockets, key, options, turn) {
         Ok(plain) => {
             if let Some(transport) = tables.transports.get_mut(key) {
-                transport.plain = plain;
+                transport.link = Link::Plain(plain);
             }
         }
         Err(refused) => {
@@ -146,7 +153,9 @@ pub(crate) fn connect(
     let Some(transport) = tables.transports.get_mut(key) else {
         return Err(Refused::not_found("this transport is not there any more"));
     };
-    let plain = &mut transport.plain;
+    let Some(plain) = transport.link.plain_mut() else {
+        return Err(Refused::invalid("this transport is not a plain one; connect it as what it is"));
+    };
     let (rtp, rtcp) = plain.check_connect(options)?;
     tables.sockets.set_peer(plain.rtp.socket, rtp, Owner { transport: key, purpose: Purpose::Rtp })?;
     if let (Some(end), Some(address)) = (&mut plain.rtcp, rtcp) {

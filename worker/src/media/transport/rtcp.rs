@@ -56,7 +56,7 @@ impl RtcpSchedule {
 /// Sets the timer, if none is set and the transport has a peer. Scores need it also where reports have no way.
 pub(crate) fn arm(tables: &mut Tables, key: TransportKey, now: Time) {
     let Some(transport) = tables.transports.get_mut(key) else { return };
-    let (rtp, rtcp) = (transport.plain.rtp_destination(), transport.plain.rtcp_destination());
+    let (rtp, rtcp) = (transport.link.rtp_destination(), transport.link.rtcp_destination());
     if !transport.rtcp.armed && rtp.or(rtcp).is_some() {
         transport.rtcp.armed = true;
         tables.schedule(Deadline::Rtcp(key), now + FIRST_AFTER);
@@ -104,7 +104,7 @@ pub(crate) fn write_compound(
 
 /// Sends what was written and begins anew.
 fn send(transport: &mut Transport, turn: &mut Turn<'_>, compound: &mut CompoundWriter<'_>) {
-    let Some(destination) = transport.plain.rtcp_destination().filter(|_| !compound.is_empty()) else {
+    let Some(destination) = transport.link.rtcp_destination().filter(|_| !compound.is_empty()) else {
         return;
     };
     if !turn.outbox.batch.push(destination, compound.bytes()) {
@@ -160,8 +160,7 @@ fn report_sent(
         let Some(consumer) = consumer else { continue };
         let producer = producers.get(consumer.producer);
         let source = producer.and_then(|producer| producer.stream_named(consumer.consumable_ssrc));
-        let clock_rate = consumer.codecs.first().map_or(0, |codec| codec.clock_rate);
-        let Some(info) = consumer.stream.sender_info(clock_rate, source, turn) else { continue };
+        let Some(info) = consumer.stream.sender_info(source, turn) else { continue };
         any = true;
         append(transport, turn, compound, |compound| write_sender(compound, consumer, &info));
         consumer.tracer().sender_report(Direction::Outbound, consumer.stream.ssrc, &info, turn);

@@ -1,33 +1,39 @@
-//! Transports: where RTP comes in and goes out. Plain ones so far.
+//! Transports: where media comes in and goes out. What all kinds have in common is here.
 
-use std::net::IpAddr;
+mod plain;
+mod webrtc;
+
+pub use plain::PlainTransport;
+pub use webrtc::WebRtcTransport;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use tidegate_protocol::bounded::Text;
 use tidegate_protocol::dump::TransportDump;
 use tidegate_protocol::event::Event as WireEvent;
 use tidegate_protocol::ids::TransportId;
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::{PlainTuples, Reply};
 use tidegate_protocol::stats::TransportStats;
-use tidegate_protocol::transport::{Protocol, TransportTuple};
+use tidegate_protocol::transport::TransportTuple;
 
 use crate::connection::Target;
 use crate::consumer::{Consumer, ConsumerInner, ConsumerOptions};
-use crate::entity::{Children, CloseReason, Entity, EntityEvent, on_creation_failed};
+use crate::entity::{Children, CloseReason, Entity, EntityEvent};
 use crate::error::RequestError;
 use crate::events::{Event, Events};
-use crate::options::{PlainConnectOptions, PlainTransportOptions};
 use crate::producer::{Producer, ProducerInner, ProducerOptions};
 use crate::random::random_cname;
 use crate::router::RouterInner;
 use crate::sync::lock;
+use crate::transport::webrtc::WebRtcState;
+use crate::webrtc::{DtlsState, IceState};
 
-/// RTP over UDP without ICE and DTLS: ffmpeg, GStreamer, cameras, other servers. A handle; clones mean the same
-/// transport, which closes when the last one is dropped, those of its producers and consumers included.
+/// What every transport can. A handle; clones mean the same transport, which closes when the last one is dropped, those
+/// of its producers and consumers included. Each kind of transport is this one and more: [`PlainTransport`],
+/// [`WebRtcTransport`].
 #[derive(Clone, Debug)]
-pub struct PlainTransport {
+pub struct Transport {
     inner: Arc<TransportInner>,
 }
 
@@ -35,33 +41,23 @@ pub struct PlainTransport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransportEvent {
-    /// It learnt its peer's address (comedia).
+    /// A plain one learnt its peer's address (comedia).
     Tuple(TransportTuple),
-    /// It learnt its peer's RTCP address (comedia without rtcp-mux).
+    /// A plain one learnt its peer's RTCP address (comedia without rtcp-mux).
     RtcpTuple(TransportTuple),
+    /// A WebRTC one: ICE stands otherwise.
+    IceState(IceState),
+    /// A WebRTC one sends by another way.
+    IceSelectedTuple(TransportTuple),
+    /// A WebRTC one: the handshake came further.
+    DtlsState(DtlsState),
     /// A defect of the worker was contained by closing this transport. Please report the message.
     InternalError(String),
     /// It is closed, and all its producers and consumers. The last event.
     Closed(CloseReason),
 }
 
-impl PlainTransport {
-    pub(crate) async fn create(
-        router: &Arc<RouterInner>,
-        options: PlainTransportOptions,
-    ) -> Result<Self, RequestError> {
-        router.entity.ensure_open()?;
-        let listen_ip = options.listen_info.ip;
-        let options = (&options).try_into()?;
-        let inner = TransportInner::new(router, listen_ip);
-        let command =
-            Command::CreatePlainTransport { router: router.wire_id(), transport: inner.wire_id(), options };
-        let created = Arc::clone(&inner);
-        let created = inner.entity.request(command, move |reply| created.on_tuples(reply)).await;
-        created.inspect_err(|error| on_creation_failed(error, |reason| inner.shut(reason)))?;
-        Ok(Self { inner })
-    }
-
+impl Transport {
     /// Its id, random.
     pub fn id(&self) -> &str {
         &self.inner.entity.id
@@ -70,23 +66,6 @@ impl PlainTransport {
     /// Its number in dumps and statistics.
     pub fn wire_id(&self) -> TransportId {
         self.inner.wire_id()
-    }
-
-    /// Where it receives RTP (and RTCP, with rtcp-mux) and, once known, its peer.
-    pub fn tuple(&self) -> TransportTuple {
-        lock(&self.inner.tuples).tuple.clone()
-    }
-
-    /// Where it receives RTCP and, once known, its peer. `None` with rtcp-mux.
-    pub fn rtcp_tuple(&self) -> Option<TransportTuple> {
-        lock(&self.inner.tuples).rtcp_tuple.clone()
-    }
-
-    /// Says where it sends to. Once only.
-    pub async fn connect(&self, options: PlainConnectOptions) -> Result<(), RequestError> {
-        let command = Command::ConnectPlainTransport { transport: self.wire_id(), options: options.into() };
-        let connected = Arc::clone(&self.inner);
-        self.inner.entity.request(command, move |reply| connected.on_tuples(reply)).await
     }
 
     /// Receives a stream (or several of one source) from the peer.
@@ -147,7 +126,11 @@ impl PlainTransport {
     }
 }
 
-impl Event for TransportEvent {}
+impl Event for TransportEvent {
+    fn replaces(&self, waiting: &Self) -> bool {
+        matches!((self, waiting), (Self::IceSelectedTuple(_), Self::IceSelectedTuple(_)))
+    }
+}
 
 impl EntityEvent for TransportEvent {
     fn closed(reason: CloseReason) -> Self {
@@ -161,27 +144,27 @@ pub(crate) struct TransportInner {
     pub(crate) entity: Entity<TransportEvent>,
     pub(crate) producers: Children<ProducerInner>,
     pub(crate) consumers: Children<ConsumerInner>,
-    tuples: Mutex<PlainTuples>,
+    kind: Kind,
     cname: OnceLock<String>,
     next_mid: AtomicU64,
     pub(crate) router: Arc<RouterInner>,
 }
 
+/// What only one kind of transport has.
+#[derive(Debug)]
+enum Kind {
+    Plain(Arc<Mutex<PlainTuples>>),
+    WebRtc(Arc<WebRtcState>),
+}
+
 impl TransportInner {
     /// A transport that the worker does not know yet.
-    fn new(router: &Arc<RouterInner>, ip: IpAddr) -> Arc<Self> {
-        let tuple = TransportTuple {
-            local_address: Text::clipped(&ip.to_string()),
-            local_port: 0,
-            remote_ip: None,
-            remote_port: None,
-            protocol: Protocol::Udp,
-        };
+    fn new(router: &Arc<RouterInner>, kind: Kind) -> Arc<Self> {
         let inner = Arc::new(Self {
             entity: Entity::new("transport", &router.entity.connection),
             producers: Children::default(),
             consumers: Children::default(),
-            tuples: Mutex::new(PlainTuples { tuple, rtcp_tuple: None }),
+            kind,
             cname: OnceLock::new(),
             next_mid: AtomicU64::new(0),
             router: Arc::clone(router),
@@ -214,6 +197,9 @@ impl TransportInner {
             return false;
         }
         self.router.transports.remove(self.entity.number);
+        if let Kind::WebRtc(webrtc) = &self.kind {
+            webrtc.shut(self.entity.number);
+        }
         // Consumers first: one whose producer is on this transport too loses the transport, not the producer.
         for consumer in self.consumers.take() {
             consumer.shut(CloseReason::TransportClosed);
@@ -229,30 +215,29 @@ impl TransportInner {
             self.entity.connection.send(Command::CloseTransport { transport: self.wire_id() });
         }
     }
-
-    fn on_tuples(&self, reply: Reply) -> Option<()> {
-        let Reply::PlainTransport(tuples) = reply else { return None };
-        *lock(&self.tuples) = tuples;
-        Some(())
-    }
 }
 
 impl Target for TransportInner {
     fn on_event(&self, event: WireEvent) {
-        match event {
-            WireEvent::PlainTuple { tuple, .. } => {
-                lock(&self.tuples).tuple = tuple.clone();
-                self.entity.emit(TransportEvent::Tuple(tuple));
-            }
-            WireEvent::PlainRtcpTuple { tuple, .. } => {
-                lock(&self.tuples).rtcp_tuple = Some(tuple.clone());
-                self.entity.emit(TransportEvent::RtcpTuple(tuple));
-            }
-            WireEvent::TransportInternalError { message, .. } => {
+        match (&self.kind, event) {
+            (_, WireEvent::TransportInternalError { message, .. }) => {
                 self.entity.emit(TransportEvent::InternalError(message.as_str().to_owned()));
                 self.shut(CloseReason::InternalError);
             }
-            _ => {}
+            (Kind::Plain(tuples), WireEvent::PlainTuple { tuple, .. }) => {
+                lock(tuples).tuple = tuple.clone();
+                self.entity.emit(TransportEvent::Tuple(tuple));
+            }
+            (Kind::Plain(tuples), WireEvent::PlainRtcpTuple { tuple, .. }) => {
+                lock(tuples).rtcp_tuple = Some(tuple.clone());
+                self.entity.emit(TransportEvent::RtcpTuple(tuple));
+            }
+            (Kind::WebRtc(webrtc), event) => {
+                if let Some(event) = webrtc.on_event(event) {
+                    self.entity.emit(event);
+                }
+            }
+            (Kind::Plain(_), _) => {}
         }
     }
 }
