@@ -107,7 +107,8 @@ impl Consumer {
         self.priority = priority;
     }
 
-    /// How long it remembers what it sent of `stream`: nothing beyond the turn, if its peer cannot ask for it.
+    /// How long it remembers what it sent of `stream`: while its peer may ask for it, otherwise not beyond the turn. (What
+    /// was lost before us and comes late finds its number free all the same: see `SentRing::push`.)
     pub(crate) fn retain(&self, stream: &ReceivedStream) -> Duration {
         if self.repairs() { stream.retain() } else { Duration::ZERO }
     }

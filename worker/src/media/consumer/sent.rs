@@ -164,16 +164,11 @@ impl SentStream {
 
     /// What a sender report says now of what comes from `source`; `None` when nothing was sent for a while. Asked only now
     /// when the newest timestamp was, the streams of one sender are all placed by what is known of its clock by now.
-    pub(crate) fn sender_info(
-        &self,
-        clock_rate: u32,
-        source: Option<&ReceivedStream>,
-        turn: &Turn<'_>,
-    ) -> Option<SenderInfo> {
-        let captured_at = |timestamp| {
-            let source = source?;
-            source.capture.captured_at(self.timestamps.unmap(timestamp), source.clock_rate())
-        };
+    pub(crate) fn sender_info(&self, source: Option<&ReceivedStream>, turn: &Turn<'_>) -> Option<SenderInfo> {
+        // That of the codec which the producer sends now.
+        let clock_rate = source.map_or(0, ReceivedStream::clock_rate);
+        let captured_at =
+            |timestamp| source?.capture.captured_at(self.timestamps.unmap(timestamp), clock_rate);
         self.course_so_far()?.sending.report(turn.now, turn.wall.0, clock_rate, captured_at)
     }
 
