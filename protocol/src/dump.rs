@@ -50,6 +50,26 @@ pub struct RouterDump {
     pub producer_consumers: List<ProducerConsumers, 65_536>,
     /// Its observers.
     pub observer_ids: Ids<ObserverId>,
+    /// Its producers that are observed, each with its observers.
+    pub producer_observers: List<ProducerObservers, 65_536>,
+}
+
+impl RouterDump {
+    /// Its consumers, each with its producer.
+    pub fn consumer_producers(&self) -> impl Iterator<Item = (ConsumerId, ProducerId)> {
+        self.producer_consumers
+            .iter()
+            .flat_map(|entry| entry.consumers.iter().map(move |consumer| (*consumer, entry.producer)))
+    }
+}
+
+/// A producer and its observers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProducerObservers {
+    /// The producer.
+    pub producer: ProducerId,
+    /// Who observes it.
+    pub observers: Ids<ObserverId>,
 }
 
 /// A producer and its consumers.
@@ -78,8 +98,10 @@ pub struct TransportDump {
     pub mid_table: List<NamedProducer, 65_536>,
     /// Whom a received RID belongs to.
     pub rid_table: List<NamedProducer, 65_536>,
-    /// Whose feedback about a sent SSRC it is, retransmissions included.
+    /// Whose feedback about a sent SSRC it is.
     pub ssrc_consumers: List<SsrcConsumer, 65_536>,
+    /// Likewise, of streams of retransmissions.
+    pub rtx_ssrc_consumers: List<SsrcConsumer, 65_536>,
     /// Ids of the header extensions that are read.
     pub recv_rtp_header_extensions: RecvRtpHeaderExtensions,
     /// What only plain transports have.
@@ -193,7 +215,7 @@ pub struct ConsumerDump {
     pub consumable_ssrcs: List<u32, 16>,
     /// What it sends.
     pub stream: StreamDump,
-    /// Packets that its history remembers.
+    /// Packets that its history has room for; it follows their rate.
     pub history_packets: u64,
     /// Bytes of that history's own memory, without the packets.
     pub history_bytes: u64,
@@ -228,6 +250,14 @@ pub struct StreamDump {
     pub use_pli: bool,
     /// Key frames are asked for by FIR.
     pub use_fir: bool,
+    /// Its packets carry forward error correction of their own (Opus).
+    pub use_in_band_fec: bool,
+    /// Its sender pauses in silence.
+    pub use_dtx: bool,
+    /// By its scalability mode; at least 1.
+    pub spatial_layers: u8,
+    /// By its scalability mode; at least 1.
+    pub temporal_layers: u8,
     /// 0 to 10.
     pub score: u8,
 }

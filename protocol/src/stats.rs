@@ -15,24 +15,36 @@ pub struct TransportStats {
     pub transport: TransportId,
     /// Milliseconds of the worker's monotonic clock.
     pub timestamp_ms: u64,
-    /// All datagrams of this transport, by direction.
+    /// All datagrams that were taken in, RTCP included; those that were not are in `dropped` alone.
     pub received: Traffic,
-    /// All datagrams of this transport, by direction.
+    /// All datagrams, RTCP included.
     pub sent: Traffic,
-    /// Media packets.
+    /// Packets of media streams, padding and copies included.
     pub rtp_received: Traffic,
-    /// Media packets.
+    /// Packets of media streams.
     pub rtp_sent: Traffic,
     /// Retransmissions with a stream of their own (RFC 4588).
     pub rtx_received: Traffic,
     /// Retransmissions, with a stream of their own or without.
     pub rtx_sent: Traffic,
+    /// Padding sent to find out how much the path carries; absent where nothing is estimated.
+    pub probation_sent: Option<Traffic>,
     /// Forward error correction (FlexFEC-03): taken in and not forwarded.
     pub fec_received: Traffic,
     /// What was thrown away, by reason.
     pub dropped: DroppedPackets,
+    /// What the path to the peer is estimated to carry, bits per second; absent where nothing is estimated.
+    pub available_outgoing_bitrate: Option<u64>,
+    /// What the path from the peer is estimated to carry, bits per second; absent where nothing is estimated, as on every
+    /// transport whose peer estimates it itself by transport-wide feedback.
+    pub available_incoming_bitrate: Option<u64>,
     /// The setting, bits per second; 0 is none.
     pub max_incoming_bitrate: u64,
+    /// Share of the peer's packets that did not arrive, of those in the last half second by transport-wide numbers, in
+    /// millionths; absent while none came, or without that feedback.
+    pub rtp_packet_loss_received_ppm: Option<u32>,
+    /// Share of our packets that did not arrive at the peer, by its transport-wide feedback, in millionths; absent without.
+    pub rtp_packet_loss_sent_ppm: Option<u32>,
     /// What only plain transports have.
     pub plain: Option<PlainStats>,
     /// What only WebRTC transports have.
@@ -109,8 +121,10 @@ pub struct RtpStreamStats {
     pub packet_count: u64,
     /// Their bytes.
     pub byte_count: u64,
-    /// Bits per second over the last 2.5 seconds.
+    /// Bits per second over the last 2.5 seconds; 6 seconds for received streams with discontinuous transmission.
     pub bitrate: u64,
+    /// Of received streams with layers: how much each takes.
+    pub bitrate_by_layer: List<LayerBitrate, 32>,
     /// RFC 3550 6.4.1; duplicates make it negative.
     pub packets_lost: i32,
     /// Of the last interval, in 1/256.
@@ -119,7 +133,10 @@ pub struct RtpStreamStats {
     pub jitter: u32,
     /// Old, doubled or out of any order.
     pub packets_discarded: u64,
-    /// Sent again, or received again.
+    /// Retransmissions on a stream of their own that brought nothing: of packets that had come, or were not missing.
+    /// Absent without such a stream, and for sent ones.
+    pub rtx_packets_discarded: Option<u64>,
+    /// Sent again, or received again and not there before.
     pub packets_retransmitted: u64,
     /// Of those, the ones that filled a gap.
     pub packets_repaired: u64,
@@ -135,6 +152,17 @@ pub struct RtpStreamStats {
     pub round_trip_time_us: u64,
     /// 0 to 10.
     pub score: u8,
+}
+
+/// What one layer of a stream takes by itself, without those that it builds on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerBitrate {
+    /// 0 is the lowest.
+    pub spatial: u8,
+    /// 0 is the slowest.
+    pub temporal: u8,
+    /// Bits per second, over the same time as the stream's.
+    pub bitrate: u64,
 }
 
 /// Which way a stream flows, seen from the worker.

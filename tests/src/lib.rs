@@ -1,5 +1,5 @@
 //! The test bed: a worker in a simulated world and scenarios for it, traffic as real senders make it, a load
-//! generator, and what the benchmarks are made of.
+//! generator, what the benchmarks are made of, and a proxy that loses packets of real players.
 
 pub mod clock;
 pub mod fuzz;
@@ -8,6 +8,7 @@ pub mod ideal;
 pub mod load;
 pub mod process;
 pub mod properties;
+pub mod proxy;
 pub mod scenarios;
 pub mod soak;
 pub mod stats;

@@ -12,6 +12,7 @@ use tidegate_protocol::rtp::{CodecMapping, RtpType};
 use tidegate_tests::world::World;
 use tidegate_tests::world::parameters::{Stream, list};
 use tidegate_tests::world::peer::{CONSUMED, Call, Receiver, Sender};
+use tidegate_tests::world::rtcp::Rtcp;
 use tidegate_tests::world::rtp::RtpPacket;
 
 const CAMERA: u32 = 0x1111;
@@ -235,6 +236,131 @@ fn svc_consumer_gets_every_layer_from_a_key_frame_on() {
         let payloads = |packets: &[RtpPacket]| packets.iter().map(|p| p.payload.clone()).collect::<Vec<_>>();
         assert_eq!(payloads(&call.receiver.gets(&mut world)), payloads(&sent), "{}", codec.mime_type);
     }
+}
+
+/// A call whose producer may change to a second codec with the payload type 104, for both ends.
+fn call_with_two_codecs(world: &mut World, first: &Stream, second: &Stream) -> Call {
+    let mut call = Call::of(world, first);
+    let (source, second) =
+        (Stream { ssrc: CAMERA + 1, ..first.clone() }, Stream { payload_type: 104, ..second.clone() });
+    call.producer = ProducerId(world.new_id());
+    let mut produce = source.produce(call.inbound.id, call.producer);
+    let both = |first: &Stream, second: &Stream| {
+        let codecs = [first, second].map(|stream| stream.rtp_parameters().codecs.into_vec());
+        list(codecs.concat())
+    };
+    if let Command::Produce { rtp_parameters, rtp_mapping, .. } = &mut produce {
+        rtp_parameters.codecs = both(&source, &second);
+        let mut mapped = rtp_mapping.codecs.clone().into_vec();
+        mapped.push(CodecMapping { payload_type: 104, mapped_payload_type: 110 });
+        rtp_mapping.codecs = list(mapped);
+    }
+    world.request(produce).unwrap();
+    let received = source.consumed_as(CONSUMED + 1);
+    call.consumer = ConsumerId(world.new_id());
+    let mut consume = received.consume(call.outbound.id, call.consumer, call.producer, &source);
+    if let Command::Consume { rtp_parameters, .. } = &mut consume {
+        rtp_parameters.codecs = both(&received, &Stream { payload_type: 110, ..second.consumed_as(0) });
+    }
+    world.request(consume).unwrap();
+    (call.sender.stream, call.received) = (source, received);
+    call
+}
+
+#[test]
+fn statistics_reports_and_jitter_follow_the_codec_that_a_sender_changes_to() {
+    let opus = Stream { nack: true, ..Stream::opus(CAMERA) };
+    let pcmu = Stream { mime_type: "audio/PCMU", clock_rate: 8_000, ..Stream::opus(CAMERA) };
+    let mut world = World::new();
+    let mut call = call_with_two_codecs(&mut world, &opus, &pcmu);
+    let speak = |world: &mut World, call: &mut Call, clock_rate: u32, payload_type: u8, packets: usize| {
+        for index in 0..packets {
+            let mut packet = call.sender.sound();
+            packet.payload_type = payload_type;
+            call.sender.timestamp = packet.timestamp.wrapping_add(clock_rate / 50);
+            call.sender.sends(world, &[packet]);
+            // 10 ms of jitter.
+            world.run_for(if index % 2 == 0 { 30 } else { 10 });
+        }
+    };
+    speak(&mut world, &mut call, 48_000, 111, 300);
+    let before = world.producer_stats(call.producer);
+    assert_eq!(&*before.mime_type, "audio/opus");
+    assert!((400..=480).contains(&before.jitter), "10 ms: {}", before.jitter);
+    // A telephone event would be of the same clock; another codec need not be.
+    call.sender.timestamp = 77;
+    speak(&mut world, &mut call, 8_000, 104, 2);
+    let after = world.producer_stats(call.producer);
+    assert_eq!(&*after.mime_type, "audio/PCMU");
+    assert!((60..=80).contains(&after.jitter), "still 10 ms, of the new clock: {}", after.jitter);
+    speak(&mut world, &mut call, 8_000, 104, 200);
+    let after = world.producer_stats(call.producer);
+    assert!((70..=80).contains(&after.jitter), "{}", after.jitter);
+    assert_eq!((after.packets_lost, after.packets_discarded), (0, 0));
+    assert_eq!(&*world.producer_dump(call.producer).streams[0].mime_type, "audio/PCMU");
+
+    // The sender report that goes out counts by the new clock: 1 s is 8,000.
+    call.receiver.hears(&mut world);
+    speak(&mut world, &mut call, 8_000, 104, 200);
+    let reports: Vec<(u64, u32)> = call
+        .receiver
+        .hears(&mut world)
+        .into_iter()
+        .filter_map(|packet| match packet {
+            Rtcp::SenderReport { ssrc, ntp, timestamp, .. } if ssrc == CONSUMED + 1 => Some((ntp, timestamp)),
+            _ => None,
+        })
+        .collect();
+    let [first, .., last] = reports.as_slice() else { panic!("{reports:?}") };
+    let seconds = (last.0 - first.0) as f64 / f64::from(u32::MAX);
+    let rate = f64::from(last.1.wrapping_sub(first.1)) / seconds;
+    assert!((7_800.0..8_200.0).contains(&rate), "{rate}");
+
+    // Losses are asked for by the codec that agreed on it, and not by the other.
+    call.sender.hears(&mut world);
+    call.sender.sound();
+    speak(&mut world, &mut call, 8_000, 104, 3);
+    assert_eq!(call.sender.nacked(&mut world), NO_NUMBERS);
+    speak(&mut world, &mut call, 48_000, 111, 3);
+    assert_eq!(call.sender.nacked(&mut world), NO_NUMBERS, "what was lost before is not");
+    let lost = call.sender.sound().sequence;
+    speak(&mut world, &mut call, 48_000, 111, 3);
+    assert!(call.sender.nacked(&mut world).contains(&lost));
+}
+
+#[test]
+fn telephone_events_in_between_are_no_change_of_the_codec() {
+    let opus = Stream { nack: true, ..Stream::opus(CAMERA) };
+    let events = Stream { mime_type: "audio/telephone-event", ..Stream::opus(CAMERA) };
+    let mut world = World::new();
+    let mut call = call_with_two_codecs(&mut world, &opus, &events);
+    for index in 0..50 {
+        let mut packet = call.sender.sound();
+        packet.payload_type = if index % 3 == 1 { 104 } else { 111 };
+        call.sender.sends(&mut world, &[packet]);
+        world.run_for(20);
+    }
+    assert_eq!(call.sender.nacked(&mut world), NO_NUMBERS);
+    assert_eq!(&*world.producer_stats(call.producer).mime_type, "audio/opus");
+    assert_eq!(call.receiver.gets(&mut world).len(), 50);
+}
+
+#[test]
+fn key_frame_is_asked_for_when_a_sender_changes_the_codec_without_one() {
+    let mut world = World::new();
+    let h264 = H264_BARE.stream();
+    let mut call = call_with_two_codecs(&mut world, &VP8.stream(), &h264);
+    VP8.sends(&mut world, &mut call.sender, true);
+    world.run_for(2_000);
+    call.sender.plis(&mut world);
+    call.sender.stream.payload_type = 104;
+    H264_BARE.sends(&mut world, &mut call.sender, false);
+    assert_eq!(call.sender.plis(&mut world), 1);
+    assert_eq!(&*world.producer_stats(call.producer).mime_type, "video/H264");
+    // Nothing of what the first codec said of key frames holds for the second.
+    H264_BARE.sends(&mut world, &mut call.sender, true);
+    world.run_for(2_000);
+    assert_eq!(call.sender.plis(&mut world), 0, "it was seen to come");
 }
 
 #[test]

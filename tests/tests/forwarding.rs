@@ -49,25 +49,6 @@ fn video_starts_at_a_key_frame() {
 }
 
 #[test]
-fn key_frame_that_came_without_its_beginning_is_not_begun_with() {
-    let mut world = World::new();
-    let mut call = vp8_call(&mut world);
-    let mut late = call.sender.frame(true, &[500, 500, 500]);
-    let beginning = late.remove(0);
-    call.sender.sends(&mut world, &late);
-    assert_eq!(call.sender.plis(&mut world), 1);
-    world.run_for(30);
-    call.sender.sends(&mut world, &[beginning]);
-    assert_eq!(call.receiver.gets(&mut world), [], "the rest of it would be missing for good");
-    world.run_for(500);
-    assert_eq!(call.sender.plis(&mut world), 1, "another is asked for");
-    let sent = call.sender.sends_key_frame(&mut world);
-    let got = call.receiver.gets(&mut world);
-    assert_eq!(got.len(), sent.len());
-    assert!(are_consecutive(&numbers(&got)) && got[0].payload == sent[0].payload);
-}
-
-#[test]
 fn sound_starts_at_once() {
     let mut world = World::new();
     let mut call = Call::of(&mut world, &Stream::opus(CAMERA));
@@ -416,6 +397,51 @@ fn restarted_sender_is_followed_without_a_seam() {
     assert_eq!(after[0].sequence, before.last().unwrap().sequence.wrapping_add(1));
     assert_eq!(before[0].timestamp, last[0].timestamp);
     assert_eq!(after[0].timestamp - before[0].timestamp, 90_000, "a second later");
+}
+
+#[test]
+fn sender_restarted_just_behind_its_old_numbers_is_followed_from_its_second_packet_on() {
+    let mut world = World::new();
+    let mut call = flowing(&mut world, &Stream::vp8(CAMERA));
+    for _ in 0..100 {
+        call.sender.sends_frame(&mut world);
+        world.run_for(33);
+    }
+    let before = call.receiver.gets(&mut world);
+    call.sender.plis(&mut world);
+    call.sender.sequence = call.sender.sequence.wrapping_sub(120);
+    call.sender.timestamp = 3_000_000_000;
+    call.sender.sends_frame(&mut world);
+    assert_eq!(call.sender.plis(&mut world), 1, "its second packet has shown that it began anew");
+    call.sender.sends_key_frame(&mut world);
+    let after = call.receiver.gets(&mut world);
+    assert_eq!(after.len(), 3);
+    assert_eq!(after[0].sequence, before.last().unwrap().sequence.wrapping_add(1));
+    for _ in 0..100 {
+        call.sender.sends_frame(&mut world);
+        world.run_for(33);
+    }
+    assert_eq!(call.receiver.gets(&mut world).len(), 200, "over its old numbers, too");
+    let stats = world.producer_stats(call.producer);
+    assert_eq!((stats.packets_lost, stats.packets_discarded), (0, 1));
+}
+
+#[test]
+fn packets_sent_again_after_a_long_pause_are_late_and_no_restart() {
+    // Without RTX: the resends have the stream's own SSRC and numbers.
+    let mut world = World::new();
+    let mut call = flowing(&mut world, &Stream::vp8(CAMERA));
+    let lost = call.sender.frame(false, &[900, 900, 900]);
+    world.run_for(30_000);
+    call.sender.timestamp = call.sender.timestamp.wrapping_add(30 * 90_000);
+    call.sender.sends_frame(&mut world);
+    call.receiver.gets(&mut world);
+    for _ in 0..3 {
+        call.sender.sends(&mut world, &lost);
+        world.run_for(100);
+    }
+    assert_eq!(call.receiver.gets(&mut world).len(), 3);
+    assert_eq!(call.sender.plis(&mut world), 0);
 }
 
 #[test]

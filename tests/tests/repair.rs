@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tidegate_protocol::request::Command;
 use tidegate_tests::world::World;
-use tidegate_tests::world::parameters::Stream;
+use tidegate_tests::world::parameters::{ABS_SEND_TIME, Stream, TRANSPORT_WIDE_CC};
 use tidegate_tests::world::peer::{CONSUMED, Call, Receiver, Sender};
 use tidegate_tests::world::rtcp::{Block, Rtcp};
 use tidegate_tests::world::rtp::RtpPacket;
@@ -126,6 +126,26 @@ fn retransmission_fills_the_hole_downstream() {
     }
 }
 
+/// Who cannot ask for anything gets what the sender was asked for, as late as that comes.
+#[test]
+fn late_repair_reaches_consumers_that_cannot_nack() {
+    let mut world = World::new();
+    let source = Stream::vp8(CAMERA).with_rtx(CAMERA_RTX);
+    let received = source.consumed_as(CONSUMED).without_nack();
+    let mut call = flowing_as(&mut world, &source, &received);
+    let lost = loses_a_packet(&mut world, &mut call.sender);
+    // 400 ms later; 26 packets came meanwhile.
+    call.sender.streams_for(&mut world, 400);
+    assert!(call.sender.nacked(&mut world).contains(&lost.sequence));
+    call.receiver.gets(&mut world);
+    let rtx = call.sender.retransmission(&lost);
+    call.sender.sends(&mut world, &[rtx]);
+    let repaired = call.receiver.gets(&mut world);
+    assert_eq!(repaired.len(), 1, "it goes on its way");
+    assert_eq!(repaired[0].payload, lost.payload);
+    assert_eq!(world.consumer_stats(call.consumer).own.packets_discarded, 0);
+}
+
 #[test]
 fn retransmission_that_nobody_waits_for_is_dropped() {
     let mut world = World::new();
@@ -164,6 +184,58 @@ fn without_rtx_a_resend_is_the_same_bytes_padding_included() {
     assert_eq!((stats.nack_count, stats.nack_packet_count), (1, 2));
     assert_eq!((stats.packets_retransmitted, stats.packets_repaired), (2, 2));
     assert_eq!(world.transport_stats(call.outbound.id).rtx_sent.packets, 2);
+}
+
+/// A consumer with header extensions that change with the moment a packet leaves.
+fn with_extensions_of_the_moment(stream: &Stream) -> Stream {
+    stream.clone().with_extensions(&[(ABS_SEND_TIME, 2), (TRANSPORT_WIDE_CC, 3)])
+}
+
+#[test]
+fn without_rtx_a_resend_carries_the_moment_of_the_first_sending() {
+    for source in [Stream::vp8(CAMERA), Stream { nack: true, ..Stream::opus(CAMERA) }] {
+        let mut world = World::new();
+        let received = with_extensions_of_the_moment(&source.consumed_as(CONSUMED));
+        let mut call = Call::with(&mut world, &source, &received);
+        call.sender.streams_for(&mut world, 1_000);
+        call.receiver.gets(&mut world);
+        let mut first = Vec::new();
+        for _ in 0..12 {
+            call.sender.streams_for(&mut world, 20);
+            first.extend(call.receiver.gets_bytes(&mut world));
+        }
+        let numbers: Vec<u16> = first.iter().map(|bytes| RtpPacket::read(bytes).unwrap().sequence).collect();
+        call.receiver.nacks(&mut world, CONSUMED, &numbers);
+        assert!(call.receiver.gets_bytes(&mut world) == first, "the same bytes under the same number");
+        call.sender.streams_for(&mut world, 20);
+        let last = RtpPacket::read(first.last().unwrap()).unwrap();
+        let next = &call.receiver.gets(&mut world)[0];
+        let wide = |packet: &RtpPacket| {
+            let value: [u8; 2] = packet.extension(3).unwrap().try_into().unwrap();
+            u16::from_be_bytes(value)
+        };
+        assert_eq!(wide(next), wide(&last).wrapping_add(1), "resends took no transport-wide number");
+        world.run_for(12_000);
+        assert_eq!(world.consumer_dump(call.consumer).history_bytes, 0, "nor do they hold memory for ever");
+    }
+}
+
+#[test]
+fn with_rtx_a_resend_leaves_in_a_moment_of_its_own() {
+    let mut world = World::new();
+    let source = Stream::vp8(CAMERA);
+    let received = with_extensions_of_the_moment(&source.consumed_as(CONSUMED).with_rtx(CONSUMED_RTX));
+    let mut call = flowing_as(&mut world, &source, &received);
+    call.sender.sends_frame_of(&mut world, false, &[500]);
+    let first = call.receiver.gets(&mut world);
+    world.run_for(40);
+    call.receiver.nacks(&mut world, CONSUMED, &[first[0].sequence]);
+    let again = call.receiver.gets(&mut world);
+    for id in [2, 3] {
+        assert_ne!(again[0].extension(id).unwrap(), first[0].extension(id).unwrap());
+    }
+    let held = world.consumer_dump(call.consumer);
+    assert_eq!(held.history_bytes, held.history_packets * 12, "moments are not remembered");
 }
 
 #[test]

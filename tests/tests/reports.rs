@@ -2,6 +2,7 @@
 #![expect(clippy::tests_outside_test_module, reason = "an integration test is one test module")]
 
 use tidegate_protocol::event::Event;
+use tidegate_protocol::request::Command;
 use tidegate_protocol::stats::Direction;
 use tidegate_tests::world::parameters::Stream;
 use tidegate_tests::world::peer::{CONSUMED, Call, address, receiver};
@@ -328,11 +329,86 @@ fn silent_stream_has_score_0_and_its_first_packet_makes_it_10() {
     producer_scores(&mut world);
     world.run_for(1_400);
     assert!(producer_scores(&mut world).is_empty(), "not silent yet");
-    world.run_for(1_700);
+    world.run_for(140);
     assert_eq!(producer_scores(&mut world), [0]);
     call.sender.sends_frame(&mut world);
     assert_eq!(world.producer_stats(call.producer).score, 10);
     assert_eq!(producer_scores(&mut world), [10], "and it says so at once");
+}
+
+/// The times, from the world's beginning, at which the producer's score became 0.
+fn falls_of_score(world: &mut World, millis: u64) -> Vec<u64> {
+    let mut falls = Vec::new();
+    for _ in 0..millis {
+        world.run_for(1);
+        let fell = producer_scores(world).contains(&0);
+        falls.extend(fell.then(|| world.elapsed_ms()));
+    }
+    falls
+}
+
+#[test]
+fn score_is_0_within_20_ms_of_the_limit_whenever_the_reports_are_due() {
+    for (stream, limit) in [
+        (Stream::vp8(CAMERA), 1_500),
+        (Stream::opus(CAMERA), 1_500),
+        (Stream { dtx: true, ..Stream::opus(CAMERA) }, 5_000),
+    ] {
+        for running_ms in [33, 500, 777, 1_234, 3_456] {
+            let mut world = World::new();
+            let mut call = Call::of(&mut world, &stream);
+            call.sender.streams_for(&mut world, running_ms);
+            call.sender.sends_sound(&mut world);
+            let last = world.elapsed_ms();
+            let falls = falls_of_score(&mut world, limit + 500);
+            assert_eq!(falls.len(), 1, "{falls:?}");
+            assert!((last + limit..=last + limit + 20).contains(&falls[0]), "{last} {falls:?}");
+            world.run_for(20_000);
+            assert!(!world.has_timers(), "nobody waits for a stream that is not there");
+            call.sender.sends_sound(&mut world);
+            assert_eq!(producer_scores(&mut world), [10], "at once");
+            assert_eq!(falls_of_score(&mut world, limit + 20).len(), 1, "and it may fall silent again");
+        }
+    }
+}
+
+#[test]
+fn padding_alone_is_no_sign_of_life() {
+    let mut world = World::new();
+    let mut call = Call::of(&mut world, &Stream::opus(CAMERA));
+    let probe = |call: &mut Call, world: &mut World| {
+        let mut packet = call.sender.sound();
+        (packet.payload, packet.padding) = (Vec::new(), 200);
+        call.sender.sends(world, &[packet]);
+    };
+    for _ in 0..20 {
+        probe(&mut call, &mut world);
+        world.run_for(100);
+    }
+    assert_eq!(producer_scores(&mut world), [10, 0], "neither before the first packet");
+    call.sender.sends_sound(&mut world);
+    assert_eq!(producer_scores(&mut world), [10]);
+    for _ in 0..20 {
+        probe(&mut call, &mut world);
+        world.run_for(100);
+    }
+    assert_eq!(producer_scores(&mut world), [0], "nor after the last");
+}
+
+#[test]
+fn stream_of_a_paused_producer_is_not_judged_and_has_the_whole_limit_after_it_is_resumed() {
+    let mut world = World::new();
+    let mut call = Call::of(&mut world, &Stream::vp8(CAMERA));
+    call.sender.streams_for(&mut world, 2_000);
+    world.done(Command::PauseProducer { producer: call.producer });
+    assert!(falls_of_score(&mut world, 10_000).is_empty());
+    world.done(Command::ResumeProducer { producer: call.producer });
+    let resumed = world.elapsed_ms();
+    let falls = falls_of_score(&mut world, 3_000);
+    assert!((resumed + 1_500..=resumed + 1_520).contains(&falls[0]), "{resumed} {falls:?}");
+    world.done(Command::PauseProducer { producer: call.producer });
+    world.done(Command::ResumeProducer { producer: call.producer });
+    assert!(falls_of_score(&mut world, 3_000).is_empty(), "it was known to be silent");
 }
 
 #[test]

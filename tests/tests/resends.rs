@@ -12,7 +12,7 @@ use tidegate_tests::world::{Beginning, World};
 
 const CAMERA: u32 = 0x1111;
 const CONSUMED_RTX: u32 = 0xC000_0002;
-/// What may be asked for before anything was sent, in bytes.
+/// What may always be asked for, in bytes.
 const BURST: u64 = 64 << 10;
 
 /// A call with NACK, and RTX to the receiver, in which media flows.
@@ -53,7 +53,7 @@ fn a_nack_storm_takes_no_more_than_the_stream_itself() {
     let before = world.transport_stats(call.outbound.id);
     let packets_held = world.packets_in_use();
     let mut newest = newest;
-    for milli in 0..4_000_u64 {
+    for milli in 0..6_000_u64 {
         if milli % 33 == 0 {
             call.sender.sends_frame(&mut world);
             let got = call.receiver.gets(&mut world);
@@ -67,11 +67,12 @@ fn a_nack_storm_takes_no_more_than_the_stream_itself() {
     let after = world.transport_stats(call.outbound.id);
     let sent = after.rtp_sent.bytes - before.rtp_sent.bytes;
     let resent = after.rtx_sent.bytes - before.rtx_sent.bytes;
-    assert!(resent <= sent + BURST, "{resent} bytes were resent of {sent} sent");
+    let saved = before.rtp_sent.bytes * 2_500 / 3_000 + BURST;
+    assert!(resent <= sent + saved, "{resent} bytes were resent of {sent} sent");
     assert!(resent >= sent, "and so much is allowed: {resent} of {sent}");
     assert!(world.metric("resends_refused") > 1_000);
     assert!(world.packets_in_use() <= packets_held + 4, "a storm holds nothing");
-    assert_eq!(world.consumer_stats(call.consumer).own.nack_packet_count, 4_000 * 6 * 17);
+    assert_eq!(world.consumer_stats(call.consumer).own.nack_packet_count, 6_000 * 6 * 17);
 }
 
 #[test]

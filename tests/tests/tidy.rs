@@ -4,12 +4,15 @@
 //! * [`imports`]: which part of the worker may use which (the table is there);
 //! * [`purity`]: where the serialiser, unsafe code, clocks and I/O may be named;
 //! * [`text`]: module docs, owners of open work, no paths of one machine;
+//! * [`defects`]: the tests that `tests/DEFECTS.md` names are there;
 //! * [`size`]: long files and functions may not grow (`tests/tidy-ratchet.toml`).
 //!
 //! Knows file names and tokens. Does not know what the code does. Run by `cargo test -p tidegate-tests --test tidy`.
 //! Invariant: a violation names the file, the line, the rule and what to do.
 #![expect(clippy::tests_outside_test_module, reason = "an integration test is one test module")]
 
+#[path = "tidy/defects.rs"]
+mod defects;
 #[path = "tidy/imports.rs"]
 mod imports;
 #[path = "tidy/purity.rs"]
@@ -39,6 +42,13 @@ fn serialiser_unsafe_clocks_and_io_stay_where_they_belong() {
 #[test]
 fn every_text_is_tidy() {
     assert_tidy(source::tracked_files().iter().flat_map(text::check));
+}
+
+#[test]
+fn each_known_defect_is_held_by_a_test_that_is_there() {
+    let path = "tests/DEFECTS.md";
+    let table = source::TextFile { path: path.to_owned(), text: source::read(path) };
+    assert_tidy(defects::check(&table, &source::tracked_files()));
 }
 
 #[test]

@@ -35,7 +35,9 @@ pub struct Worker {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorkerEvent {
-    /// A line of the worker's log, up to [`WorkerSettings::log_level`].
+    /// A line of the worker's log, up to [`WorkerSettings::log_level`]. Of each place in its code the worker sends ten
+    /// lines a second, and then how many it left out; none while much waits for this host. This library writes no log
+    /// of its own: give the lines to the one that the application has.
     Log {
         /// How grave.
         level: LogLevel,
@@ -67,7 +69,7 @@ pub enum WorkerEvent {
 pub struct UpdateSettings {
     /// Up to which level log lines are sent.
     pub log_level: Option<LogLevel>,
-    /// Of which parts debug lines are sent.
+    /// Of which parts debug lines are sent. Errors and warnings need no tag.
     pub log_tags: Option<Vec<LogTag>>,
 }
 

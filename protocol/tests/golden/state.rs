@@ -2,7 +2,7 @@
 
 use tidegate_protocol::bounded::List;
 use tidegate_protocol::dump::{
-    ConsumerDump, NamedProducer, ObserverDump, PlainDump, ProducerConsumers, ProducerDump,
+    ConsumerDump, NamedProducer, ObserverDump, PlainDump, ProducerConsumers, ProducerDump, ProducerObservers,
     RecvRtpHeaderExtensions, RouterDump, SsrcConsumer, SsrcProducer, StreamDump, TransportDump, WorkerDump,
 };
 use tidegate_protocol::ids::{ConsumerId, ObserverId, ProducerId, RouterId, TransportId};
@@ -10,8 +10,8 @@ use tidegate_protocol::observer::ObserverKind;
 use tidegate_protocol::rtp::{MediaKind, RtpType};
 use tidegate_protocol::srtp::SrtpCryptoSuite;
 use tidegate_protocol::stats::{
-    ConsumerStats, Direction, DroppedPackets, PlainStats, ResourceUsage, RtpStreamStats, Traffic,
-    TransportStats,
+    ConsumerStats, Direction, DroppedPackets, LayerBitrate, PlainStats, ResourceUsage, RtpStreamStats,
+    Traffic, TransportStats,
 };
 use tidegate_protocol::trace::TraceType;
 
@@ -60,6 +60,10 @@ pub(super) fn router_dump() -> RouterDump {
         transport_ids: List::first_of([TransportId(2), TransportId(3)]),
         producer_consumers: List::first_of([ProducerConsumers { producer: ProducerId(4), consumers }]),
         observer_ids: List::first_of([ObserverId(7)]),
+        producer_observers: List::first_of([ProducerObservers {
+            producer: ProducerId(4),
+            observers: List::first_of([ObserverId(7)]),
+        }]),
     }
 }
 
@@ -83,6 +87,7 @@ pub(super) fn transport_dump() -> TransportDump {
         mid_table: List::first_of([NamedProducer { name: text("0"), producer: ProducerId(4) }]),
         rid_table: List::first_of([NamedProducer { name: text("r0"), producer: ProducerId(4) }]),
         ssrc_consumers: List::first_of([SsrcConsumer { ssrc: 123_456_789, consumer: ConsumerId(5) }]),
+        rtx_ssrc_consumers: List::first_of([SsrcConsumer { ssrc: 123_456_790, consumer: ConsumerId(5) }]),
         recv_rtp_header_extensions: RecvRtpHeaderExtensions {
             mid: Some(1),
             rid: Some(2),
@@ -112,6 +117,9 @@ pub(super) fn transport_stats() -> TransportStats {
         rtp_sent: traffic(4),
         rtx_received: traffic(5),
         fec_received: traffic(7),
+        probation_sent: Some(traffic(8)),
+        available_outgoing_bitrate: Some(1 << 33),
+        available_incoming_bitrate: None,
         rtx_sent: traffic(6),
         dropped: DroppedPackets {
             not_rtp: 1,
@@ -126,6 +134,8 @@ pub(super) fn transport_stats() -> TransportStats {
             replayed: 10,
         },
         max_incoming_bitrate: 1_500_000,
+        rtp_packet_loss_received_ppm: Some(12_345),
+        rtp_packet_loss_sent_ppm: None,
         plain: Some(PlainStats { rtcp_mux: false, comedia: true, tuple: tuple(), rtcp_tuple: Some(tuple()) }),
         webrtc: Some(webrtc::stats()),
     }
@@ -143,10 +153,15 @@ pub(super) fn stream_stats(n: u32) -> RtpStreamStats {
         packet_count: 1_000_000,
         byte_count: 1_200_000_000,
         bitrate: 2_500_000,
+        bitrate_by_layer: List::first_of([
+            LayerBitrate { spatial: 0, temporal: 0, bitrate: 500_000 },
+            LayerBitrate { spatial: 2, temporal: 1, bitrate: 2_000_000 },
+        ]),
         packets_lost: -3,
         fraction_lost: 255,
         jitter: 90,
         packets_discarded: 1,
+        rtx_packets_discarded: (n == 1).then_some(8),
         packets_retransmitted: 2,
         packets_repaired: 3,
         nack_count: 4,
@@ -209,6 +224,10 @@ fn stream_dump() -> StreamDump {
         use_nack: true,
         use_pli: false,
         use_fir: true,
+        use_in_band_fec: false,
+        use_dtx: true,
+        spatial_layers: 3,
+        temporal_layers: 2,
         score: 8,
     }
 }

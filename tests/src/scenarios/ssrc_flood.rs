@@ -39,8 +39,8 @@ struct Story {
     other: Flow,
     /// Announced by MID only, by the number in their MID.
     microphones: BTreeMap<u32, ProducerId>,
-    /// Which SSRC each was learnt by.
-    learnt: BTreeMap<u32, u32>,
+    /// Which SSRC each is known by, and when it was heard of.
+    learnt: BTreeMap<u32, (u32, u64)>,
     unknown: u64,
     last_ssrc: u32,
 }
@@ -142,10 +142,14 @@ impl Story {
         match mid {
             None => self.throws_bytes(ssrc, Vec::new()),
             Some(number) => {
-                let free = self.microphones.contains_key(&number) && !self.learnt.contains_key(&number);
+                let now = self.world.elapsed_ms();
+                let is_free = match self.learnt.get(&number) {
+                    None => self.learnt.len() < LEARNT_MAX && self.microphones.contains_key(&number),
+                    Some((_, heard)) => now >= heard + SILENT_AFTER_MS,
+                };
                 self.throws_named(ssrc, 1, name(number));
-                if free && self.learnt.len() < LEARNT_MAX {
-                    self.learnt.insert(number, ssrc);
+                if is_free {
+                    self.learnt.insert(number, (ssrc, now));
                     self.unknown -= 1;
                 }
             }
@@ -204,17 +208,24 @@ impl Story {
         assert_eq!(dump.mid_table.len(), self.microphones.len());
         assert!(self.learnt.len() <= LEARNT_MAX);
         assert!(self.learnt.len() == LEARNT_MAX.min(self.microphones.len()), "there were enough of each");
-        for (number, ssrc) in &self.learnt {
+        for (number, (ssrc, _)) in &self.learnt {
             let producer = self.microphones[number];
             let entry = dump.ssrc_table.iter().find(|entry| entry.ssrc == *ssrc);
-            assert_eq!(entry.map(|entry| entry.producer), Some(producer), "the first one wins");
+            assert_eq!(
+                entry.map(|entry| entry.producer),
+                Some(producer),
+                "the first one wins until it is silent"
+            );
         }
         let stats = self.world.transport_stats(self.plain.id);
         assert_eq!(stats.dropped.unknown_ssrc, self.unknown);
         assert_eq!((stats.dropped.wrong_source, stats.dropped.bad_header, stats.dropped.not_rtp), (0, 0, 0));
         let timers = self.world.metric("timers");
-        let most = timers_before + self.learnt.len() as u64 + 10;
-        assert!(timers <= most, "{timers} timers, one a stream would be {most}");
+        let most = timers_before + 2 * self.learnt.len() as u64 + 10;
+        assert!(
+            timers <= most,
+            "{timers} timers; for its packets and its silence a stream has one each: {most}"
+        );
     }
 
     /// Closing makes room: names are free again, and what was learnt for them is forgotten.
@@ -263,4 +274,6 @@ fn name(number: u32) -> String {
 const SSRCS: usize = 10_000;
 /// What `media/demux.rs` promises.
 const LEARNT_MAX: usize = 256;
+/// What takes a stream's place must wait as long as that.
+const SILENT_AFTER_MS: u64 = 1_500;
 const FLOODER: ([u8; 4], u16) = ([192, 0, 2, 66], 4_000);

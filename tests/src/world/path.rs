@@ -1,7 +1,8 @@
 //! One way between a peer and the worker: what happens to datagrams on it.
 //!
 //! Knows times, lengths and its own random numbers. Does not know addresses or bytes: it says when a datagram arrives,
-//! and how often. Called by `SimulatedNetwork` for each datagram of an imperfect path.
+//! and how often. Called by `SimulatedNetwork` for each datagram of an imperfect path, and by the proxy between real
+//! players and a real worker.
 //! Invariant: what was offered is either carried or counted under the one reason for which it was not.
 
 use std::time::Duration;
@@ -86,16 +87,16 @@ pub struct PathStats {
 
 /// When a datagram arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fate {
+pub struct Fate {
     /// `None`: never.
-    pub(super) at: Option<Time>,
+    pub at: Option<Time>,
     /// A second time.
-    pub(super) again_at: Option<Time>,
+    pub again_at: Option<Time>,
 }
 
 /// One way with its state.
 #[derive(Clone, Debug)]
-pub(super) struct Path {
+pub struct Path {
     impairment: Impairment,
     random: Random,
     is_bad: bool,
@@ -107,7 +108,8 @@ pub(super) struct Path {
 }
 
 impl Path {
-    pub(super) fn new(impairment: Impairment, random: Random) -> Self {
+    /// A way whose choices follow from `random`.
+    pub fn new(impairment: Impairment, random: Random) -> Self {
         let (busy_until, last_at) = (Time::default(), Time::default());
         Self { impairment, random, is_bad: false, busy_until, last_at, stats: PathStats::default() }
     }
@@ -123,7 +125,7 @@ impl Path {
     }
 
     /// Offers a datagram of so many bytes, which leaves at `now`.
-    pub(super) fn carry(&mut self, bytes: usize, now: Time) -> Fate {
+    pub fn carry(&mut self, bytes: usize, now: Time) -> Fate {
         self.stats.offered += 1;
         if self.impairment.is_none() {
             self.stats.carried += 1;

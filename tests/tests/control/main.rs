@@ -1,14 +1,17 @@
 //! What requests answer: every class of refusal, what closes with what, and what an error leaves behind (nothing).
 #![expect(clippy::tests_outside_test_module, reason = "an integration test is one test module")]
 
+mod dumps;
 mod shapes;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use tidegate_protocol::codec;
 use tidegate_protocol::error::ErrorKind::{self, BindFailed, Duplicate, LimitReached, NotFound};
 use tidegate_protocol::event::Event;
 use tidegate_protocol::ids::{ConsumerId, ProducerId, RouterId, TransportId};
-use tidegate_protocol::message::FromWorker;
+use tidegate_protocol::message::{FromWorker, ToWorker};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 use tidegate_protocol::transport::{ListenPort, PlainConnectOptions, PlainTransportOptions};
@@ -96,6 +99,44 @@ fn what_does_not_exist_is_not_found() {
     ];
     let refused = commands.into_iter().map(|command| ("unknown id", command, NotFound)).collect();
     assert_refused(&mut world, &call, refused);
+}
+
+/// The samples of the protocol's vectors, which have one of each request.
+fn one_of_each() -> Vec<Command> {
+    let file = include_str!("../../../protocol/vectors/golden.txt");
+    let lines = file.lines().filter(|line| !line.starts_with('#'));
+    let decoded = lines.filter_map(|line| {
+        let hex = line.split_once(' ').expect("a name and bytes").1.as_bytes();
+        let digits = hex.chunks(2).map(|pair| std::str::from_utf8(pair).expect("text"));
+        let frame: Vec<u8> = digits.map(|pair| u8::from_str_radix(pair, 16).expect("hexadecimal")).collect();
+        codec::decode::<ToWorker>(&frame[4..]).ok()
+    });
+    let commands = decoded.filter_map(|message| match message {
+        ToWorker::Request { command, .. } => Some(command),
+        ToWorker::HelloReply(_) => None,
+    });
+    commands.collect()
+}
+
+#[test]
+fn every_request_reaches_its_verb() {
+    let commands = one_of_each();
+    let kinds: BTreeSet<String> = commands.iter().map(kind_of).collect();
+    assert!(kinds.len() > 40, "{kinds:?}");
+    for command in commands {
+        let (mut world, kind) = (World::new(), kind_of(&command));
+        if let Err(error) = world.request(command) {
+            assert!(
+                !error.message.contains("does not carry out"),
+                "{kind} is in no list of control::dispatch"
+            );
+        }
+    }
+}
+
+fn kind_of(command: &Command) -> String {
+    let shown = format!("{command:?}");
+    shown.split([' ', '(', '{']).next().unwrap_or_default().to_owned()
 }
 
 #[test]

@@ -3,11 +3,13 @@
 //! Knows ffmpeg's options. Does not know what must come out.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
 
 use libtest_mimic::Failed;
-use plain_relay::ffmpeg;
+use plain_relay::ffmpeg::{self, Output};
 use plain_relay::relay::Viewer;
+use plain_relay::sdp::{self, Stream};
 
 use crate::codec::{Codec, Codecs};
 use crate::decoded;
@@ -58,13 +60,33 @@ pub(crate) fn play(viewer: &Viewer, directory: &Path) -> Result<Vec<String>, Fai
     Ok([read, words("-loglevel warning -y"), decode_arguments(directory)].concat())
 }
 
+/// The arguments of an ffmpeg that sends the video of `file` alone, at its own pace. ffmpeg 5.1 sends nothing again, in
+/// whatever way it is asked.
+pub(crate) fn send_video(file: &Path, output: &Output) -> Vec<String> {
+    let read = [words(QUIET), words("-re -i"), vec![path(file)]].concat();
+    [read, words("-map 0:v:0 -c copy"), output.arguments()].concat()
+}
+
+/// The arguments of a player for one stream of video that waits `WAIT_US` for what comes late. ffmpeg 5.1 asks for
+/// nothing: what reads a session description sends neither reports nor NACK, whatever the description says of feedback.
+pub(crate) fn play_patiently(ip: IpAddr, stream: &Stream, directory: &Path) -> Result<Vec<String>, Failed> {
+    let description = directory.join("viewer.sdp");
+    fs::write(&description, sdp::describe(ip, std::slice::from_ref(stream)))?;
+    let wait = format!("-threads 1 -max_delay {WAIT_US} -reorder_queue_size 2000");
+    let read = [words(&wait), ffmpeg::receive_to_judge(&description)].concat();
+    Ok([read, words("-loglevel warning -y"), decode_pictures(directory)].concat())
+}
+
 /// One thread and no buffering: what was decoded is in the file at once. No picture is doubled or left out to keep a
 /// frame rate, and no sound for the time at which it came.
 fn decode_arguments(directory: &Path) -> Vec<String> {
-    let video = words("-map 0:v:0 -fps_mode passthrough -flush_packets 1 -f framemd5");
     let audio = words("-map 0:a:0 -af asetpts=N/SR/TB -flush_packets 1 -f s16le");
-    let (pictures, samples) = (decoded::pictures_file(directory), decoded::samples_file(directory));
-    [video, vec![path(&pictures)], audio, vec![path(&samples)]].concat()
+    [decode_pictures(directory), audio, vec![path(&decoded::samples_file(directory))]].concat()
+}
+
+fn decode_pictures(directory: &Path) -> Vec<String> {
+    let video = words("-map 0:v:0 -fps_mode passthrough -flush_packets 1 -f framemd5");
+    [video, vec![path(&decoded::pictures_file(directory))]].concat()
 }
 
 /// `-auto-alt-ref 0`: no invisible frames, which RTP receivers cannot place. `repeat-headers`: parameter sets in the
@@ -87,6 +109,9 @@ fn encoder(codec: Codec) -> &'static str {
 fn path(path: &Path) -> String {
     path.display().to_string()
 }
+
+/// Several round trips of our lossy networks.
+const WAIT_US: u32 = 1_200_000;
 
 const QUIET: &str = "-hide_banner -loglevel error -nostdin -y";
 

@@ -1,6 +1,8 @@
 //! GStreamer: how it sends a file, and how it plays what a viewer receives.
 //!
-//! Knows pipelines. Does not know what must come out.
+//! Knows pipelines; `repair` those that send lost packets again or ask for them. Does not know what must come out.
+
+pub(crate) mod repair;
 
 use std::fs;
 use std::path::Path;

@@ -22,6 +22,26 @@ pub(crate) fn all_came_through(recording: &Recording, decoded: &Decoded) -> Resu
     sound_came_through(recording, decoded)
 }
 
+/// Of the first `sent` pictures at least 99 of 100 came through unchanged and in order, and of what else was shown at most
+/// one of 100 was broken. How many came through.
+pub(crate) fn first_came_through(
+    recording: &Recording,
+    decoded: &Decoded,
+    sent: usize,
+) -> Result<usize, Failed> {
+    let all: Vec<&String> = recording.decoded.pictures.iter().collect();
+    let places = places(&all, &decoded.pictures);
+    let equal = places.iter().filter(|place| **place < sent).count();
+    let broken = decoded.pictures.len() - places.len();
+    ensure(equal * 100 >= sent * 99 && broken * 100 <= sent, || {
+        let last = places.last();
+        format!(
+            "{equal} of the first {sent} pictures came through, {broken} were broken, the last was {last:?}"
+        )
+    })?;
+    Ok(equal)
+}
+
 /// At most 1 % of the sound is missing or too much, and it is the tone. Where decoders agree on each sample, the
 /// samples are equal.
 pub(crate) fn sound_came_through(recording: &Recording, decoded: &Decoded) -> Result<(), Failed> {

@@ -11,6 +11,7 @@
 //! | `recording`, `decoded` | what is sent, and what a decoder wrote |
 //! | `player` | a viewer's process, from its start to its end |
 //! | `watch` | what the worker tells |
+//! | `lossy` | a room of one video stream, and networks that lose packets around it |
 //! | `judge` | whether what came out is what was sent |
 //! | `scenes` | what is played |
 
@@ -19,6 +20,7 @@ mod decoded;
 mod ffmpeg;
 mod gstreamer;
 mod judge;
+mod lossy;
 mod player;
 mod process;
 mod recording;
@@ -32,7 +34,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use crate::codec::Codec::{G722, H264, Opus, Pcma, Pcmu, Vp8, Vp9};
 use crate::player::Tool::{Ffmpeg, Gstreamer};
 use crate::scenes::codecs::plays_through;
-use crate::scenes::{late, life, planted};
+use crate::scenes::{late, life, planted, repaired};
 
 fn main() -> ExitCode {
     // Started again by the host, this executable is the worker. The usual test harness would take the arguments.
@@ -61,6 +63,11 @@ fn main() -> ExitCode {
             late::requested_key_frame([H264, Opus])
         }),
         trial("loss_that_a_viewer_reports_is_counted_and_noticed", late::reported_loss),
+        trial("lossy_legs_of_vp8_are_repaired_by_rtx", || repaired::on_both_legs(Vp8)),
+        trial("lossy_legs_of_h264_are_repaired_by_rtx", || repaired::on_both_legs(H264)),
+        trial("lossy_legs_of_viewers_of_ffmpeg_are_repaired_by_rtx", repaired::on_the_viewers_leg),
+        trial("lossless_legs_of_vp8_ask_for_nothing_again", || repaired::nothing_to_repair(Vp8)),
+        trial("lossless_legs_of_h264_ask_for_nothing_again", || repaired::nothing_to_repair(H264)),
     ];
     let mut arguments = Arguments::from_args();
     // Players mostly wait for pictures to come: more of them than cores leave cores enough.

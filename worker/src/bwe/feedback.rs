@@ -113,6 +113,14 @@ impl Arrivals {
         self.ticks.is_empty()
     }
 
+    /// Share of the numbers that are remembered and were told which did not arrive, in millionths; `None` when there are
+    /// none. What was not told yet may be on its way.
+    pub fn loss_ppm(&self) -> Option<u32> {
+        let told = self.told().min(self.ticks.len());
+        let missing = self.ticks.iter().take(told).filter(|tick| tick.is_none()).count();
+        u32::try_from((missing * 1_000_000).checked_div(told)?).ok()
+    }
+
     /// Bytes held on the heap.
     pub fn held_bytes(&self) -> usize {
         self.ticks.capacity() * size_of::<Option<Serial32>>()

@@ -294,7 +294,7 @@ fn audit_memory(tables: &Tables, pool: &Pool, audit: &mut Audit) {
     let packets = streams().map(|(_, stream)| stream.stored_packets().count()).sum();
     audit.equal("packets", packets, pool.in_use());
     let histories: usize = streams().map(|(_, stream)| stream.ring_bytes()).sum();
-    let rings: usize = tables.consumers.iter().map(|(_, consumer)| consumer.stream.ring.bytes()).sum();
+    let rings: usize = tables.consumers.iter().map(|(_, consumer)| consumer.stream.history_bytes()).sum();
     audit.equal("charged bytes", histories + rings, pool.stats().charged_bytes);
     let (held, limit) = (pool.held_bytes(), pool.limit_bytes());
     audit.check(held <= limit, || format!("{held} bytes of packet memory are held, {limit} are allowed"));

@@ -117,6 +117,7 @@ fn plan_run(
         let planned = plan::plan_run(consumer, stream, equalize_padding, turn);
         if planned.needs_key_frame {
             in_need.push(*key);
+            stream.wanted();
         }
         if planned.packets == 0 {
             continue;

@@ -79,6 +79,11 @@ impl Format {
         matches!(self, Self::Vp8 | Self::Vp9 | Self::H264 | Self::H265 | Self::Av1)
     }
 
+    /// Whether its packets come in between those of a stream's codec: telephone events and comfort noise.
+    pub(crate) fn comes_in_between(self) -> bool {
+        matches!(self.mime_type(), "audio/CN" | "audio/telephone-event")
+    }
+
     /// Whether one stream may carry several spatial layers.
     pub(crate) const fn has_spatial_layers(self) -> bool {
         matches!(self, Self::Vp9 | Self::Av1)
@@ -93,10 +98,52 @@ pub(crate) struct Encoding {
     pub(crate) rid: Option<Box<str>>,
     /// Names it inside the router.
     pub(crate) mapped_ssrc: u32,
-    /// Its sender pauses in silence.
-    pub(crate) dtx: bool,
+    pub(crate) traits: StreamTraits,
     /// It has several layers, in a codec that may have spatial ones.
     pub(crate) is_layered: bool,
+}
+
+/// What parameters say of how one stream is coded, in one byte: each consumer has it.
+///
+/// From the lowest bit on: in-band FEC, DTX, spatial layers less one (3 bits), temporal layers less one (3 bits).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StreamTraits(u8);
+
+impl StreamTraits {
+    /// Of an encoding whose codec has this payload type.
+    pub(crate) fn of(encoding: &RtpEncodingParameters, payload_type: u8, all: &RtpParameters) -> Self {
+        let codec = all.codecs.iter().find(|codec| codec.payload_type == payload_type);
+        let has = |name| u8::from(codec.is_some_and(|codec| codec.number(name) == Some(1)));
+        let (spatial, temporal) =
+            encoding.scalability_mode.as_ref().map_or((1, 1), |mode| layers_of(mode.as_str()));
+        // RFC 7587 6.1.
+        let (in_band_fec, dtx) = (has("useinbandfec"), u8::from(encoding.dtx) | has("usedtx"));
+        Self(in_band_fec | dtx << 1 | (spatial - 1) << 2 | (temporal - 1) << 5)
+    }
+
+    /// Its packets carry forward error correction of their own.
+    pub(crate) fn in_band_fec(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// Its sender pauses in silence.
+    pub(crate) fn dtx(self) -> bool {
+        self.0 & 2 != 0
+    }
+
+    /// 1 to 8.
+    pub(crate) fn spatial_layers(self) -> u8 {
+        (self.0 >> 2 & 7) + 1
+    }
+
+    /// 1 to 8.
+    pub(crate) fn temporal_layers(self) -> u8 {
+        (self.0 >> 5) + 1
+    }
+
+    fn has_layers(self) -> bool {
+        self.spatial_layers() > 1 || self.temporal_layers() > 1
+    }
 }
 
 /// Which id each known header extension has on one transport; unknown ones are not forwarded.
@@ -347,14 +394,15 @@ pub(crate) fn check_encodings(
     }
     let each = encodings.iter().zip(mapped).map(|(encoding, mapped)| {
         let codec = codecs.get(codec_of(encoding, codecs)?);
-        let has_layers = encoding.scalability_mode.as_ref().is_some_and(|mode| has_layers(mode.as_str()));
+        let payload_type = codec.map_or(u8::MAX, |codec| codec.payload_type);
+        let traits = StreamTraits::of(encoding, payload_type, parameters);
         Ok(Encoding {
             ssrc: encoding.ssrc,
             rtx_ssrc: encoding.rtx_ssrc,
             rid: encoding.rid.as_ref().map(|rid| rid.as_str().into()),
             mapped_ssrc: mapped.mapped_ssrc,
-            dtx: encoding.dtx,
-            is_layered: has_layers && codec.is_some_and(|codec| codec.format.has_spatial_layers()),
+            traits,
+            is_layered: traits.has_layers() && codec.is_some_and(|codec| codec.format.has_spatial_layers()),
         })
     });
     each.collect()
@@ -366,14 +414,14 @@ pub(crate) fn fec_ssrcs(parameters: &RtpParameters) -> SmallVec<[(u8, u32); 1]> 
     encodings.filter_map(|(index, encoding)| Some((index, encoding.fec_ssrc?))).collect()
 }
 
-/// Whether a scalability mode (W3C webrtc-svc, for example `L3T3_KEY`) names more than one layer of either kind. A mode
-/// that cannot be read has one.
-fn has_layers(mode: &str) -> bool {
+/// Spatial and temporal layers of a scalability mode (W3C webrtc-svc, for example `L3T3_KEY`), 1 to 8 each, more than any
+/// codec has. A mode that cannot be read has one of each.
+fn layers_of(mode: &str) -> (u8, u8) {
     match mode.as_bytes() {
-        [b'L' | b'S', spatial @ b'1'..=b'9', b'T', temporal @ b'1'..=b'9', ..] => {
-            *spatial > b'1' || *temporal > b'1'
+        [b'L' | b'S', spatial @ b'1'..=b'8', b'T', temporal @ b'1'..=b'8', ..] => {
+            (*spatial - b'0', *temporal - b'0')
         }
-        _ => false,
+        _ => (1, 1),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Knows its transports and observers. Packets do not pass here: a producer knows its consumers.
 
 use tidegate_protocol::bounded::List;
-use tidegate_protocol::dump::{ProducerConsumers, RouterDump};
+use tidegate_protocol::dump::{ProducerConsumers, ProducerObservers, RouterDump};
 use tidegate_protocol::ids::RouterId;
 
 use crate::media::observer::ObserverKey;
@@ -73,6 +73,8 @@ pub(crate) fn dump(tables: &Tables, key: RouterKey) -> Option<RouterDump> {
     let transports = router.transports.iter().filter_map(|key| tables.transports.get(*key));
     let producers = transports.clone().flat_map(|transport| &transport.producers);
     let producers = producers.filter_map(|key| tables.producers.get(*key));
+    let observed =
+        producers.clone().filter_map(|producer| Some((producer.id, producer.observed.as_deref()?)));
     Some(RouterDump {
         router: router.id,
         transport_ids: List::first_of(transports.map(|transport| transport.id)),
@@ -83,5 +85,11 @@ pub(crate) fn dump(tables: &Tables, key: RouterKey) -> Option<RouterDump> {
         observer_ids: List::first_of(
             router.observers().iter().filter_map(|key| Some(tables.observers.get(*key)?.id)),
         ),
+        producer_observers: List::first_of(observed.map(|(producer, observed)| ProducerObservers {
+            producer,
+            observers: List::first_of(
+                observed.observers().iter().filter_map(|key| Some(tables.observers.get(*key)?.id)),
+            ),
+        })),
     })
 }

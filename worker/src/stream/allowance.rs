@@ -1,11 +1,11 @@
-//! How much a receiver may have sent again: as much as it was sent, and a lossy second at once.
+//! How much a receiver may have sent again: as much as it was sent, and what it was sent lately at once.
 //!
 //! Without a bound one small NACK after the other would make us send a stream many times over, to a peer that floods us
 //! or whose path is full already. Half of all packets lost, repairs included, is still repaired in the end: that takes
 //! one resend for each packet sent.
 //! Knows bytes. Does not know packets, time or NACKs. Called by `media::consumer` at each NACK and resend, never at a
 //! first sending.
-//! Invariant: what was taken never exceeds what was sent by more than [`BURST_MIN`] and one packet.
+//! Invariant: what was taken exceeds what was sent by [`BURST_MIN`] and one packet a call of `earn` at most.
 
 /// What is left for resends of one stream.
 #[derive(Clone, Debug)]
@@ -23,13 +23,14 @@ impl Allowance {
         Self { left_bytes: BURST_MIN, counted_bytes: 0 }
     }
 
-    /// Earns what the stream has sent since the last time, up to a second of its rate. `sent_bytes` is its total so
-    /// far, resends not counted.
-    pub fn earn(&mut self, sent_bytes: u64, bits_per_second: u64) {
+    /// Earns what the stream has sent since the last time, `sent_bytes` being its total so far, resends not counted. No
+    /// more is saved than `recent_bytes`, what it sent as long ago as can be asked for: an outage that lost all that is
+    /// still kept is repaired at once.
+    pub fn earn(&mut self, sent_bytes: u64, recent_bytes: u64) {
         let sent_bytes = modulo_2_32(sent_bytes);
         let earned = sent_bytes.wrapping_sub(self.counted_bytes);
         self.counted_bytes = sent_bytes;
-        let most = u32::try_from(bits_per_second / 8).unwrap_or(u32::MAX).max(BURST_MIN);
+        let most = u32::try_from(recent_bytes).unwrap_or(u32::MAX).max(BURST_MIN);
         self.left_bytes = self.left_bytes.saturating_add(earned).min(most);
     }
 
@@ -73,24 +74,24 @@ mod tests {
             taken += 1_200;
         }
         assert_eq!(taken, u64::from(BURST_MIN).div_ceil(1_200) * 1_200);
-        allowance.earn(0, 8_000_000);
-        assert!(!allowance.has_any(), "a rate alone is worth nothing");
+        allowance.earn(0, 1_000_000);
+        assert!(!allowance.has_any(), "what was counted already is worth nothing");
         allowance.earn(1, 0);
         assert!(allowance.has_any());
     }
 
     #[test]
-    fn a_second_of_the_rate_can_be_saved_and_no_more() {
+    fn what_was_sent_lately_can_be_saved_and_no_more() {
         let mut allowance = Allowance::new();
-        allowance.earn(10_000_000, 8_000_000);
+        allowance.earn(10_000_000, 1_000_000);
         allowance.take(999_999);
         assert!(allowance.has_any());
         allowance.take(1);
         assert!(!allowance.has_any());
-        allowance.earn(20_000_000, 8_000_000);
+        allowance.earn(20_000_000, 1_000_000);
         allowance.earn(20_000_000, 0);
         allowance.take(BURST_MIN.into());
-        assert!(!allowance.has_any(), "savings go with the rate");
+        assert!(!allowance.has_any(), "savings go with it");
     }
 
     #[test]

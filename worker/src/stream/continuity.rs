@@ -85,6 +85,11 @@ impl Continuity {
         }
     }
 
+    /// Whether this input or a newer one was forwarded or dropped: a [`sync`](Self::sync) to it would go back.
+    pub fn is_past(&self, seq: Seq) -> bool {
+        seq <= self.newest
+    }
+
     /// The number that the next packet in order will carry.
     pub const fn next_output(&self) -> Seq {
         self.next_output

@@ -108,6 +108,11 @@ impl<T> StreamHistory<T> {
         (first.0..).map(Position).zip(held.map(|stored| &stored.item))
     }
 
+    /// The last `count` packets that are held, in order.
+    pub fn iter_last(&self, count: usize) -> impl Iterator<Item = (Position, &T)> {
+        self.iter_from(Position(self.end.0.saturating_sub(count as u64)))
+    }
+
     /// Position of the oldest packet held; equal to [`end`](Self::end) when there is none.
     pub fn oldest(&self) -> Position {
         Position(self.end.0 - self.slots.len() as u64)

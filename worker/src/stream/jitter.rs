@@ -44,6 +44,14 @@ impl Jitter {
         self.transit = None;
     }
 
+    /// Timestamps count by another clock from now on: the estimate stays the same span.
+    pub fn change_clock(&mut self, from_hz: u32, to_hz: u32) {
+        self.restart();
+        let scaled = u128::from(self.scaled) * u128::from(to_hz);
+        let scaled = scaled.checked_div(u128::from(from_hz)).unwrap_or(0);
+        self.scaled = u64::try_from(scaled).unwrap_or(u64::MAX >> 4);
+    }
+
     /// The estimate in timestamp units, as a receiver report carries it.
     pub fn timestamp_units(&self) -> u32 {
         u32::try_from(self.scaled >> 4).unwrap_or(u32::MAX)
@@ -120,7 +128,22 @@ mod tests {
     }
 
     #[test]
+    fn another_clock_says_the_same_span() {
+        let delays: Vec<u64> = (0..400).map(|index| if index % 2 == 0 { 0 } else { 10 }).collect();
+        let mut jitter = after_delays(0, &delays);
+        let before = jitter.duration(48_000);
+        jitter.change_clock(48_000, 8_000);
+        assert_eq!(jitter.timestamp_units(), 79);
+        assert!(before.abs_diff(jitter.duration(8_000)) < Duration::from_micros(200));
+        jitter.on_packet(Serial32::new(5), Time::from_millis(90_000), 8_000);
+        assert_eq!(jitter.timestamp_units(), 79, "and begins with a new timestamp");
+    }
+
+    #[test]
     fn a_clock_of_zero_harms_nothing() {
+        let mut jitter = after_delays(0, &[0, 10]);
+        jitter.change_clock(0, 0);
+        assert_eq!(jitter.timestamp_units(), 0);
         let mut jitter = Jitter::new();
         jitter.on_packet(Serial32::new(7), Time::from_millis(1), 0);
         jitter.on_packet(Serial32::new(8), Time::from_millis(2), 0);

@@ -14,8 +14,10 @@
 //! | [`capture`] | producer | when was this timestamp captured, by our clock? |
 //! | [`continuity`] | consumer | which number and timestamp does it get? |
 //! | [`ring`] | consumer | what was sent under that number, what is still to be sent? |
+//! | [`stamps`] | consumer | what did it carry of the moment it was sent? |
 //! | [`allowance`] | consumer | how much may be sent again? |
 //! | [`audio_level`], [`speaker`] | producer | who is loud, who leads the conversation? |
+//! | [`layers`] | producer | what does each layer take? |
 //! | [`jitter`], [`report`], [`score`], [`bitrate`] | both | how is it going? |
 
 #![forbid(unsafe_code)]
@@ -27,12 +29,14 @@ pub mod capture;
 pub mod continuity;
 pub mod history;
 pub mod jitter;
+pub mod layers;
 pub mod nack;
 pub mod receive;
 pub mod report;
 pub mod ring;
 pub mod score;
 pub mod speaker;
+pub mod stamps;
 
 use std::time::Duration;
 

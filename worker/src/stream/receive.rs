@@ -72,6 +72,16 @@ impl Tracker {
         self.highest
     }
 
+    /// How many numbers above `seq` have arrived. Of what is further than [`LATE_MAX`] below the highest nothing is known.
+    pub fn arrived_above(&self, seq: Seq) -> Option<usize> {
+        let (highest, arrived) = (self.highest?, &self.memory.as_deref()?.arrived);
+        if highest.since(seq) > LATE_MAX.into() {
+            return None;
+        }
+        let above = (seq.extended()..highest.extended()).map(|number| Seq::new(number + 1));
+        Some(above.filter(|seq| arrived.contains(*seq)).count())
+    }
+
     /// Judges a packet that arrived under its own number.
     pub fn on_packet(&mut self, wire: Serial16, stamp: Stamp) -> Verdict {
         let Some(highest) = self.highest else { return self.start(wire, stamp) };
@@ -189,6 +199,11 @@ impl Arrived {
         }
         let (word, bit) = place(seq);
         self.0[word] |= bit;
+    }
+
+    fn contains(&self, seq: Seq) -> bool {
+        let (word, bit) = place(seq);
+        self.0[word] & bit != 0
     }
 
     /// Sets a number inside the window; false when it was set already.

@@ -18,7 +18,7 @@ use super::*;
 use crate::base::pool::{Class, Pool};
 use crate::counters::NetworkCounters;
 use crate::network::{BindError, BindOptions, Bound, Network, SendBatch, SocketKey, SocketStats};
-use crate::outbox::{LogSettings, Outbox};
+use crate::outbox::{LogLevel, LogSettings, Outbox};
 use crate::turn::Ntp;
 
 /// Sockets that only count.
@@ -225,6 +225,8 @@ fn defect_costs_the_transport_in_hand_and_nobody_else() {
         matches!(message, FromWorker::Event(Event::TransportInternalError { transport: TransportId(11), .. }))
     };
     assert!(gone.iter().any(told), "{gone:?}");
+    let logged = |message: &FromWorker| matches!(message, FromWorker::Log { level: LogLevel::Error, text, .. } if text.starts_with("transport 11: a defect"));
+    assert!(gone.iter().any(logged), "{gone:?}");
     assert_eq!(
         bench.sends(3),
         [6_000, 6_000, 6_002],

@@ -14,7 +14,7 @@ mod tests {
     use tidegate_protocol::codec::{decode, encode_frame};
     use tidegate_protocol::error::ErrorKind;
     use tidegate_protocol::ids::RequestId;
-    use tidegate_protocol::message::FromWorker;
+    use tidegate_protocol::message::{FromWorker, LogLevel, LogTag};
     use tidegate_protocol::request::Command;
     use tidegate_protocol::response::Reply;
     use tidegate_protocol::{PROTOCOL_VERSION, exit};
@@ -157,6 +157,19 @@ mod tests {
             let said = worker.stderr();
             assert!(said.starts_with("tidegate-worker: ") && said.lines().count() == 1, "{said}");
         }
+    }
+
+    #[test]
+    fn unknown_log_tags_are_ignored_and_said_on_stderr() {
+        let mut worker = Worker::greeted(&["--log-level=debug", "--log-tags=rtp,noise", "--log-tag=info"]);
+        let Some(FromWorker::Log { level: LogLevel::Debug, tag: LogTag::Info, text }) = worker.next() else {
+            panic!("no first line of the log");
+        };
+        assert!(text.starts_with("tidegate-worker ") && text.contains("packet_memory_limit_bytes"), "{text}");
+        worker.say(&request(1, Command::CloseWorker));
+        assert_eq!(worker.exit_code(), Some(0));
+        let said = worker.stderr();
+        assert!(said.contains("log tag \"noise\" is unknown") && said.lines().count() == 1, "{said}");
     }
 
     #[test]

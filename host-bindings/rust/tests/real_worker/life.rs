@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use tidegate::{ExitReason, RequestError, SpawnError, Worker, WorkerBin, WorkerSettings};
+use tidegate::{
+    ExitReason, LogLevel, LogTag, RequestError, RouterOptions, SpawnError, UpdateSettings, Worker, WorkerBin,
+    WorkerEvent, WorkerSettings,
+};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -25,6 +28,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("workers_hold_no_pipe_of_one_another", workers_hold_no_pipe_of_one_another),
         trial("both_workers_of_a_killed_host_leave", both_workers_of_a_killed_host_leave),
         trial("workers_start_when_the_executable_is_gone", workers_start_when_the_executable_is_gone),
+        trial("log_follows_the_settings_while_the_worker_runs", log_follows_the_settings),
         trial("nothing_is_left_of_fifty_workers", nothing_is_left_of_fifty_workers),
         trial("programs_that_are_no_worker_are_refused", programs_that_are_no_worker_are_refused),
     ]
@@ -47,6 +51,31 @@ async fn worker_greets_and_answers() {
     assert!(worker.get_resource_usage().await.unwrap().ru_maxrss > 0);
     assert!(!worker.get_metrics().await.unwrap().values.is_empty());
     assert!(!worker.version().is_empty());
+}
+
+async fn log_follows_the_settings() {
+    let worker = spawn().await;
+    let mut events = worker.events();
+    let router = || worker.create_router(RouterOptions::default());
+    let quiet = router().await.unwrap();
+    let talkative = UpdateSettings {
+        log_level: Some(LogLevel::Debug),
+        log_tags: Some(vec![LogTag::Info, LogTag::Score]),
+    };
+    worker.update_settings(talkative).await.unwrap();
+    let told = router().await.unwrap();
+    let errors_only = UpdateSettings { log_level: Some(LogLevel::Error), log_tags: None };
+    worker.update_settings(errors_only).await.unwrap();
+    let quiet_again = router().await.unwrap();
+    let lines = std::iter::from_fn(|| events.try_next()).filter_map(|event| match event {
+        WorkerEvent::Log { level, tag, text } => Some((level, tag, text)),
+        _ => None,
+    });
+    let created = format!("router {}: created", told.wire_id().0);
+    let expected = ["log level is debug now, debug lines are of: info, score", &created];
+    let expected = expected.map(|text| (LogLevel::Debug, LogTag::Info, text.to_owned()));
+    assert_eq!(lines.collect::<Vec<_>>(), expected);
+    drop((quiet, quiet_again));
 }
 
 async fn closed_worker_leaves_with_code_0() {

@@ -140,6 +140,7 @@ impl Story {
         let expected = self.model.producers.iter().filter(|(_, producer)| producer.transport == id);
         let expected = expected.map(|(id, producer)| (producer.sender.stream.ssrc, *id));
         assert_eq!(sorted(received.collect()), sorted(expected.collect()));
+        assert!(dump.rtx_ssrc_consumers.is_empty(), "these consumers have none");
         let sent = dump.ssrc_consumers.iter().map(|entry| (entry.ssrc, entry.consumer.0));
         let expected = self.model.consumers.iter().filter(|(_, consumer)| consumer.transport == id);
         let expected = expected.map(|(id, consumer)| (consumer.stream.ssrc, *id));

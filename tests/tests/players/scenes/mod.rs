@@ -4,6 +4,7 @@ pub(crate) mod codecs;
 pub(crate) mod late;
 pub(crate) mod life;
 pub(crate) mod planted;
+pub(crate) mod repaired;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Stdio;

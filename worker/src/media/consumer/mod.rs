@@ -18,7 +18,7 @@ use tidegate_protocol::ids::ConsumerId;
 use tidegate_protocol::rtp::{MediaKind, RtpParameters, RtpType};
 
 use crate::media::consumer::sent::SentStream;
-use crate::media::parameters::{Checked, Codec, ExtensionIds, check};
+use crate::media::parameters::{Checked, Codec, ExtensionIds, StreamTraits, check, codec_of};
 use crate::media::producer::Producer;
 use crate::media::producer::stream::ReceivedStream;
 use crate::media::refused::Refused;
@@ -26,6 +26,7 @@ use crate::media::trace::{Traced, Tracer};
 use crate::media::transport::rtcp;
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, producer};
 use crate::outbox::LogTag;
+use crate::rtp::ExtensionKind;
 use crate::turn::Turn;
 
 /// A consumer's own state.
@@ -43,6 +44,8 @@ pub(crate) struct Consumer {
     pub(crate) cname: Box<str>,
     /// Name of the producer's encoding that it gets.
     pub(crate) consumable_ssrc: u32,
+    /// Of its own stream.
+    pub(crate) traits: StreamTraits,
     priority: u8,
     /// What it tells the host of single packets.
     pub(crate) traced: Traced,
@@ -53,6 +56,7 @@ pub(crate) struct Consumer {
     pub(crate) is_defective: bool,
 }
 
+#[cfg(not(test))] // A test's has a byte more.
 const _: () = assert!(size_of::<Consumer>() <= 312);
 
 /// What must be so for packets to pass.
@@ -103,9 +107,19 @@ impl Consumer {
         self.priority = priority;
     }
 
-    /// How long it remembers what it sent of `stream`: nothing beyond the turn, if its peer cannot ask for it.
+    /// How long it remembers what it sent of `stream`: while its peer may ask for it, or while what was lost before us
+    /// may still come and must find its number free. Otherwise nothing beyond the turn.
     pub(crate) fn retain(&self, stream: &ReceivedStream) -> Duration {
-        if self.repairs() { stream.retain() } else { Duration::ZERO }
+        if self.repairs() || stream.asks_again() { stream.retain() } else { Duration::ZERO }
+    }
+
+    /// Whether a resend is the first sending again and not a packet of its own (RTX), and carries something of the moment
+    /// in which that left.
+    pub(crate) fn repeats_moments(&self) -> bool {
+        let of_moment = [ExtensionKind::AbsSendTime, ExtensionKind::TransportWideCc];
+        self.stream.rtx_ssrc.is_none()
+            && self.repairs()
+            && of_moment.iter().any(|kind| self.extensions.get(*kind).is_some())
     }
 
     /// Whether its peer may ask for packets again.
@@ -216,6 +230,8 @@ fn new(
             "no encoding of the producer is named {consumable_ssrc}; use a mappedSsrc of its mapping"
         )));
     }
+    let payload_type =
+        checked.codecs.get(codec_of(encoding, &checked.codecs)?).map_or(u8::MAX, |own| own.payload_type);
     let gate = Gate {
         paused: options.paused,
         producer_paused: source.is_paused(),
@@ -233,6 +249,7 @@ fn new(
         extensions: checked.extensions,
         mid: checked.mid,
         cname: checked.cname,
+        traits: StreamTraits::of(encoding, payload_type, &options.rtp_parameters),
         consumable_ssrc: *consumable_ssrc,
         priority: 1,
         traced: Traced::default(),

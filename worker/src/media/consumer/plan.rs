@@ -33,10 +33,21 @@ pub(crate) fn plan_run(
     let mut planned = Planned::default();
     let mut passing: SmallVec<[Passing; RUN_USUAL]> = SmallVec::new();
     for (position, stored) in stream.run() {
-        match plan(consumer, stream, position, stored, turn) {
-            Plan::Pass(packet) => passing.push(packet),
-            Plan::NeedsKeyFrame => planned.needs_key_frame = true,
-            Plan::Drop => {}
+        let begins = consumer.stream.follows != Some(stored.beginning);
+        if begins && !may_begin(consumer, stored) {
+            planned.needs_key_frame |= stream.tells_key_frames();
+            continue;
+        }
+        if begins {
+            follow(consumer, stream, stored, turn);
+        }
+        passing.extend(plan(consumer, position, stored, turn));
+        if begins {
+            planned.needs_key_frame = false;
+            let ahead = stream.ahead_of(position, stored);
+            passing.extend(
+                ahead.iter().filter_map(|(position, stored)| plan(consumer, *position, stored, turn)),
+            );
         }
     }
     if equalize_padding && stream.is_video() {
@@ -67,49 +78,27 @@ struct Passing {
     bytes: u16,
 }
 
-enum Plan {
-    Pass(Passing),
-    Drop,
-    NeedsKeyFrame,
-}
-
-fn plan(
-    consumer: &mut Consumer,
-    stream: &ReceivedStream,
-    position: Position,
-    stored: &Stored,
-    turn: &Turn<'_>,
-) -> Plan {
-    if consumer.stream.follows != Some(stored.beginning) {
-        // Not with one behind which others came before it: they would be missing for good.
-        if stream.tells_key_frames() && (stored.is_late || !stored.is_key_frame) {
-            return Plan::NeedsKeyFrame;
-        }
-        if stored.is_late {
-            return Plan::Drop;
-        }
-        follow(consumer, stream, stored, turn);
-    }
+fn plan(consumer: &mut Consumer, position: Position, stored: &Stored, turn: &Turn<'_>) -> Option<Passing> {
     if !passes(consumer, stored) {
         consumer.stream.continuity.drop_input(stored.seq);
         if !has_codec(consumer, stored) {
             // RED to who has Opus alone, for example: to be seen in its statistics.
             consumer.stream.course(turn.now).counters.discarded += 1;
         }
-        return Plan::Drop;
+        return None;
     }
     let Some(seq) = consumer.stream.continuity.forward(stored.seq) else {
         consumer.stream.course(turn.now).counters.discarded += 1;
-        return Plan::Drop;
+        return None;
     };
     consumer.stream.timestamps.forward(stored.header.timestamp, turn.now);
     let rewrite = Rewrite { segment: consumer.stream.segments.current(), ..Rewrite::default() };
-    Plan::Pass(Passing {
-        seq,
-        position: position.low(),
-        rewrite,
-        bytes: seal::variable_bytes(consumer, stored),
-    })
+    Some(Passing { seq, position: position.low(), rewrite, bytes: seal::variable_bytes(consumer, stored) })
+}
+
+/// Whether a consumer that follows nothing can start here: what the peer got before must be of before.
+fn may_begin(consumer: &Consumer, stored: &Stored) -> bool {
+    stored.is_start && !consumer.stream.continuity.is_past(stored.seq)
 }
 
 /// Starts with this packet: the first of all, after a pause, or because the producer's stream began anew.

@@ -20,6 +20,7 @@ use crate::rtp::values::abs_send_time;
 use crate::rtp::write::{ExtensionValues, Outgoing, packet_len, write_packet};
 use crate::rtp::{ExtensionId, ExtensionKind};
 use crate::stream::ring::Entry;
+use crate::stream::stamps::Moment;
 use crate::turn::{Ntp, Turn};
 
 /// What was written.
@@ -45,19 +46,24 @@ pub(crate) fn seal_unsent(
     turn: &mut Turn<'_>,
 ) -> Sealed {
     let mut sealed = Sealed::default();
-    let is_traced = consumer.traced.has_packets();
+    let (is_traced, repeats_moments) = (consumer.traced.has_packets(), consumer.repeats_moments());
     while let Some((seq, entry)) = consumer.stream.ring.first_unsent() {
         let stored = stream.stored(entry.position);
         let form = Form::Media { sequence: seq.wire() };
+        let moment = take_moment(consumer, sender, turn.wall);
         let written =
-            stored.and_then(|stored| seal(consumer, stored, entry, form, sender, destination, turn));
+            stored.and_then(|stored| seal(consumer, stored, entry, form, &moment, destination, turn));
         let (Some(stored), Some(bytes)) = (stored, written) else {
             consumer.stream.ring.forget_unsent(seq);
             continue;
         };
         consumer.stream.ring.mark_sent(seq, entry.padding);
         if is_traced {
-            tell(consumer, stored, entry, form, bytes, sender, turn);
+            tell(consumer, stored, entry, form, bytes, &moment, turn);
+        }
+        if repeats_moments {
+            let slots = consumer.stream.history_packets();
+            consumer.stream.course(turn.now).stamps.put(seq.wire(), moment, slots, turn.pool);
         }
         sealed += Sealed { packets: 1, bytes };
         let timestamp = consumer.stream.timestamps.map(stored.header.timestamp);
@@ -92,13 +98,18 @@ pub(crate) fn repair(
     if !consumer.stream.course(turn.now).allowance.has_any() {
         return Some(Repair::Refused);
     }
+    // Without RTX it has the index that it had, and must have all that it carried.
+    let moment = match consumer.repeats_moments() {
+        true => consumer.stream.course(turn.now).stamps.get(sequence)?,
+        false => take_moment(consumer, sender, turn.wall),
+    };
     let form = match consumer.stream.rtx_ssrc {
         Some(ssrc) => Form::Rtx { original: sequence, ssrc, sequence: consumer.stream.take_rtx_sequence() },
         None => Form::Media { sequence },
     };
-    let bytes = seal(consumer, stored, entry, form, sender, destination, turn)?;
+    let bytes = seal(consumer, stored, entry, form, &moment, destination, turn)?;
     if consumer.traced.has_packets() {
-        tell(consumer, stored, entry, form, bytes, sender, turn);
+        tell(consumer, stored, entry, form, bytes, &moment, turn);
     }
     consumer.stream.ring.mark_resent(sequence, turn.now);
     let course = consumer.stream.course(turn.now);
@@ -123,7 +134,7 @@ fn tell(
     entry: Entry,
     form: Form,
     bytes: u64,
-    sender: &Sender,
+    moment: &Moment,
     turn: &mut Turn<'_>,
 ) {
     let codec = consumer.codecs.iter().find(|codec| codec.payload_type == stored.mapped_payload_type);
@@ -145,7 +156,7 @@ fn tell(
         mid: consumer.mid.as_deref().filter(|_| has(ExtensionKind::Mid)).map(Text::clipped),
         rid: None,
         rrid: None,
-        wide_sequence_number: has(ExtensionKind::TransportWideCc).then(|| sender.last_wide_sequence()),
+        wide_sequence_number: has(ExtensionKind::TransportWideCc).then_some(moment.wide_sequence),
         ..received
     };
     consumer.tracer().packet(Direction::Outbound, packet, turn);
@@ -167,7 +178,7 @@ fn seal(
     stored: &Stored,
     entry: Entry,
     form: Form,
-    sender: &mut Sender,
+    moment: &Moment,
     destination: Destination,
     turn: &mut Turn<'_>,
 ) -> Option<u64> {
@@ -185,9 +196,9 @@ fn seal(
         padding: entry.padding,
     };
     form.apply(codec, &mut outgoing)?;
-    let now = OfNow::new(consumer, sender, turn.wall);
+    let wide_sequence = moment.wide_sequence.to_be_bytes();
     let mut values = ExtensionValues::new();
-    for (id, value) in extension_values(consumer, stored, &now) {
+    for (id, value) in extension_values(consumer, stored, &moment.abs_send_time, &wide_sequence) {
         // Never too many: there are fewer kinds than room. Too long is left out.
         let _ = values.push(id, value);
     }
@@ -218,31 +229,25 @@ impl Form {
     }
 }
 
-/// Values that belong to the moment of leaving.
-struct OfNow {
-    abs_send_time: [u8; 3],
-    wide_sequence: [u8; 2],
-}
-
-impl OfNow {
-    fn new(consumer: &Consumer, sender: &mut Sender, wall: Ntp) -> Self {
-        let counts = consumer.extensions.get(ExtensionKind::TransportWideCc).is_some();
-        let wide_sequence = if counts { sender.take_wide_sequence().wire().to_be_bytes() } else { [0; 2] };
-        Self { abs_send_time: abs_send_time(wall.0), wide_sequence }
-    }
+/// What a packet that leaves now carries of the moment.
+fn take_moment(consumer: &Consumer, sender: &mut Sender, wall: Ntp) -> Moment {
+    let counts = consumer.extensions.get(ExtensionKind::TransportWideCc).is_some();
+    let wide_sequence = if counts { sender.take_wide_sequence().wire() } else { 0 };
+    Moment { wide_sequence, abs_send_time: abs_send_time(wall.0) }
 }
 
 /// The extension values of a packet for this consumer: its own, those of the moment, and what the producer sent.
 fn extension_values<'a>(
     consumer: &'a Consumer,
     stored: &'a Stored,
-    now: &'a OfNow,
+    abs_send_time: &'a [u8; 3],
+    wide_sequence: &'a [u8; 2],
 ) -> impl Iterator<Item = (ExtensionId, &'a [u8])> {
     consumer.extensions.iter().filter_map(move |(kind, id)| {
         let value = match kind {
             ExtensionKind::Mid => consumer.mid.as_deref()?.as_bytes(),
-            ExtensionKind::AbsSendTime => &now.abs_send_time,
-            ExtensionKind::TransportWideCc => &now.wide_sequence,
+            ExtensionKind::AbsSendTime => abs_send_time,
+            ExtensionKind::TransportWideCc => wide_sequence,
             // A consumer has one stream: its SSRC names it.
             ExtensionKind::Rid | ExtensionKind::RepairedRid => return None,
             forwarded => stored.extension(forwarded)?,
@@ -253,9 +258,8 @@ fn extension_values<'a>(
 
 /// The part of a sealed packet's length that differs between packets of one run.
 pub(crate) fn variable_bytes(consumer: &Consumer, stored: &Stored) -> u16 {
-    let now = OfNow { abs_send_time: [0; 3], wide_sequence: [0; 2] };
     let mut values = ExtensionValues::new();
-    for (id, value) in extension_values(consumer, stored, &now) {
+    for (id, value) in extension_values(consumer, stored, &[0; 3], &[0; 2]) {
         let _ = values.push(id, value);
     }
     let bytes = stored.header.payload_len() + values.block_len() + stored.header.csrcs(&stored.packet).len();

@@ -16,8 +16,9 @@ use crate::stream::allowance::Allowance;
 use crate::stream::bitrate;
 use crate::stream::continuity::{Continuity, TimestampMap};
 use crate::stream::report::Sending;
-use crate::stream::ring::SentRing;
+use crate::stream::ring::{Entry, SentRing};
 use crate::stream::score::{self, Score};
+use crate::stream::stamps::Stamps;
 use crate::turn::Turn;
 
 /// One consumer's stream.
@@ -48,10 +49,12 @@ pub(crate) struct Course {
     pub(crate) sending: Sending,
     pub(crate) score: Score,
     pub(crate) allowance: Allowance,
+    /// Without RTX: what resends must repeat.
+    pub(crate) stamps: Stamps,
     pub(crate) counters: SentCounters,
 }
 
-const _: () = assert!(size_of::<Course>() <= 312);
+const _: () = assert!(size_of::<Course>() <= 328);
 
 /// What happened to the stream.
 #[derive(Clone, Copy, Debug, Default)]
@@ -179,6 +182,31 @@ impl SentStream {
     /// Forgets what was sent and gives its memory back.
     pub(crate) fn forget_packets(&mut self, turn: &mut Turn<'_>) {
         self.ring.clear(turn.pool);
+        if let Some(course) = &mut self.course {
+            course.stamps.clear(turn.pool);
+        }
+    }
+
+    /// Gives back what has not been needed for a while: see [`SentRing::shrink`].
+    pub(crate) fn shrink(&mut self, retain: Duration, turn: &mut Turn<'_>) {
+        self.ring.shrink(turn.now, retain, turn.pool);
+        let slots = self.history_packets();
+        if let Some(course) = &mut self.course
+            && course.stamps.bytes() > 0
+        {
+            // Never longer than it was, so that there is memory for it.
+            let _ = course.stamps.fit(slots, turn.pool);
+        }
+    }
+
+    /// How many packets are remembered at most, as of now.
+    pub(crate) fn history_packets(&self) -> usize {
+        self.ring.bytes() / size_of::<Entry>()
+    }
+
+    /// Bytes of what is remembered, as charged to the budget.
+    pub(crate) fn history_bytes(&self) -> usize {
+        self.ring.bytes() + self.course_so_far().map_or(0, |course| course.stamps.bytes())
     }
 
     /// Whether `seq`, which is sent now, is above all that were sent before: not late.
@@ -199,7 +227,9 @@ impl SentStream {
 impl Course {
     /// What was sent since the last time may be sent again.
     pub(crate) fn earn_resends(&mut self, now: Time) {
-        self.allowance.earn(self.media.bytes(), self.media.bits_per_second(now));
+        // What the rate counts is what was sent in its window, which is longer than packets are kept.
+        let recent_bits = u128::from(self.media.bits_per_second(now)) * bitrate::WINDOW.as_millis() / 1_000;
+        self.allowance.earn(self.media.bytes(), u64::try_from(recent_bits / 8).unwrap_or(u64::MAX));
     }
 
     pub(crate) fn new(now: Time) -> Self {
@@ -208,6 +238,7 @@ impl Course {
             sending: Sending::new(),
             score: Score::new(now),
             allowance: Allowance::new(),
+            stamps: Stamps::default(),
             counters: SentCounters::default(),
         }
     }

@@ -39,10 +39,12 @@ fn own_stats(consumer: &Consumer, now: Time) -> RtpStreamStats {
         packet_count: course.media.packets(),
         byte_count: course.media.bytes(),
         bitrate: course.media.bits_per_second(now),
+        bitrate_by_layer: List::new(),
         packets_lost: course.sending.cumulative_lost(),
         fraction_lost: course.sending.fraction_lost(),
         jitter: course.sending.remote_jitter(),
         packets_discarded: counters.discarded,
+        rtx_packets_discarded: None,
         packets_retransmitted: counters.retransmitted,
         packets_repaired: counters.repaired,
         nack_count: counters.nacks,
@@ -72,7 +74,6 @@ pub(crate) fn score(tables: &Tables, consumer: &Consumer) -> ConsumerScore {
 /// A consumer's state.
 pub(crate) fn dump(tables: &Tables, key: ConsumerKey) -> Option<ConsumerDump> {
     let consumer = tables.consumers.get(key)?;
-    let ring = &consumer.stream.ring;
     let payload_types = consumer.codecs.iter().map(|codec| codec.payload_type);
     Some(ConsumerDump {
         consumer: consumer.id,
@@ -87,8 +88,8 @@ pub(crate) fn dump(tables: &Tables, key: ConsumerKey) -> Option<ConsumerDump> {
         supported_codec_payload_types: List::first_of(payload_types),
         consumable_ssrcs: List::first_of([consumer.consumable_ssrc]),
         stream: stream_dump(consumer),
-        history_packets: ring.bytes() as u64 / size_of::<crate::stream::ring::Entry>() as u64,
-        history_bytes: ring.bytes() as u64,
+        history_packets: consumer.stream.history_packets() as u64,
+        history_bytes: consumer.stream.history_bytes() as u64,
         trace_event_types: consumer.traced.types(),
     })
 }
@@ -96,6 +97,7 @@ pub(crate) fn dump(tables: &Tables, key: ConsumerKey) -> Option<ConsumerDump> {
 fn stream_dump(consumer: &Consumer) -> StreamDump {
     let codec = consumer.codecs.first();
     let feedback = codec.map(|codec| codec.feedback).unwrap_or_default();
+    let traits = consumer.traits;
     StreamDump {
         encoding_idx: 0,
         ssrc: consumer.stream.ssrc,
@@ -109,6 +111,10 @@ fn stream_dump(consumer: &Consumer) -> StreamDump {
         use_nack: feedback.nack,
         use_pli: feedback.pli,
         use_fir: feedback.fir,
+        use_in_band_fec: traits.in_band_fec(),
+        use_dtx: traits.dtx(),
+        spatial_layers: traits.spatial_layers(),
+        temporal_layers: traits.temporal_layers(),
         score: consumer.stream.score(),
     }
 }

@@ -14,6 +14,7 @@ use crate::base::time::Time;
 use crate::media::demux::Role;
 use crate::media::parameters::{Codec, Format};
 use crate::media::producer::Producer;
+use crate::media::producer::describe::{Described, Encoder, Look};
 use crate::media::producer::stream::{ReceivedStream, Stored, StreamOptions};
 use crate::media::trace::{self, Tracer};
 use crate::outbox::LogTag;
@@ -95,6 +96,12 @@ impl Producer {
             turn.debug(LogTag::Rtp, || format!("producer {}: SSRC {ssrc} begins, {mime_type}", id.0));
         }
         let admitted = stream.admit(received, codec, role, paused, tracer, turn);
+        if admitted.restarted {
+            let (ssrc, number) = (stream.ssrc, stream.tracker.highest().map(|seq| seq.wire().wire()));
+            turn.debug(LogTag::Rtp, || {
+                format!("producer {}: SSRC {ssrc} begins anew at {}", id.0, number.unwrap_or_default())
+            });
+        }
         if admitted.turned {
             self.tell_orientation(encoding, turn);
         }
@@ -159,7 +166,7 @@ impl Producer {
         let announced = self.encodings.get(index)?;
         let options = StreamOptions {
             rtx_ssrc: announced.rtx_ssrc,
-            dtx: announced.dtx,
+            dtx: announced.traits.dtx(),
             kind: self.kind,
             extensions: self.extensions,
             key_frame_request_delay: Duration::from_millis(self.key_frame_request_delay_ms.into()),
@@ -186,11 +193,13 @@ impl ReceivedStream {
         let mut admitted = Admitted::default();
         let starts = self.tracker.highest().is_none();
         let Some(seq) = self.judge(&received.header, role, codec, &mut admitted) else { return admitted };
-        if admitted.restarted {
-            let (ssrc, wire) = (self.ssrc, seq.wire().wire());
-            turn.debug(LogTag::Rtp, || format!("SSRC {ssrc} begins anew with number {wire}"));
+        let changes = self.changes_to(codec, seq, role);
+        if changes {
+            self.change_codec(codec);
         }
-        let (is_key_frame, is_silence) = self.describe(codec.format, &received.header, &received.buffer);
+        let look = Look { header: &received.header, packet: &received.buffer, extensions: &self.extensions };
+        let said = self.encoder.describe(codec.format, look);
+        let is_key_frame = said.is_key_frame;
         admitted.turned = self.watch_orientation(seq, &received.header, &received.buffer);
         if let Some(tracer) = tracer {
             let Received { header, buffer, .. } = &received;
@@ -199,21 +208,38 @@ impl ReceivedStream {
                 trace::as_received(header, buffer, &self.extensions, codec.format, is_key_frame, is_rtx);
             tracer.packet(Direction::Inbound, packet, turn);
         }
-        admitted.needs_key_frame |= starts && !is_key_frame;
-        self.count(&received, role, seq, is_key_frame, &mut admitted, turn.now);
+        admitted.needs_key_frame |= (starts || changes) && !is_key_frame;
+        self.count(&received, role, seq, codec.clock_rate, &mut admitted, turn.now);
+        self.encoder.count_layer(said.layer, &received.header, turn.now, self.rate_window());
+        if is_key_frame {
+            self.key_frames.on_key_frame();
+        }
         admitted.score_changed |= starts;
         admitted.awoke |= starts;
         if paused {
             return admitted;
         }
         admitted.is_live = true;
-        if self.codec.feedback.nack && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
+        if self.asks_again() && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
             return admitted;
         }
+        let stored = self.store(received, codec, seq, said, turn);
+        match self.push(stored, turn) {
+            Some(first) => admitted.begins_run = first,
+            None => admitted.no_memory = true,
+        }
+        admitted
+    }
+
+    /// The packet as consumers will read it.
+    fn store(&self, received: Received, codec: Codec, seq: Seq, said: Described, turn: &Turn<'_>) -> Stored {
         let Received { header, mut buffer, received_at } = received;
         self.translate_capture_clock(&header, &mut buffer, turn);
+        let is_start = self.is_start(seq, said.is_key_frame);
         let captured_at = self.capture.captured_at(header.timestamp, codec.clock_rate);
-        let stored = Stored {
+        // What its reports say of another clock, or of none: nothing comes before it was captured.
+        let captured_at = captured_at.filter(|at| at.since(received_at) <= CAPTURED_AHEAD_MAX);
+        Stored {
             packet: buffer.freeze(),
             header,
             seq,
@@ -222,15 +248,10 @@ impl ReceivedStream {
             extensions: self.extensions,
             mapped_payload_type: codec.mapped_payload_type,
             beginning: self.beginning,
-            is_late: self.tracker.highest() != Some(seq),
-            is_key_frame,
-            is_silence,
-        };
-        match self.push(stored, turn) {
-            Some(first) => admitted.begins_run = first,
-            None => admitted.no_memory = true,
+            is_key_frame: said.is_key_frame,
+            is_start,
+            is_silence: said.is_silence,
         }
-        admitted
     }
 
     /// An absolute capture time may say how the capturing system's clock differs from the peer's, by which the peer
@@ -253,6 +274,15 @@ impl ReceivedStream {
         received.header.extensions.get(id, &received.buffer).and_then(AudioLevel::read)
     }
 
+    /// Whether the peer goes on with another codec than before. Late packets and repairs are of the past, and some codecs
+    /// only come in between.
+    fn changes_to(&self, codec: Codec, seq: Seq, role: Role) -> bool {
+        codec.payload_type != self.codec.payload_type
+            && role == Role::Media
+            && self.tracker.highest() == Some(seq)
+            && !codec.format.comes_in_between()
+    }
+
     /// The packet's extended number; `None` when it came before or cannot be believed.
     fn judge(&mut self, header: &Header, role: Role, codec: Codec, admitted: &mut Admitted) -> Option<Seq> {
         let stamp = Stamp { timestamp: header.timestamp, clock_rate: codec.clock_rate };
@@ -272,8 +302,16 @@ impl ReceivedStream {
             Verdict::Duplicate if role == Role::Media => self.reception.on_duplicate(),
             Verdict::Duplicate | Verdict::Suspicious => {}
         }
-        self.counters.discarded += 1;
+        self.discard(role);
         None
+    }
+
+    /// A packet brings nothing.
+    fn discard(&mut self, role: Role) {
+        match role {
+            Role::Media => self.counters.discarded += 1,
+            Role::Rtx | Role::Fec => self.counters.rtx_discarded += 1,
+        }
     }
 
     /// Whether the camera is held otherwise than before. Senders say it only now and then; what comes late is of the past.
@@ -290,7 +328,7 @@ impl ReceivedStream {
         received: &Received,
         role: Role,
         seq: Seq,
-        is_key_frame: bool,
+        clock_rate: u32,
         admitted: &mut Admitted,
         now: Time,
     ) {
@@ -305,15 +343,14 @@ impl ReceivedStream {
         }
         // A repair has a stream of its own: for reports its original stays lost (RFC 4588 4).
         if role == Role::Media {
-            self.jitter.on_packet(header.timestamp, received.received_at, self.codec.clock_rate);
+            if clock_rate == self.codec.clock_rate {
+                self.jitter.on_packet(header.timestamp, received.received_at, clock_rate);
+            }
             if admitted.restarted {
                 self.reception.on_restart(seq);
             } else {
                 self.reception.on_packet(seq);
             }
-        }
-        if is_key_frame {
-            self.key_frames.on_key_frame();
         }
     }
 
@@ -336,7 +373,10 @@ impl ReceivedStream {
         match arrival {
             Arrival::Newest { missing } => admitted.lost = missing > 0,
             Arrival::KeyFrameNeeded => admitted.needs_key_frame = true,
-            Arrival::Unlisted if role == Role::Rtx => return false,
+            Arrival::Unlisted if role == Role::Rtx => {
+                self.discard(role);
+                return false;
+            }
             Arrival::Unlisted | Arrival::Found { .. } => {}
         }
         true
@@ -348,6 +388,9 @@ impl ReceivedStream {
         self.losses.clear();
         self.jitter.restart();
         self.capture.restart();
-        self.forget_parameter_sets();
+        self.encoder = Encoder::default();
     }
 }
+
+/// The path may have become quicker than it was when the last reports came.
+const CAPTURED_AHEAD_MAX: Duration = Duration::from_millis(500);

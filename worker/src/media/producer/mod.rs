@@ -4,6 +4,7 @@
 //! of its packets. `admit` takes packets in; losses are asked for again and key frames requested upstream from here.
 
 pub(crate) mod admit;
+pub(crate) mod describe;
 pub(crate) mod key_frames;
 pub(crate) mod stats;
 pub(crate) mod stream;
@@ -355,9 +356,12 @@ pub(crate) fn on_silence_deadline(tables: &mut Tables, key: ProducerKey, turn: &
     if producer.paused {
         return;
     }
-    let mut changed = false;
+    let (id, mut changed) = (producer.id, false);
     for stream in producer.streams_mut() {
-        changed |= stream.fall_silent(turn.now);
+        if stream.fall_silent(turn.now) {
+            changed = true;
+            turn.debug(LogTag::Rtp, || format!("producer {}: SSRC {} is inactive", id.0, stream.ssrc));
+        }
     }
     if changed {
         upstream::tell_scores(tables, key, turn);
@@ -390,8 +394,8 @@ pub(crate) fn on_rings_deadline(tables: &mut Tables, key: ProducerKey, turn: &mu
         let Some(consumer) = consumers.get_mut(*consumer) else { continue };
         let Some(stream) = producer.stream_named(consumer.consumable_ssrc) else { continue };
         let retain = consumer.retain(stream);
-        consumer.stream.ring.shrink(turn.now, retain, turn.pool);
-        bytes += consumer.stream.ring.bytes();
+        consumer.stream.shrink(retain, turn);
+        bytes += consumer.stream.history_bytes();
     }
     producer.rings_armed = false;
     if bytes > 0 {

@@ -2,7 +2,7 @@
 
 use tidegate_protocol::bounded::{List, Text};
 use tidegate_protocol::dump::{ProducerDump, StreamDump};
-use tidegate_protocol::stats::{Direction, RtpStreamStats, StreamStats};
+use tidegate_protocol::stats::{Direction, LayerBitrate, RtpStreamStats, StreamStats};
 
 use crate::base::time::Time;
 use crate::media::producer::Producer;
@@ -34,10 +34,14 @@ pub(crate) fn stream_stats(
         packet_count: stream.media.packets(),
         byte_count: stream.media.bytes(),
         bitrate: stream.media.bits_per_second(now),
+        bitrate_by_layer: List::first_of(stream.encoder.layer_rates(now).map(|(layer, bitrate)| {
+            LayerBitrate { spatial: layer.spatial, temporal: layer.temporal, bitrate }
+        })),
         packets_lost: i32::try_from(stream.reception.lost()).unwrap_or(i32::MAX),
         fraction_lost: stream.fraction_lost,
         jitter: stream.jitter.timestamp_units(),
         packets_discarded: counters.discarded,
+        rtx_packets_discarded: stream.rtx_ssrc.map(|_| counters.rtx_discarded),
         packets_retransmitted: stream.losses.packets_retransmitted(),
         packets_repaired: stream.losses.packets_repaired(),
         nack_count: counters.nacks,
@@ -60,16 +64,16 @@ pub(crate) fn dump(tables: &Tables, key: ProducerKey) -> Option<ProducerDump> {
         producer_type: producer.rtp_type(),
         paused: producer.is_paused(),
         streams: List::first_of(
-            producer.streams().map(|(index, stream)| stream_dump(producer, index, stream)),
+            producer.streams().filter_map(|(index, stream)| stream_dump(producer, index, stream)),
         ),
         consumers: List::first_of(tables.consumer_ids(&producer.consumers)),
         trace_event_types: producer.traced.types(),
     })
 }
 
-fn stream_dump(producer: &Producer, index: usize, stream: &ReceivedStream) -> StreamDump {
-    let codec = &stream.codec;
-    StreamDump {
+fn stream_dump(producer: &Producer, index: usize, stream: &ReceivedStream) -> Option<StreamDump> {
+    let (codec, traits) = (&stream.codec, producer.encodings.get(index)?.traits);
+    Some(StreamDump {
         encoding_idx: u32::try_from(index).unwrap_or(u32::MAX),
         ssrc: stream.ssrc,
         payload_type: codec.payload_type,
@@ -82,8 +86,12 @@ fn stream_dump(producer: &Producer, index: usize, stream: &ReceivedStream) -> St
         use_nack: codec.feedback.nack,
         use_pli: codec.feedback.pli,
         use_fir: codec.feedback.fir,
+        use_in_band_fec: traits.in_band_fec(),
+        use_dtx: traits.dtx(),
+        spatial_layers: traits.spatial_layers(),
+        temporal_layers: traits.temporal_layers(),
         score: stream.score.value(),
-    }
+    })
 }
 
 fn rid(producer: &Producer, index: usize) -> Option<Text<32>> {

@@ -5,18 +5,19 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tidegate_protocol::rtp::MediaKind;
 
 use crate::base::pool::Packet;
 use crate::base::sequence::{Seq, Serial8};
 use crate::base::time::Time;
-use crate::media::parameters::{Codec, ExtensionIds, Format};
+use crate::media::parameters::{Codec, ExtensionIds};
+use crate::media::producer::describe::Encoder;
 use crate::media::producer::key_frames::KeyFrameRequests;
 use crate::rtcp::ReportBlock;
+use crate::rtp::ExtensionKind;
 use crate::rtp::header::Header;
-use crate::rtp::payload::{av1, h264, h265, opus, red, vp8, vp9};
 use crate::rtp::values::Orientation;
-use crate::rtp::{ExtensionKind, dependency_descriptor};
 use crate::stream::Kind;
 use crate::stream::bitrate::{self, Bitrate};
 use crate::stream::capture::CaptureClock;
@@ -54,8 +55,8 @@ pub(crate) struct ReceivedStream {
     pub(crate) fir_sequence: Serial8,
     /// How the camera was held in the newest packet that says so.
     pub(crate) orientation: Option<Orientation>,
-    /// H.264 and H.265: parameter sets came in band.
-    parameter_sets_seen: bool,
+    /// What is known of what the peer sends it with.
+    pub(crate) encoder: Encoder,
     /// Raised when the peer began anew; consumers notice and start again.
     pub(crate) beginning: u8,
     history: StreamHistory<Stored>,
@@ -67,7 +68,7 @@ pub(crate) struct ReceivedStream {
     pub(crate) nacks_armed: Option<Time>,
 }
 
-const _: () = assert!(size_of::<ReceivedStream>() <= 784);
+const _: () = assert!(size_of::<ReceivedStream>() <= 800);
 
 /// What a stream takes over from its producer.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +84,7 @@ pub(crate) struct StreamOptions {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ReceivedCounters {
     pub(crate) discarded: u64,
+    pub(crate) rtx_discarded: u64,
     pub(crate) nacks: u64,
     pub(crate) nacked_packets: u64,
     pub(crate) plis: u64,
@@ -101,9 +103,10 @@ pub(crate) struct Stored {
     pub(crate) extensions: ExtensionIds,
     pub(crate) mapped_payload_type: u8,
     pub(crate) beginning: u8,
-    /// Packets behind it came before it.
-    pub(crate) is_late: bool,
     pub(crate) is_key_frame: bool,
+    /// A consumer can start with it: a decoder can, and what came before it and belongs behind it is held; sound that is
+    /// not late.
+    pub(crate) is_start: bool,
     pub(crate) is_silence: bool,
 }
 
@@ -132,14 +135,14 @@ impl ReceivedStream {
             jitter: Jitter::new(),
             capture: CaptureClock::new(),
             score: Score::new(now),
-            media: Bitrate::new(if producer.dtx { bitrate::WINDOW_DTX } else { bitrate::WINDOW }),
+            media: Bitrate::new(rate_window(producer.dtx)),
             fraction_lost: 0,
             round_trip: None,
             counters: ReceivedCounters::default(),
             key_frames: KeyFrameRequests::new(producer.key_frame_request_delay),
             fir_sequence: Serial8::new(0),
             orientation: None,
-            parameter_sets_seen: false,
+            encoder: Encoder::default(),
             beginning: 0,
             history: StreamHistory::new(),
             run_start: None,
@@ -166,6 +169,41 @@ impl ReceivedStream {
         self.history.iter_from(start)
     }
 
+    /// Whether a consumer can start with a packet of this number that comes only now: whether all that came from behind
+    /// it is held. Else it would be missing for good, for nobody asks for it again.
+    fn holds_all_above(&self, seq: Seq) -> bool {
+        !self.is_late(seq) || self.tracker.arrived_above(seq) == Some(self.above(seq, self.beginning).count())
+    }
+
+    /// Whether packets behind it came before it.
+    fn is_late(&self, seq: Seq) -> bool {
+        self.tracker.highest().is_some_and(|highest| highest > seq)
+    }
+
+    /// Whether a consumer can start with the packet `seq`. Where each packet can be started with, none has to be that is
+    /// late: what came before it is of before the consumer joined or went on.
+    pub(crate) fn is_start(&self, seq: Seq, is_key_frame: bool) -> bool {
+        if self.tells_key_frames() { is_key_frame && self.holds_all_above(seq) } else { !self.is_late(seq) }
+    }
+
+    /// What is held of the packets that came before `stored`, which is at `position`, and belong behind it; in order of
+    /// number.
+    pub(crate) fn ahead_of(
+        &self,
+        position: Position,
+        stored: &Stored,
+    ) -> SmallVec<[(Position, &Stored); AHEAD_USUAL]> {
+        let above = self.above(stored.seq, stored.beginning);
+        let mut ahead: SmallVec<[_; AHEAD_USUAL]> = above.filter(|(other, _)| *other < position).collect();
+        ahead.sort_unstable_by_key(|(_, stored)| stored.seq);
+        ahead
+    }
+
+    fn above(&self, seq: Seq, beginning: u8) -> impl Iterator<Item = (Position, &Stored)> {
+        let last = self.history.iter_last(AHEAD_MAX);
+        last.filter(move |(_, stored)| stored.seq > seq && stored.beginning == beginning)
+    }
+
     /// Whether a run has begun and not ended.
     pub(crate) fn has_run(&self) -> bool {
         self.run_start.is_some()
@@ -181,7 +219,8 @@ impl ReceivedStream {
         self.history.ring_bytes()
     }
 
-    /// Some consumer sends packets of this run and may be asked for them again.
+    /// Some consumer sends packets of this run and may be asked for them again, or waits for a key frame: its first packet
+    /// may come after others of it.
     pub(crate) fn wanted(&mut self) {
         self.run_wanted = true;
     }
@@ -223,6 +262,11 @@ impl ReceivedStream {
         self.retain = self.retain.max(retain(Some(measured), self.stream_kind()));
     }
 
+    /// Whether its sender is asked for what was lost.
+    pub(crate) fn asks_again(&self) -> bool {
+        self.codec.feedback.nack
+    }
+
     /// How long packets are kept.
     pub(crate) fn retain(&self) -> Duration {
         self.retain
@@ -258,6 +302,19 @@ impl ReceivedStream {
         }
     }
 
+    /// The peer changed to another codec that was agreed. Its clock, its feedback and its key frames count from now on.
+    pub(crate) fn change_codec(&mut self, codec: Codec) {
+        let before = std::mem::replace(&mut self.codec, codec);
+        if before.clock_rate != codec.clock_rate {
+            self.jitter.change_clock(before.clock_rate, codec.clock_rate);
+            self.capture.restart();
+        }
+        if before.feedback.nack != codec.feedback.nack {
+            self.losses.clear();
+        }
+        self.encoder = Encoder::default();
+    }
+
     /// Packets have another SSRC from now on: the sender of the one before fell silent, and was started anew.
     pub(crate) fn adopt(&mut self, ssrc: u32, rtx_ssrc: Option<u32>) {
         self.ssrc = ssrc;
@@ -279,46 +336,9 @@ impl ReceivedStream {
         self.codec.clock_rate
     }
 
-    /// What the packet says to those who know its codec, which need not be the stream's first: key frame, silence.
-    pub(crate) fn describe(&mut self, format: Format, header: &Header, packet: &[u8]) -> (bool, bool) {
-        let payload = header.payload(packet);
-        match format {
-            Format::Vp8 => (vp8::Descriptor::parse(payload).is_some_and(|d| d.key_frame), false),
-            Format::Opus | Format::MultiOpus => (false, opus::is_dtx(payload)),
-            Format::Red => (false, is_silent_red(payload)),
-            Format::Opaque(_) => (false, false),
-            Format::Vp9 => (vp9::Descriptor::parse(payload).is_some_and(|d| d.key_frame), false),
-            Format::H264 => {
-                let read = h264::Descriptor::parse(payload);
-                (read.is_some_and(|d| self.starts_decoding(d.key_frame, d.idr_start)), false)
-            }
-            Format::H265 => {
-                let read = h265::Descriptor::parse(payload);
-                (read.is_some_and(|d| self.starts_decoding(d.key_frame, d.irap_start)), false)
-            }
-            Format::Av1 => (self.starts_av1(header, packet), false),
-        }
-    }
-
-    /// Whether a decoder can start with a packet that holds these. An intra picture by itself counts only as long as
-    /// the stream never carried parameter sets: then the peer has announced them, and there is no other start.
-    fn starts_decoding(&mut self, parameter_sets: bool, intra_picture: bool) -> bool {
-        self.parameter_sets_seen |= parameter_sets;
-        parameter_sets || intra_picture && !self.parameter_sets_seen
-    }
-
-    /// The peer began anew: whether its parameter sets come in band is open again.
-    pub(crate) fn forget_parameter_sets(&mut self) {
-        self.parameter_sets_seen = false;
-    }
-
-    /// The dependency descriptor is believed first, for behind it the payload may be encrypted from end to end.
-    fn starts_av1(&self, header: &Header, packet: &[u8]) -> bool {
-        let id = self.extensions.get(ExtensionKind::DependencyDescriptor);
-        match id.and_then(|id| header.extensions.get(id, packet)) {
-            Some(value) => dependency_descriptor::starts_key_frame(value),
-            None => av1::Descriptor::parse(header.payload(packet)).is_some_and(|d| d.key_frame),
-        }
+    /// What its rates are taken over.
+    pub(crate) fn rate_window(&self) -> Duration {
+        rate_window(self.dtx)
     }
 
     /// When the stream will have failed to be there, should nothing more come. Padding alone is no sign of life.
@@ -387,11 +407,8 @@ impl ReceivedStream {
     }
 }
 
-/// Whether the newest block is silence, whatever the older ones repeat. Of the codecs with RED's clock rate only Opus has
-/// packets as short as that: a telephone event has four bytes.
-fn is_silent_red(payload: &[u8]) -> bool {
-    let primary = red::Descriptor::parse(payload).and_then(|found| payload.get(found.primary_offset..));
-    primary.is_some_and(opus::is_dtx)
+const fn rate_window(dtx: bool) -> Duration {
+    if dtx { bitrate::WINDOW_DTX } else { bitrate::WINDOW }
 }
 
 /// A timer of a producer went off; a stream whose own is set for later waits for that one. (If it set another, timers
@@ -412,3 +429,8 @@ fn arm(armed: &mut Option<Time>, needed: Option<Time>) -> Option<Time> {
 
 /// A stream silent for longer is not reported on.
 const SILENT_AFTER: Duration = Duration::from_secs(2);
+/// How many packets are looked at for those that came before a key frame's first one: a repaired one comes a round trip
+/// late, which a stream of 20 Mb/s fills with as many.
+const AHEAD_MAX: usize = 512;
+/// Up to which no memory is needed.
+const AHEAD_USUAL: usize = 32;

@@ -68,13 +68,8 @@ pub(crate) fn send_nacks(tables: &mut Tables, key: ProducerKey, index: usize, tu
 pub(crate) fn update_scores(tables: &mut Tables, key: ProducerKey, turn: &mut Turn<'_>) -> bool {
     let Some(producer) = tables.producers.get_mut(key) else { return false };
     let (mut changed, mut active) = (false, false);
-    let id = producer.id;
     for stream in producer.streams_mut() {
-        let news = stream.update_score(turn.now);
-        changed |= news;
-        if news && stream.score.value() == 0 && stream.is_silent(turn.now) {
-            turn.debug(LogTag::Rtp, || format!("producer {}: SSRC {} is inactive", id.0, stream.ssrc));
-        }
+        changed |= stream.update_score(turn.now);
         active |= !stream.is_silent(turn.now);
         stream.losses.trim();
     }

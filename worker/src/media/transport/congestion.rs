@@ -125,6 +125,11 @@ impl Congestion {
         self.limit.as_ref().map_or(0, |limit| limit.bitrate)
     }
 
+    /// Share of the peer's packets that did not arrive lately, in millionths; `None` when none is remembered.
+    pub(crate) fn packet_loss_ppm(&self) -> Option<u32> {
+        self.wide.as_ref()?.arrivals.loss_ppm()
+    }
+
     /// Whether it believes that its timers are set: for feedback, and for the limit.
     pub(crate) fn is_armed(&self) -> (bool, bool) {
         (

@@ -144,7 +144,13 @@ pub(crate) fn dump(tables: &Tables, key: TransportKey) -> Option<TransportDump> 
         Some(NamedProducer { name: Text::clipped(name), producer: producer_id(key)? })
     };
     let ssrcs = transport.demux.ssrcs();
-    let consumers = transport.feedback_to.iter();
+    let sent_as = |is_media| {
+        transport.feedback_to.iter().filter_map(move |(ssrc, key)| {
+            let consumer = tables.consumers.get(key)?;
+            let entry = SsrcConsumer { ssrc, consumer: consumer.id };
+            ((consumer.stream.ssrc == ssrc) == is_media).then_some(entry)
+        })
+    };
     Some(TransportDump {
         transport: transport.id,
         router: router.id,
@@ -155,11 +161,8 @@ pub(crate) fn dump(tables: &Tables, key: TransportKey) -> Option<TransportDump> 
         ),
         mid_table: List::first_of(transport.demux.mids().filter_map(named)),
         rid_table: List::first_of(transport.demux.rids().filter_map(named)),
-        ssrc_consumers: List::first_of(
-            consumers.filter_map(|(ssrc, key)| {
-                Some(SsrcConsumer { ssrc, consumer: tables.consumers.get(key)?.id })
-            }),
-        ),
+        ssrc_consumers: List::first_of(sent_as(true)),
+        rtx_ssrc_consumers: List::first_of(sent_as(false)),
         recv_rtp_header_extensions: extension_ids(&transport.received_extensions),
         plain: transport.link.plain_dump(),
         webrtc: None,
@@ -170,6 +173,7 @@ pub(crate) fn dump(tables: &Tables, key: TransportKey) -> Option<TransportDump> 
 pub(crate) fn stats(tables: &Tables, key: TransportKey, turn: &Turn<'_>) -> Option<TransportStats> {
     let transport = tables.transports.get(key)?;
     let (counters, now) = (&transport.counters, turn.now);
+    let congestion = transport.congestion.as_deref();
     let mut dropped = counters.dropped;
     for stats in transport.link.sockets().filter_map(|socket| turn.network.socket_stats(socket)) {
         dropped.no_memory += stats.dropped_no_memory;
@@ -185,8 +189,13 @@ pub(crate) fn stats(tables: &Tables, key: TransportKey, turn: &Turn<'_>) -> Opti
         rtx_received: counters.rtx_received.stats(now),
         rtx_sent: counters.rtx_sent.stats(now),
         fec_received: counters.fec_received.as_ref().map(|fec| fec.stats(now)).unwrap_or_default(),
+        probation_sent: None,
         dropped,
-        max_incoming_bitrate: transport.congestion.as_ref().map_or(0, |own| own.max_incoming_bitrate()),
+        available_outgoing_bitrate: None,
+        available_incoming_bitrate: None,
+        max_incoming_bitrate: congestion.map_or(0, |own| own.max_incoming_bitrate()),
+        rtp_packet_loss_received_ppm: congestion.and_then(|own| own.packet_loss_ppm()),
+        rtp_packet_loss_sent_ppm: None,
         plain: transport.link.plain_stats(),
         webrtc: None,
     })

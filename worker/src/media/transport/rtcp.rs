@@ -11,6 +11,7 @@ use tidegate_protocol::stats::Direction;
 use crate::base::time::Time;
 use crate::media::consumer::Consumer;
 use crate::media::deadline::Deadline;
+use crate::media::producer::stream::ReceivedStream;
 use crate::media::producer::upstream;
 use crate::media::transport::Transport;
 use crate::media::{ProducerKey, Tables, TransportKey};
@@ -29,17 +30,24 @@ pub(crate) struct RtcpSchedule {
     /// The peer's last reference time (RFC 3611 4.4) and who told it, for our answer.
     reference: Echo,
     reference_of: Option<u32>,
+    /// When the round trip to the peer was measured last.
+    measured_at: Option<Time>,
 }
 
 impl RtcpSchedule {
     pub(crate) fn new(own_ssrc: u32) -> Self {
-        Self { armed: false, own_ssrc, reference: Echo::new(), reference_of: None }
+        Self { armed: false, own_ssrc, reference: Echo::new(), reference_of: None, measured_at: None }
     }
 
     /// The peer told the time by its clock, to measure the round trip.
     pub(crate) fn on_reference_time(&mut self, ssrc: u32, ntp: u64, now: Time) {
         self.reference.on_reference(ntp, now);
         self.reference_of = Some(ssrc);
+    }
+
+    /// The peer answered our reference time. Whether that counts: one answer a turn does, for it goes to every stream.
+    pub(crate) fn on_answer(&mut self, now: Time) -> bool {
+        self.measured_at.replace(now) != Some(now)
     }
 
     /// Whether it believes that its timer is set.
@@ -152,13 +160,16 @@ fn report_sent(
     turn: &mut Turn<'_>,
     compound: &mut CompoundWriter<'_>,
 ) -> bool {
-    let Tables { transports, consumers, .. } = tables;
+    let Tables { transports, consumers, producers, .. } = tables;
     let Some(transport) = transports.get_mut(key) else { return false };
     let mut any = false;
     for index in 0..transport.consumers.len() {
         let consumer = transport.consumers.get(index).and_then(|key| consumers.get(*key));
         let Some(consumer) = consumer else { continue };
-        let clock_rate = consumer.codecs.first().map_or(0, |codec| codec.clock_rate);
+        // That of the codec which the producer sends now.
+        let producer = producers.get(consumer.producer);
+        let source = producer.and_then(|producer| producer.stream_named(consumer.consumable_ssrc));
+        let clock_rate = source.map_or(0, ReceivedStream::clock_rate);
         let Some(info) = consumer.stream.sender_info(clock_rate, turn) else { continue };
         any = true;
         append(transport, turn, compound, |compound| write_sender(compound, consumer, &info));

@@ -65,11 +65,6 @@ impl Sender {
         sequence
     }
 
-    /// The number of the last packet that left it.
-    pub(crate) fn last_wide_sequence(&self) -> u16 {
-        self.next_wide_sequence.wire().wrapping_sub(1)
-    }
-
     pub(crate) fn forget(&mut self, consumer: ConsumerKey) {
         self.pending.retain(|other| *other != consumer);
     }

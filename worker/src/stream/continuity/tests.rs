@@ -29,6 +29,19 @@ fn nothing_passes_before_the_first_sync() {
 }
 
 #[test]
+fn what_was_forwarded_or_dropped_is_past_and_so_is_all_before_it() {
+    assert!(!Continuity::new(Serial16::new(1_000)).is_past(Seq::new(1)));
+    let mut continuity = synced(1_000, 100);
+    let past = |continuity: &Continuity, seqs: [u64; 2]| seqs.map(|seq| continuity.is_past(Seq::new(seq)));
+    assert_eq!(past(&continuity, [99, 100]), [true, false]);
+    output(&mut continuity, 110);
+    output(&mut continuity, 105);
+    assert_eq!(past(&continuity, [110, 111]), [true, false]);
+    continuity.drop_input(Seq::new(115));
+    assert_eq!(past(&continuity, [115, 116]), [true, false]);
+}
+
+#[test]
 fn drops_close_up_and_losses_stay_open() {
     let mut continuity = synced(1_000, 100);
     assert_eq!(output(&mut continuity, 100), Some(1_000));

@@ -70,6 +70,9 @@ fn packets_from_a_position_on_come_in_order_as_far_as_they_are_held() {
     history.evict_oldest();
     assert_eq!(from(&history, positions[0]), [(1, 'b'), (2, 'c'), (3, 'd')]);
     assert_eq!(from(&history, history.end()), []);
+    let last = |count| history.iter_last(count).map(|(position, &item)| (position.low(), item));
+    assert_eq!(last(2).collect::<Vec<_>>(), [(2, 'c'), (3, 'd')]);
+    assert_eq!([0, 4, usize::MAX].map(|count| last(count).count()), [0, 3, 3]);
     let beyond = Position(history.end().0 + 1);
     assert_eq!(from(&history, beyond), []);
     assert_eq!((beyond.since(positions[1]), positions[1].since(beyond)), (4, 0));

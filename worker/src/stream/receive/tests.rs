@@ -1,3 +1,5 @@
+//! Verdicts against a model of true numbers, and restarts against senders made from seeds.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
@@ -24,6 +26,21 @@ fn started_at(raw: u16) -> Tracker {
 #[test]
 fn a_stream_without_packets_holds_no_memory() {
     assert!(Tracker::new().memory.is_none());
+}
+
+#[test]
+fn what_arrived_above_a_number_is_counted_over_the_wrap_and_no_further_than_it_is_known() {
+    assert_eq!(Tracker::new().arrived_above(Seq::new(0)), None);
+    let mut tracker = started_at(65_534);
+    for number in [1, 2, 5, 65_535, 65_530] {
+        tracker.on_packet(wire(number), AT);
+    }
+    let above = |tracker: &Tracker, seq| tracker.arrived_above(Seq::new(seq));
+    assert_eq!(above(&tracker, 131_069), Some(5));
+    assert_eq!(above(&tracker, 131_071), Some(3));
+    assert_eq!([131_076, 131_077, 131_078].map(|seq| above(&tracker, seq)), [Some(1), Some(0), Some(0)]);
+    assert_eq!(above(&tracker, 131_077 - 1_500), Some(6));
+    assert_eq!(above(&tracker, 131_077 - 1_501), None);
 }
 
 #[test]

@@ -49,7 +49,8 @@ pub struct Process {
 pub struct StartError(io::Error);
 
 impl Output {
-    fn arguments(&self) -> Vec<String> {
+    /// The arguments that send what stands before them there.
+    pub fn arguments(&self) -> Vec<String> {
         let rtp = self.rtp;
         let mut url = format!("rtp://{rtp}?rtcpport={}&pkt_size={PACKET_BYTES}", self.rtcp_port);
         if let Some((rtp, rtcp)) = self.local_ports {
