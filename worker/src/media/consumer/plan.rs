@@ -96,8 +96,7 @@ fn plan(consumer: &mut Consumer, position: Position, stored: &Stored, turn: &Tur
     Some(Passing { seq, position: position.low(), rewrite, bytes: seal::variable_bytes(consumer, stored) })
 }
 
-/// Whether a consumer that follows nothing can start here: a decoder must be able to, and what the peer got before must
-/// be of before.
+/// Whether a consumer that follows nothing can start here: what the peer got before must be of before.
 fn may_begin(consumer: &Consumer, stored: &Stored) -> bool {
     stored.is_start && !consumer.stream.continuity.is_past(stored.seq)
 }

@@ -235,11 +235,7 @@ impl ReceivedStream {
     fn store(&self, received: Received, codec: Codec, seq: Seq, said: Described, turn: &Turn<'_>) -> Stored {
         let Received { header, mut buffer, received_at } = received;
         self.translate_capture_clock(&header, &mut buffer, turn);
-        let is_start = match self.tells_key_frames() {
-            true => said.is_key_frame && self.holds_all_above(seq),
-            // What came before a late packet would be missing for good.
-            false => self.tracker.highest() == Some(seq),
-        };
+        let is_start = self.is_start(seq, said.is_key_frame);
         Stored {
             packet: buffer.freeze(),
             header,
