@@ -13,7 +13,6 @@ use ctr::{Ctr32BE, CtrCore};
 use hmac::{Hmac, KeyInit, Mac};
 use ring::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use sha1::Sha1;
-use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use crate::srtp::keys::SessionKeys;
@@ -67,16 +66,19 @@ impl Cm {
 
     /// The uncut tag of `covered` and `suffix` (RFC 3711 4.2.1).
     pub(super) fn tag(&self, covered: &[u8], suffix: &[u8]) -> [u8; 20] {
+        self.hmac_of(covered, suffix).finalize().into_bytes().into()
+    }
+
+    fn hmac_of(&self, covered: &[u8], suffix: &[u8]) -> Hmac<Sha1> {
         let mut hmac = self.hmac.clone();
         hmac.update(covered);
         hmac.update(suffix);
-        hmac.finalize().into_bytes().into()
+        hmac
     }
 
     /// Whether `tag` is the beginning of the tag of `covered` and `suffix`.
     pub(super) fn verify(&self, covered: &[u8], suffix: &[u8], tag: &[u8]) -> bool {
-        let expected = self.tag(covered, suffix);
-        expected.get(..tag.len()).is_some_and(|expected| expected.ct_eq(tag).into())
+        self.hmac_of(covered, suffix).verify_truncated_left(tag).is_ok()
     }
 
     /// Writes `plain` encrypted to `out`. `None`: they differ in length.
