@@ -29,7 +29,7 @@ struct Server {
 #[test]
 fn a_connection_keeps_little() {
     for (version, kept_max, most_max) in
-        [(Version::Dtls12, DTLS12_KEPT_BYTES_MAX, 12_000), (Version::Dtls13, DTLS13_KEPT_BYTES_MAX, 48_000)]
+        [(Version::Dtls12, DTLS12_KEPT_BYTES_MAX, 4_500), (Version::Dtls13, DTLS13_KEPT_BYTES_MAX, 52_000)]
     {
         let [client, server] = [(); 2].map(|()| context(version));
         // What all connections share is made by the first.
@@ -129,5 +129,6 @@ impl Server {
 }
 
 const NOW: Time = Time::from_millis(1);
-const DTLS12_KEPT_BYTES_MAX: i64 = 1_500;
-const DTLS13_KEPT_BYTES_MAX: i64 = 14_000;
+const DTLS12_KEPT_BYTES_MAX: i64 = 600;
+/// dimpl keeps the buffers of its handshake, and has no way to give them back.
+const DTLS13_KEPT_BYTES_MAX: i64 = 15_000;

@@ -16,7 +16,12 @@ use tidegate_worker::dtls::{
 
 /// The first byte says who offers what; the others are what happens to datagrams.
 pub fn dtls(data: &[u8]) {
-    let Some((first, mut script)) = data.split_first() else { return };
+    both_connect(data);
+}
+
+/// The same; answers whether both ends connected.
+pub fn both_connect(data: &[u8]) -> bool {
+    let Some((first, mut script)) = data.split_first() else { return false };
     let [client, server] = if first & 1 == 0 { contexts(Version::Dtls12) } else { contexts(Version::Dtls13) };
     let mut now = Time::from_millis(1);
     let mut ends = [End::new(client, server), End::new(server, client)];
@@ -68,13 +73,19 @@ pub fn dtls(data: &[u8]) {
             }
         }
     }
-    let [client, server] = &ends;
-    if let Some((client, server)) = client.connected.as_ref().zip(server.connected.as_ref()) {
-        assert_eq!(client.srtp_profile, server.srtp_profile);
-        assert_eq!(client.local.key(), server.remote.key());
-        assert_eq!(client.remote.salt(), server.local.salt());
-        assert_eq!(client.version, server.version);
-    }
+    agree(&ends)
+}
+
+/// Two ends that connected have the same keys.
+fn agree([client, server]: &[End; 2]) -> bool {
+    let Some((client, server)) = client.connected.as_ref().zip(server.connected.as_ref()) else {
+        return false;
+    };
+    assert_eq!(client.srtp_profile, server.srtp_profile);
+    assert_eq!(client.local.key(), server.remote.key());
+    assert_eq!(client.remote.salt(), server.local.salt());
+    assert_eq!(client.version, server.version);
+    true
 }
 
 struct End {
