@@ -203,3 +203,22 @@ fn a_packet_overtaken_by_hundreds_is_forwarded_to_who_cannot_ask_too() {
         assert_eq!(call.receiver.gets(&mut world), [], "once each");
     }
 }
+
+#[test]
+fn a_storm_of_duplicates_is_forwarded_once_and_holds_nothing() {
+    let mut world = World::new();
+    let mut call = Call::of(&mut world, &Stream::vp8(CAMERA));
+    call.sender.sends_key_frame(&mut world);
+    let frames: Vec<RtpPacket> = (0..20).flat_map(|_| call.sender.sends_frame(&mut world)).collect();
+    assert_eq!(call.receiver.gets(&mut world).len(), 43);
+    let held = world.packets_in_use();
+    for _ in 0..50 {
+        call.sender.sends(&mut world, &frames);
+        world.run_for(1);
+    }
+    assert_eq!(call.receiver.gets(&mut world), []);
+    assert_eq!(world.packets_in_use(), held);
+    assert_eq!(world.producer_stats(call.producer).packets_discarded, 50 * 40);
+    let next = call.sender.sends_frame(&mut world);
+    assert_eq!(payloads(&call.receiver.gets(&mut world)), payloads(&next));
+}

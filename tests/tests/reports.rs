@@ -205,6 +205,51 @@ fn round_trip_to_a_receiver_is_measured_by_its_reports_also_where_compact_time_w
 }
 
 #[test]
+fn absurd_reports_of_a_receiver_leave_the_round_trip_as_it_was() {
+    let mut world = World::new();
+    let mut call = Call::of(&mut world, &Stream::vp8(CAMERA));
+    call.sender.streams_for(&mut world, 960);
+    let report = |world: &mut World, call: &Call, block: Block| {
+        call.receiver.sends_rtcp(world, &[Rtcp::ReceiverReport { ssrc: 1, blocks: vec![block] }]);
+        let own = world.consumer_stats(call.consumer).own;
+        (own.round_trip_time_us, own.packets_lost)
+    };
+    let now = |world: &World| compact(world.wall());
+    let second = 65_536;
+    let honest = Block { ssrc: CONSUMED, last_sr: now(&world).wrapping_sub(second / 10), ..Block::default() };
+    let (known, _) = report(&mut world, &call, honest);
+    assert!((99_000..=101_000).contains(&known), "{known}");
+    let last_sr = now(&world).wrapping_sub(second);
+    let absurd = [
+        ("held for longer than it was under way", Block { last_sr, delay: 2 * second, ..honest }),
+        ("held for ever", Block { last_sr, delay: u32::MAX, ..honest }),
+        ("of the future", Block { last_sr: now(&world).wrapping_add(10 * second), ..honest }),
+        ("of long ago", Block { last_sr: now(&world).wrapping_sub(61 * second), ..honest }),
+        ("half a cycle away", Block { last_sr: now(&world) ^ 1 << 31, ..honest }),
+        ("of nothing", Block { last_sr: 0, delay: second, ..honest }),
+        ("of somebody else", Block { ssrc: CONSUMED + 9, last_sr, ..honest }),
+    ];
+    for (what, block) in absurd {
+        assert_eq!(report(&mut world, &call, block).0, known, "{what}");
+    }
+    let (slow, _) = report(&mut world, &call, Block { last_sr, ..honest });
+    assert!((999_000..=1_001_000).contains(&slow), "an honest one still counts: {slow}");
+}
+
+#[test]
+fn loss_that_a_receiver_reports_is_signed_and_of_its_own_stream() {
+    let mut world = World::new();
+    let mut call = Call::of(&mut world, &Stream::vp8(CAMERA));
+    call.sender.streams_for(&mut world, 960);
+    for lost in [-3, 8_388_607, -8_388_608, 0] {
+        let block = Block { ssrc: CONSUMED, cumulative_lost: lost, ..Block::default() };
+        let stray = Block { ssrc: CONSUMED + 9, cumulative_lost: 77, ..Block::default() };
+        call.receiver.sends_rtcp(&mut world, &[Rtcp::ReceiverReport { ssrc: 1, blocks: vec![block, stray] }]);
+        assert_eq!(world.consumer_stats(call.consumer).own.packets_lost, lost);
+    }
+}
+
+#[test]
 fn reference_time_of_a_receiver_is_answered() {
     let mut world = World::new();
     let mut call = flowing(&mut world, &Stream::vp8(CAMERA));

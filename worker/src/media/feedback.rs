@@ -8,8 +8,8 @@ use tidegate_protocol::stats::Direction;
 use crate::base::time::Time;
 use crate::media::consumer;
 use crate::media::consumer::seal::{self, Repair};
-use crate::media::demux::{Place, Role};
-use crate::media::{ConsumerKey, Tables, TransportKey};
+use crate::media::demux::Role;
+use crate::media::{ConsumerKey, Tables, TransportKey, sender_clock};
 use crate::outbox::LogTag;
 use crate::rtcp::{DlrrReport, Nack, Packet, ReportBlock, SenderInfo, XrBlock, compact_ntp, packets};
 use crate::stream::report::round_trip;
@@ -76,13 +76,12 @@ fn on_sender_info(
     let Some(place) = transports.get(key).and_then(|transport| transport.demux.place_of(ssrc)) else {
         return;
     };
-    let Place { producer, encoding, role: Role::Media } = place else { return };
-    let Some(producer) = producers.get_mut(producer) else { return };
-    producer.tracer().sender_report(Direction::Inbound, ssrc, &info, turn);
-    if let Some((stream, _)) = producer.run(encoding) {
-        stream.reception.on_sender_report(info.ntp, received_at);
-        stream.capture.on_sender_report(&info, received_at);
+    if place.role != Role::Media {
+        return;
     }
+    let Some(producer) = producers.get(place.producer) else { return };
+    producer.tracer().sender_report(Direction::Inbound, ssrc, &info, turn);
+    sender_clock::on_sender_report(tables, key, place, &info, received_at);
 }
 
 fn on_report_block(tables: &mut Tables, key: TransportKey, block: &ReportBlock, turn: &mut Turn<'_>) {

@@ -132,7 +132,7 @@ fn of_messages(turn: &Turn<'_>) -> [Named; 6] {
     ]
 }
 
-fn of_shell(event_loop: &LoopCounters, network: &NetworkCounters, panics_contained: u64) -> [Named; 9] {
+fn of_shell(event_loop: &LoopCounters, network: &NetworkCounters, panics_contained: u64) -> [Named; 16] {
     [
         ("turns", event_loop.turns),
         ("wakes", event_loop.wakes),
@@ -143,5 +143,12 @@ fn of_shell(event_loop: &LoopCounters, network: &NetworkCounters, panics_contain
         ("receive_calls", network.receive_calls),
         ("send_calls", network.send_calls),
         ("send_backlog_bytes", network.send_backlog_bytes),
+        ("tcp_accepted", network.tcp.accepted),
+        ("tcp_closed_unauthenticated", network.tcp.closed_unauthenticated),
+        ("tcp_closed_displaced", network.tcp.closed_displaced),
+        ("tcp_closed_queue_full", network.tcp.closed_queue_full),
+        ("tcp_dropped_queue_full", network.tcp.dropped_queue_full),
+        ("tcp_sent_frames", network.tcp.sent_frames),
+        ("tcp_starved", network.tcp.starved),
     ]
 }

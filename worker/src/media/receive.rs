@@ -13,8 +13,10 @@ use crate::media::forward::Run;
 use crate::media::producer::admit::{Admitted, Received};
 use crate::media::sockets::{Found, Owner, Purpose};
 use crate::media::transport::congestion::{Look, Timers};
+use crate::media::transport::link::Link;
 use crate::media::transport::plain::{Plain, Source};
 use crate::media::transport::protection::{Incoming, Unopened};
+use crate::media::transport::webrtc::arrival;
 use crate::media::transport::{Transport, on_connected, rtcp};
 use crate::media::{Tables, TransportKey, feedback, producer};
 use crate::network::Datagram;
@@ -27,7 +29,8 @@ use crate::turn::Turn;
 /// Takes a datagram in.
 pub(crate) fn on_datagram(tables: &mut Tables, datagram: Datagram, turn: &mut Turn<'_>) {
     tables.metrics.memory.on_arrival();
-    let owner = match tables.sockets.find(datagram.socket, datagram.remote) {
+    let owner = match find(tables, &datagram, turn) {
+        Found::Ice(port) => return arrival::on_datagram(tables, port, datagram, turn),
         Found::Owner(owner) => Some(owner),
         Found::OneOf(owners) => pick(tables, &owners, &datagram),
         Found::Nobody => None,
@@ -60,6 +63,32 @@ pub(crate) fn on_datagram(tables: &mut Tables, datagram: Datagram, turn: &mut Tu
             transport.counters.dropped.not_rtp += 1;
             tell_dropped(transport, "neither RTP nor RTCP", &datagram, turn);
         }
+    }
+}
+
+/// A connection that is nobody's yet is looked at by who listens where it came from.
+fn find(tables: &Tables, datagram: &Datagram, turn: &Turn<'_>) -> Found {
+    match tables.sockets.find(datagram.socket, datagram.remote) {
+        Found::Nobody => match turn.network.listener_of(datagram.socket) {
+            Some(listener) => tables.sockets.find(listener, datagram.remote),
+            None => Found::Nobody,
+        },
+        found => found,
+    }
+}
+
+/// Takes SRTP or SRTCP from a way that the peer of a WebRTC transport has proven.
+pub(crate) fn on_media(
+    tables: &mut Tables,
+    transport: TransportKey,
+    kind: DatagramKind,
+    datagram: Datagram,
+    turn: &mut Turn<'_>,
+) {
+    let owner = Owner { transport, purpose: Purpose::Rtp };
+    match kind {
+        DatagramKind::Rtp => on_rtp(tables, owner, Source::Peer, datagram, turn),
+        _ => on_rtcp(tables, owner, Source::Peer, datagram, turn),
     }
 }
 
@@ -147,8 +176,9 @@ fn count_unknown(tables: &mut Tables, key: TransportKey) {
 fn welcome(tables: &mut Tables, owner: Owner, source: Source, datagram: &Datagram, turn: &mut Turn<'_>) {
     let Some(transport) = tables.transports.get_mut(owner.transport) else { return };
     if source == Source::Peer {
-        if let Some(plain) = transport.link.plain_mut() {
-            plain.called_on(owner.purpose, datagram.local_ip);
+        match &mut transport.link {
+            Link::Plain(plain) => plain.called_on(owner.purpose, datagram.local_ip),
+            Link::WebRtc(_) => arrival::on_authentic(tables, owner.transport, datagram.reply_to(), turn),
         }
         return;
     }

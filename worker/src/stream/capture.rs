@@ -13,10 +13,15 @@ use crate::base::time::Time;
 use crate::rtcp::SenderInfo;
 
 /// The mapping of one stream's timestamps to our clock.
+///
+/// Streams of one sender share its wall clock (RFC 3550 6.5.1: one CNAME, one clock), so each takes the reports of the
+/// others too. What is wrong with their common difference to our clock is wrong for all of them: it skews none.
 #[derive(Clone, Debug)]
 pub struct CaptureClock {
     ntp: u64,
     rtp_timestamp: Serial32,
+    /// Whether the stream's own reports have tied its timestamps to the wall clock.
+    is_tied: bool,
     count: u8,
     next: u8,
     /// Our time of receipt minus the sender's NTP time: the clocks' difference plus the delay.
@@ -28,7 +33,14 @@ const _: () = assert!(size_of::<CaptureClock>() <= 72);
 impl CaptureClock {
     /// Without reports nothing is known.
     pub const fn new() -> Self {
-        Self { ntp: 0, rtp_timestamp: Serial32::new(0), count: 0, next: 0, differences: [0; WINDOW as usize] }
+        Self {
+            ntp: 0,
+            rtp_timestamp: Serial32::new(0),
+            is_tied: false,
+            count: 0,
+            next: 0,
+            differences: [0; WINDOW as usize],
+        }
     }
 
     /// Takes a sender report of the stream. One without a wall clock (NTP 0) says nothing.
@@ -36,19 +48,36 @@ impl CaptureClock {
         if report.ntp == 0 {
             return;
         }
-        let difference = fixed(received_at).wrapping_sub(report.ntp);
+        self.on_clock(report.ntp, received_at);
+        self.ntp = report.ntp;
+        self.rtp_timestamp = report.rtp_timestamp;
+        self.is_tied = true;
+    }
+
+    /// Takes the wall clock of a report of another stream of the same sender.
+    pub fn on_clock(&mut self, ntp: u64, received_at: Time) {
+        if ntp == 0 {
+            return;
+        }
+        let difference = fixed(received_at).wrapping_sub(ntp);
         if self.smallest().is_some_and(|smallest| ahead(difference, smallest).unsigned_abs() > STEP_MAX) {
             self.restart();
         }
-        self.ntp = report.ntp;
-        self.rtp_timestamp = report.rtp_timestamp;
         self.differences[usize::from(self.next)] = difference;
         self.next = (self.next + 1) % WINDOW;
         self.count = (self.count + 1).min(WINDOW);
     }
 
+    /// Takes over what another stream of the same sender knows of its clock, if that is more.
+    pub fn learn_from(&mut self, other: &Self) {
+        if other.count > self.count {
+            (self.count, self.next, self.differences) = (other.count, other.next, other.differences);
+        }
+    }
+
     /// Forgets everything: the stream restarted.
     pub fn restart(&mut self) {
+        self.is_tied = false;
         self.count = 0;
         self.next = 0;
     }
@@ -56,7 +85,7 @@ impl CaptureClock {
     /// When a timestamp was captured. `None` until enough reports came, for a timestamp too far from the last
     /// report's, and for a clock rate of zero.
     pub fn captured_at(&self, timestamp: Serial32, clock_rate_hz: u32) -> Option<Time> {
-        if self.count < SAMPLES_MIN {
+        if self.count < SAMPLES_MIN || !self.is_tied {
             return None;
         }
         let distance = timestamp.distance_from(self.rtp_timestamp);
@@ -183,6 +212,42 @@ mod tests {
         let clock = sender.clock_after(&[80, 30, 200, 45]);
         assert_near(clock.captured_at(sender.timestamp(3_500), RATE), ours(3_530));
         assert_near(clock.captured_at(sender.timestamp(500), RATE), ours(530));
+    }
+
+    #[test]
+    fn streams_of_one_sender_are_placed_by_one_difference() {
+        let sound = Sender { ntp: 1 << 40, rtp: 500 };
+        let picture = Sender { ntp: 1 << 40, rtp: 90_000 };
+        let mut late = picture.clock_after(&[40]);
+        late.on_clock(sound.report(500).ntp, ours(510));
+        assert_eq!(late.captured_at(picture.timestamp(600), RATE), None, "two reports of either");
+        late.on_clock(sound.report(700).ntp, ours(730));
+        assert_near(late.captured_at(picture.timestamp(800), RATE), ours(810));
+        late.on_clock(0, ours(0));
+        assert_near(late.captured_at(picture.timestamp(800), RATE), ours(810));
+    }
+
+    #[test]
+    fn a_stream_learns_the_clock_from_another_and_its_timestamps_from_its_own_reports() {
+        let sender = Sender { ntp: 1 << 40, rtp: 0 };
+        let known = sender.clock_after(&[10, 50, 50, 50]);
+        let mut fresh = CaptureClock::new();
+        fresh.learn_from(&known);
+        assert_eq!(fresh.captured_at(sender.timestamp(4_000), RATE), None, "nothing ties them to the clock");
+        fresh.on_sender_report(&sender.report(4_000), ours(4_050));
+        assert_near(fresh.captured_at(sender.timestamp(4_100), RATE), ours(4_110));
+        let mut better = sender.clock_after(&[5, 5, 5, 5, 5]);
+        better.learn_from(&known);
+        assert_near(better.captured_at(sender.timestamp(4_100), RATE), ours(4_105));
+        // Both forget the same from here on.
+        let mut known = known;
+        known.on_sender_report(&sender.report(4_000), ours(4_050));
+        for second in 5..9 {
+            known.on_clock(sender.report(second * 1_000).ntp, ours(second * 1_000 + 45));
+            fresh.on_clock(sender.report(second * 1_000).ntp, ours(second * 1_000 + 45));
+            let at = sender.timestamp(4_100);
+            assert_eq!(known.captured_at(at, RATE), fresh.captured_at(at, RATE));
+        }
     }
 
     #[test]

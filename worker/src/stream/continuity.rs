@@ -206,6 +206,11 @@ impl TimestampMap {
         input.add(self.offset)
     }
 
+    /// The input timestamp of an output timestamp.
+    pub const fn unmap(&self, output: Serial32) -> Serial32 {
+        output.add(0_u32.wrapping_sub(self.offset))
+    }
+
     /// Maps the timestamp of a packet that is forwarded at `now`, and remembers it when it is the newest.
     pub fn forward(&mut self, input: Serial32, now: Time) -> Serial32 {
         let output = self.map(input);

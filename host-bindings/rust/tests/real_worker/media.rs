@@ -18,6 +18,10 @@ pub(crate) fn tests() -> Vec<Trial> {
     vec![
         trial("rtp_goes_from_a_sender_to_a_receiver", rtp_goes_from_a_sender_to_a_receiver),
         trial("srtp_is_agreed_on_with_keys_in_base64", srtp_is_agreed_on_with_keys_in_base64),
+        trial(
+            "silence_is_left_out_for_a_consumer_that_ignores_it",
+            silence_is_left_out_for_a_consumer_that_ignores_it,
+        ),
         trial("dumps_and_statistics_of_every_entity_answer", dumps_and_statistics_of_every_entity_answer),
         trial("pausing_a_producer_is_told_to_its_consumer", pausing_a_producer_is_told_to_its_consumer),
         trial("the_incoming_bitrate_is_limited", the_incoming_bitrate_is_limited),
@@ -153,6 +157,40 @@ async fn rtp_goes_from_a_sender_to_a_receiver() {
         stats.iter().map(|stream| (stream.ssrc, stream.packet_count)).collect::<Vec<_>>(),
         [(1111, 20)]
     );
+}
+
+async fn silence_is_left_out_for_a_consumer_that_ignores_it() {
+    let (_worker, router) = router().await;
+    let inlet = plain(&router, true).await;
+    let producer = inlet.produce(opus(1111)).await.unwrap();
+    let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    receiver.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let outlet = plain(&router, false).await;
+    let port = receiver.local_addr().unwrap().port();
+    outlet.connect(PlainConnectOptions::new(Ipv4Addr::LOCALHOST, port)).await.unwrap();
+    let options = ConsumerOptions { ignore_dtx: true, ..all_of(&router, &producer) };
+    let _consumer = outlet.consume(options).await.unwrap();
+
+    let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    for sequence in 1..=9 {
+        let mut packet = packet(1111, sequence);
+        if sequence % 3 == 2 {
+            // One Opus frame of no bytes (RFC 6716 3.2.1).
+            packet.splice(12.., [0x78]);
+        }
+        sender.send_to(&packet, (Ipv4Addr::LOCALHOST, inlet.tuple().local_port)).unwrap();
+    }
+    let (mut numbers, mut payloads) = (Vec::new(), Vec::new());
+    while payloads.len() < 6 {
+        let mut datagram = [0; 1500];
+        let (bytes, _) = receiver.recv_from(&mut datagram).unwrap();
+        if datagram[1] & 0x7f == 100 {
+            numbers.push(u16::from_be_bytes([datagram[2], datagram[3]]));
+            payloads.push(datagram[bytes - 1]);
+        }
+    }
+    assert_eq!(payloads, [1, 3, 4, 6, 7, 9]);
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
 }
 
 async fn dumps_and_statistics_of_every_entity_answer() {

@@ -24,7 +24,8 @@ pub(crate) fn flood(arguments: &Flood) -> io::Result<bool> {
     for moderation in arguments.moderation.values() {
         let name = if *moderation { "moderated" } else { "at once" };
         eprintln!("flooding the worker {name} for {} s", arguments.seconds);
-        let report = flood::measure(WorkerVariant { moderation: *moderation, padding: true }, &settings)?;
+        let variant = WorkerVariant { moderation: *moderation, padding: true };
+        let report = flood::measure(arguments.of.flood(), variant, &settings)?;
         if !arguments.json {
             print_flood(&report);
         }
@@ -37,9 +38,10 @@ pub(crate) fn flood(arguments: &Flood) -> io::Result<bool> {
 fn print_flood(report: &flood::FloodReport) {
     let verdict = if report.void { "VOID: " } else { "" };
     println!(
-        "{verdict}{}: flooded with {:.0} packets/s ({:.0} % of its core); the other stream lost {:.3} %, \
+        "{verdict}{}, {}: flooded with {:.0} packets/s ({:.0} % of its core); other streams lost {:.3} %, \
          latency p50 {:.0} us, p99 {:.0} us (wanted: below 10,000); {} dumps answered in {:.0} us at the median, \
          {:.0} us at most (wanted: below 50,000)",
+        report.scenario,
         report.subject,
         report.flood_packets_per_second,
         report.core_share * 100.0,

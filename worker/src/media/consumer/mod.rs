@@ -107,10 +107,10 @@ impl Consumer {
         self.priority = priority;
     }
 
-    /// How long it remembers what it sent of `stream`: while its peer may ask for it, or while what was lost before us
-    /// may still come and must find its number free. Otherwise nothing beyond the turn.
+    /// How long it remembers what it sent of `stream`: while its peer may ask for it, otherwise not beyond the turn. (What
+    /// was lost before us and comes late finds its number free all the same: see `SentRing::push`.)
     pub(crate) fn retain(&self, stream: &ReceivedStream) -> Duration {
-        if self.repairs() || stream.asks_again() { stream.retain() } else { Duration::ZERO }
+        if self.repairs() { stream.retain() } else { Duration::ZERO }
     }
 
     /// Whether a resend is the first sending again and not a packet of its own (RTX), and carries something of the moment
@@ -318,6 +318,13 @@ pub(crate) fn on_transport_connected(tables: &mut Tables, key: ConsumerKey, turn
     let Some(consumer) = tables.consumers.get_mut(key) else { return };
     consumer.gate.transport_connected = true;
     want_key_frame(tables, key, turn);
+}
+
+/// The transport has lost its peer.
+pub(crate) fn on_transport_disconnected(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) {
+    let Some(consumer) = tables.consumers.get_mut(key) else { return };
+    consumer.gate.transport_connected = false;
+    consumer.stream.stop(turn);
 }
 
 /// Asks for a key frame on behalf of the peer or the application; does nothing for what has none.

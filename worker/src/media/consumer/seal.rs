@@ -6,6 +6,7 @@
 use std::ops::AddAssign;
 
 use tidegate_protocol::bounded::Text;
+use tidegate_protocol::rtp::MediaKind;
 use tidegate_protocol::stats::Direction;
 use tidegate_protocol::trace::PacketTrace;
 
@@ -15,7 +16,7 @@ use crate::media::parameters::Codec;
 use crate::media::producer::stream::{ReceivedStream, Stored};
 use crate::media::trace;
 use crate::media::transport::sender::Sender;
-use crate::network::Destination;
+use crate::network::{Content, Destination};
 use crate::rtp::values::abs_send_time;
 use crate::rtp::write::{ExtensionValues, Outgoing};
 use crate::rtp::{ExtensionId, ExtensionKind};
@@ -79,7 +80,7 @@ pub(crate) fn seal_unsent(
         let in_order = consumer.stream.is_next(seq);
         let sending = &mut consumer.stream.course(turn.now).sending;
         if in_order {
-            sending.on_packet(timestamp, payload_bytes, stored.captured_at, turn.now);
+            sending.on_packet(timestamp, payload_bytes, stored.received_at, turn.now);
         } else {
             sending.on_late_packet(payload_bytes);
         }
@@ -212,7 +213,8 @@ fn seal(
         // Never too many: there are fewer kinds than room. Too long is left out.
         let _ = values.push(id, value);
     }
-    sender.seal(&outgoing, &values, destination, turn).map(|bytes| bytes as u64)
+    let content = if consumer.kind == MediaKind::Video { Content::Video } else { Content::Other };
+    sender.seal(&outgoing, &values, content, destination, turn).map(|bytes| bytes as u64)
 }
 
 impl Form {

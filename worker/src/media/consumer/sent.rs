@@ -1,6 +1,7 @@
 //! The stream that a consumer's peer receives.
 //!
-//! Knows its SSRCs, numbers, timestamps, what was sent (for repair) and how it goes. Does not know the producer.
+//! Knows its SSRCs, numbers, timestamps, what was sent (for repair) and how it goes. Does not know the producer, but for
+//! what its sender reports tell of the clock.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tidegate_protocol::rtp::RtpEncodingParameters;
 use crate::base::sequence::{Seq, Serial16};
 use crate::base::time::Time;
 use crate::media::parameters::{Codec, codec_of};
+use crate::media::producer::stream::ReceivedStream;
 use crate::media::refused::Refused;
 use crate::media::traffic::TrafficCounter;
 use crate::rtcp::{ReportBlock, SenderInfo};
@@ -160,9 +162,14 @@ impl SentStream {
         self.course_so_far().map_or(score::MAX, |course| course.score.value())
     }
 
-    /// What a sender report says now; `None` when nothing was sent for a while.
-    pub(crate) fn sender_info(&self, clock_rate: u32, turn: &Turn<'_>) -> Option<SenderInfo> {
-        self.course_so_far()?.sending.report(turn.now, turn.wall.0, clock_rate)
+    /// What a sender report says now of what comes from `source`; `None` when nothing was sent for a while. Asked only now
+    /// when the newest timestamp was, the streams of one sender are all placed by what is known of its clock by now.
+    pub(crate) fn sender_info(&self, source: Option<&ReceivedStream>, turn: &Turn<'_>) -> Option<SenderInfo> {
+        // That of the codec which the producer sends now.
+        let clock_rate = source.map_or(0, ReceivedStream::clock_rate);
+        let captured_at =
+            |timestamp| source?.capture.captured_at(self.timestamps.unmap(timestamp), clock_rate);
+        self.course_so_far()?.sending.report(turn.now, turn.wall.0, clock_rate, captured_at)
     }
 
     /// What the peer reports of this stream; whether the score changed.

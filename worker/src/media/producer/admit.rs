@@ -220,7 +220,7 @@ impl ReceivedStream {
             return admitted;
         }
         admitted.is_live = true;
-        if self.asks_again() && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
+        if self.codec.feedback.nack && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
             return admitted;
         }
         let stored = self.store(received, codec, seq, said, turn);
@@ -235,16 +235,12 @@ impl ReceivedStream {
     fn store(&self, received: Received, codec: Codec, seq: Seq, said: Described, turn: &Turn<'_>) -> Stored {
         let Received { header, mut buffer, received_at } = received;
         self.translate_capture_clock(&header, &mut buffer, turn);
-        let is_start = said.is_key_frame && self.holds_all_above(seq);
-        let captured_at = self.capture.captured_at(header.timestamp, codec.clock_rate);
-        // What its reports say of another clock, or of none: nothing comes before it was captured.
-        let captured_at = captured_at.filter(|at| at.since(received_at) <= CAPTURED_AHEAD_MAX);
+        let is_start = self.is_start(seq, said.is_key_frame);
         Stored {
             packet: buffer.freeze(),
             header,
             seq,
             received_at,
-            captured_at: captured_at.unwrap_or(received_at),
             extensions: self.extensions,
             mapped_payload_type: codec.mapped_payload_type,
             beginning: self.beginning,
@@ -391,6 +387,3 @@ impl ReceivedStream {
         self.encoder = Encoder::default();
     }
 }
-
-/// The path may have become quicker than it was when the last reports came.
-const CAPTURED_AHEAD_MAX: Duration = Duration::from_millis(500);

@@ -28,6 +28,7 @@ use crate::media::transport::{congestion, rtcp};
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey, consumer};
 use crate::outbox::LogTag;
 use crate::rtp::values::Orientation;
+use crate::stream::RTT_UNKNOWN;
 use crate::stream::bitrate::INACTIVE_AFTER;
 use crate::turn::Turn;
 
@@ -377,7 +378,7 @@ pub(crate) fn on_history_deadline(tables: &mut Tables, key: ProducerKey, turn: &
         .iter()
         .filter_map(|key| tables.consumers.get(*key))
         .filter(|consumer| consumer.repairs());
-    let rtt_max = repairing.filter_map(|consumer| consumer.stream.round_trip()).max();
+    let rtt_max = repairing.map(|consumer| consumer.stream.round_trip().unwrap_or(RTT_UNKNOWN)).max();
     for stream in producer.streams_mut() {
         went_off(&mut stream.history_armed, turn.now);
         stream.expire(rtt_max, turn);

@@ -98,18 +98,17 @@ pub(crate) struct Stored {
     pub(crate) header: Header,
     pub(crate) seq: Seq,
     pub(crate) received_at: Time,
-    /// When its timestamp was, by the sender's reports; else when it came.
-    pub(crate) captured_at: Time,
     pub(crate) extensions: ExtensionIds,
     pub(crate) mapped_payload_type: u8,
     pub(crate) beginning: u8,
     pub(crate) is_key_frame: bool,
-    /// A decoder can start with it, for what came before it and belongs behind it is held.
+    /// A consumer can start with it: a decoder can, and what came before it and belongs behind it is held; sound that is
+    /// not late.
     pub(crate) is_start: bool,
     pub(crate) is_silence: bool,
 }
 
-const _: () = assert!(size_of::<Stored>() <= 104);
+const _: () = assert!(size_of::<Stored>() <= 96);
 
 impl Stored {
     /// The value of an extension that the peer sent.
@@ -170,9 +169,19 @@ impl ReceivedStream {
 
     /// Whether a consumer can start with a packet of this number that comes only now: whether all that came from behind
     /// it is held. Else it would be missing for good, for nobody asks for it again.
-    pub(crate) fn holds_all_above(&self, seq: Seq) -> bool {
-        let is_late = self.tracker.highest().is_some_and(|highest| highest > seq);
-        !is_late || self.tracker.arrived_above(seq) == Some(self.above(seq, self.beginning).count())
+    fn holds_all_above(&self, seq: Seq) -> bool {
+        !self.is_late(seq) || self.tracker.arrived_above(seq) == Some(self.above(seq, self.beginning).count())
+    }
+
+    /// Whether packets behind it came before it.
+    fn is_late(&self, seq: Seq) -> bool {
+        self.tracker.highest().is_some_and(|highest| highest > seq)
+    }
+
+    /// Whether a consumer can start with the packet `seq`. Where each packet can be started with, none has to be that is
+    /// late: what came before it is of before the consumer joined or went on.
+    pub(crate) fn is_start(&self, seq: Seq, is_key_frame: bool) -> bool {
+        if self.tells_key_frames() { is_key_frame && self.holds_all_above(seq) } else { !self.is_late(seq) }
     }
 
     /// What is held of the packets that came before `stored`, which is at `position`, and belong behind it; in order of
@@ -249,11 +258,6 @@ impl ReceivedStream {
     /// be kept for less is found when they age.)
     pub(crate) fn on_round_trip(&mut self, measured: Duration) {
         self.retain = self.retain.max(retain(Some(measured), self.stream_kind()));
-    }
-
-    /// Whether its sender is asked for what was lost.
-    pub(crate) fn asks_again(&self) -> bool {
-        self.codec.feedback.nack
     }
 
     /// How long packets are kept.

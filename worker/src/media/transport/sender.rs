@@ -6,7 +6,7 @@
 use crate::base::sequence::Serial16;
 use crate::base::time::Time;
 use crate::media::ConsumerKey;
-use crate::network::Destination;
+use crate::network::{Content, Destination};
 use crate::random::Random;
 use crate::rtp::write::{ExtensionValues, Outgoing, packet_len, payload_place, write_around, write_packet};
 use crate::srtp::{Body, Protect};
@@ -64,6 +64,7 @@ impl Sender {
         &mut self,
         packet: &Outgoing<'_>,
         values: &ExtensionValues<'_>,
+        content: Content,
         destination: Destination,
         turn: &mut Turn<'_>,
     ) -> Option<usize> {
@@ -78,7 +79,7 @@ impl Sender {
                 session.rtp(room, Body { header_bytes, payload_offset, payload: packet.payload }).ok()?;
             }
         }
-        turn.outbox.batch.commit(destination, total);
+        turn.outbox.batch.commit_as(content, destination, total);
         Some(bytes)
     }
 

@@ -243,6 +243,8 @@ fn a_switch_continues_by_the_time_that_passed() {
     assert_eq!(map.map(Serial32::new(500)), Serial32::new(8_990));
     assert_eq!(map.offset(), 8_490);
     assert_eq!(map.map(Serial32::new(3_500)), Serial32::new(11_990));
+    assert_eq!(map.unmap(Serial32::new(11_990)), Serial32::new(3_500));
+    assert_eq!(map.unmap(Serial32::new(8_489)), Serial32::new(u32::MAX), "over the wrap");
 }
 
 #[test]
