@@ -19,7 +19,7 @@ use tidegate_worker::random::{KeyedMap, Random};
 
 use super::flights::{Flights, Parcel, Tag};
 use super::path::{Fate, Impairment, Path, PathStats};
-use super::secured::Secured;
+use super::secured::{Secrecy, Secured};
 use super::sockets::Sockets;
 
 /// All sockets of one simulated machine, and everybody who is reachable from it.
@@ -69,16 +69,6 @@ struct Peer {
     paths: [Option<Box<Path>>; 2],
     mailbox: Mailbox,
     secrecy: Secrecy,
-}
-
-/// What protects the datagrams between a peer and the worker.
-#[derive(Debug)]
-enum Secrecy {
-    Clear,
-    /// SRTP, put on and taken off at the peer's end.
-    Srtp(Box<Secured>),
-    /// Whatever it is, the peer gets it as it was sent.
-    Opaque,
 }
 
 /// Where a peer's datagrams go.
@@ -305,7 +295,7 @@ impl SimulatedNetwork {
     pub(super) fn arrive_at_peers(&mut self) -> Option<Parcel> {
         while let Some((at, mut parcel)) = self.to_peers.land(self.now) {
             let peer = &mut self.peers[parcel.peer as usize];
-            if !peer.opens(&mut parcel.bytes, self.now) {
+            if !peer.secrecy.opens(&mut parcel.bytes, self.now) {
                 self.to_peers.recycle(parcel.bytes);
                 continue;
             }
@@ -386,15 +376,18 @@ impl SimulatedNetwork {
             && arrived_at == at
         {
             let mut bytes = bytes.to_vec();
-            if receiver.opens(&mut bytes, at)
+            if receiver.secrecy.opens(&mut bytes, at)
                 && let Mailbox::Kept(kept) = &mut receiver.mailbox
             {
                 kept.push(Sent { at, arrived_at, from, bytes });
             }
             return;
         }
-        if fate.at.is_none() && matches!(self.peers[peer as usize].mailbox, Mailbox::Actor) {
-            self.lost.push_back((peer, bytes.to_vec()));
+        if fate.at.is_none() && matches!(receiver.mailbox, Mailbox::Actor) {
+            let mut lost = bytes.to_vec();
+            if receiver.secrecy.loses(&mut lost, at) {
+                self.lost.push_back((peer, lost));
+            }
         }
         let parcel = Parcel { peer, worker: from, sent_at: at, is_copy: false, tag: None, bytes: Vec::new() };
         launch(&mut self.to_peers, fate, parcel, bytes);
@@ -405,16 +398,6 @@ impl SimulatedNetwork {
             self.messages.drain(..MESSAGES_KEPT / 2);
         }
         self.messages.push(message);
-    }
-}
-
-impl Peer {
-    /// Takes off what protects an arriving datagram; `false` when it came before.
-    fn opens(&mut self, bytes: &mut Vec<u8>, now: Time) -> bool {
-        match &mut self.secrecy {
-            Secrecy::Srtp(secured) => secured.open(bytes, now),
-            Secrecy::Clear | Secrecy::Opaque => true,
-        }
     }
 }
 

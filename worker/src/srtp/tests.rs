@@ -1,6 +1,5 @@
 //! The engine against the RFCs' vectors, against itself over many wraps, and against damage.
 
-mod erasure;
 mod model;
 mod vectors;
 

@@ -220,8 +220,8 @@ pub(crate) struct Idle {
 
 #[derive(Debug, Args)]
 pub(crate) struct Srtp {
-    /// Rounds of 5,000 packets of each suite and length on each side, by turns; rows show medians.
-    #[arg(long, default_value_t = 41, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    /// Rounds of 250 packets of each suite and length on each side, by turns; rows show medians.
+    #[arg(long, default_value_t = 801, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub(crate) rounds: u16,
     /// Prints JSON instead of a table.
     #[arg(long)]
