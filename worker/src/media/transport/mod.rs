@@ -208,7 +208,7 @@ pub(crate) fn stats(tables: &Tables, key: TransportKey, turn: &Turn<'_>) -> Opti
         rtp_packet_loss_received_ppm: congestion.and_then(|own| own.packet_loss_ppm()),
         rtp_packet_loss_sent_ppm: None,
         plain: transport.link.plain_stats(),
-        webrtc: webrtc::stats(tables, transport),
+        webrtc: webrtc::stats(tables, transport, turn),
     })
 }
 

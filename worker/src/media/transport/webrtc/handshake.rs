@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::{WebRtc, arm, link_mut, on_reachability};
 use crate::dtls::{self, Connected, MasterKey, Output};
 use crate::media::deadline::Deadline;
-use crate::media::transport::protection;
+use crate::media::transport::protection::{self, Incoming};
 use crate::media::{Tables, TransportKey};
 use crate::outbox::{LogLevel, LogTag};
 use crate::srtp::{Keys, Suite};
@@ -139,6 +139,10 @@ fn set_state(
     let Some(transport) = tables.transports.get_mut(key) else { return };
     let Some(webrtc) = transport.link.webrtc_mut() else { return };
     webrtc.dtls_state = state;
+    if matches!(state, DtlsState::Closed | DtlsState::Failed) {
+        // Whoever holds the keys has nothing to say any more.
+        transport.incoming = Incoming::Locked;
+    }
     let remote_certificate = certificate.map(|pem| Text::clipped(&pem));
     turn.outbox.event(Event::DtlsState { transport: transport.id, state, remote_certificate });
     on_reachability(tables, key, turn);
