@@ -189,7 +189,7 @@ impl Load {
                 continue;
             }
             if let Some(flood) = &mut self.flood {
-                flood.send()?;
+                flood.send(now_ns)?;
             } else if free_ns > SLEEP_NEEDS_NS {
                 self.sources.read_feedback()?;
                 let idle_ns = free_ns.min(self.sinks.next_sweep_ns().saturating_sub(now_ns));

@@ -11,13 +11,17 @@ use std::time::Duration;
 use tidegate_protocol::ids::{RequestId, RouterId};
 use tidegate_protocol::message::FromWorker;
 use tidegate_protocol::request::Command;
+use tidegate_protocol::response::{PlainTuples, Reply};
 use tidegate_protocol::rtp::MediaKind;
-use tidegate_protocol::transport::ListenPort;
+use tidegate_protocol::srtp::SrtpCryptoSuite;
+use tidegate_protocol::transport::{ListenPort, PlainTransportOptions};
 use tidegate_tests::fuzz::commands::{
     VIDEO_PAYLOAD_TYPE, connect, consume, create_transport, listen_on, parameters, plain_options, produce,
     ssrc_of,
 };
 use tidegate_tests::fuzz::model::Producer;
+use tidegate_tests::world::host::{keys, own_keys};
+use tidegate_tests::world::is_rtcp;
 use tidegate_worker::base::pool::{Class, Pool};
 use tidegate_worker::base::time::Time;
 use tidegate_worker::counters::NetworkCounters;
@@ -26,12 +30,25 @@ use tidegate_worker::network::{
 };
 use tidegate_worker::outbox::{LogSettings, Outbox};
 use tidegate_worker::random::Random;
+use tidegate_worker::rtp::header::payload_offset;
+use tidegate_worker::srtp::{Body, Protect, Unprotect};
 use tidegate_worker::turn::{Ntp, Turn};
 use tidegate_worker::worker::{Worker, WorkerSettings};
 
 #[test]
 fn forwarding_allocates_nothing_in_steady_state() {
-    let mut bed = Bed::with_consumers(CONSUMERS);
+    allocates_nothing(Bed::with_consumers(CONSUMERS, None));
+}
+
+#[test]
+fn srtp_allocates_nothing_in_steady_state() {
+    for suite in [SrtpCryptoSuite::AesCm128HmacSha1_80, SrtpCryptoSuite::AeadAes128Gcm] {
+        allocates_nothing(Bed::with_consumers(CONSUMERS_WITH_SRTP, Some(suite)));
+    }
+}
+
+fn allocates_nothing(mut bed: Bed) {
+    let consumers = bed.peers.all.len() as u64 - 1;
     for _ in 0..WARM_UP_FRAMES {
         bed.play_frame();
     }
@@ -45,11 +62,11 @@ fn forwarding_allocates_nothing_in_steady_state() {
     let packets = u64::from(MEASURED_FRAMES) * u64::from(PACKETS_PER_FRAME);
     assert!(packets >= 10_000);
     // What is measured is the whole thing: every packet to everybody, repairs, reports.
-    assert!(after.rtp - before.rtp >= packets * CONSUMERS as u64, "{before:?} {after:?}");
-    assert!(after.rtx - before.rtx > 100, "{before:?} {after:?}");
-    assert!(after.rtcp - before.rtcp > 100, "{before:?} {after:?}");
+    assert!(after.rtp - before.rtp >= packets * consumers, "{before:?} {after:?}");
+    assert!(after.rtx - before.rtx > 20 * consumers, "{before:?} {after:?}");
+    assert!(after.rtcp - before.rtcp > 20 * consumers, "{before:?} {after:?}");
     assert_eq!(bed.worker.panics_contained(), 0);
-    assert_eq!(counted.count_total, 0, "{counted:?} for {packets} packets to {CONSUMERS} consumers");
+    assert_eq!(counted.count_total, 0, "{counted:?} for {packets} packets to {consumers} consumers");
 }
 
 #[test]
@@ -69,21 +86,26 @@ struct Bed {
     frame: u32,
     sequence: u16,
     producer_ssrc: u32,
+    srtp: Option<SrtpCryptoSuite>,
+    /// What peers send under, with SRTP.
+    sessions: Vec<Protect>,
 }
 
 impl Bed {
-    fn with_consumers(count: usize) -> Self {
+    fn with_consumers(count: usize, srtp: Option<SrtpCryptoSuite>) -> Self {
         let mut random = Random::from_seed([7; 32]);
         let mut bed = Self {
             worker: Worker::new(WorkerSettings::default(), &mut random),
             pool: Pool::new(PACKET_MEMORY_BYTES),
             outbox: Outbox::new(random.hasher(), LogSettings::default()),
             random,
-            peers: Peers { all: Vec::with_capacity(count + 1), now: Time::from_millis(0) },
+            peers: Peers { all: Vec::with_capacity(count + 1), ..Peers::default() },
             now: Time::from_millis(1_000),
             frame: 0,
             sequence: 65_000,
             producer_ssrc: ssrc_of(PRODUCER),
+            srtp,
+            sessions: Vec::new(),
         };
         bed.request(Command::CreateRouter { router: RouterId(ROUTER) });
         bed.create_transport(0);
@@ -110,15 +132,31 @@ impl Bed {
     fn create_transport(&mut self, peer: usize) {
         let id = TRANSPORTS + peer as u64;
         let listen = listen_on(Ipv4Addr::LOCALHOST.into(), ListenPort::Fixed(0));
-        self.request(create_transport(ROUTER, id, plain_options(listen, true, false)));
-        self.request(connect(id, remote_of(peer), None));
+        let options = PlainTransportOptions { srtp: self.srtp, ..plain_options(listen, true, false) };
+        let created = self.request(create_transport(ROUTER, id, options));
+        let mut connect = connect(id, remote_of(peer), None);
+        let Reply::PlainTransport(PlainTuples { srtp_parameters: Some(worker), .. }) = created else {
+            self.request(connect);
+            return;
+        };
+        let own = own_keys(worker.crypto_suite);
+        if let Command::ConnectPlainTransport { options, .. } = &mut connect {
+            options.srtp_parameters = Some(own.clone());
+        }
+        self.request(connect);
+        let (own, worker) = (keys(&own), keys(&worker));
+        self.sessions.push(Protect::new(&own).expect("keys"));
+        self.peers.sessions.push(Unprotect::new(&worker).expect("keys"));
     }
 
-    fn request(&mut self, command: Command) {
+    fn request(&mut self, command: Command) -> Reply {
         self.turn(|worker, turn| worker.on_request(RequestId(1), command, turn));
         let answer =
             std::iter::from_fn(|| self.outbox.pop()).find(|it| matches!(it, FromWorker::Response { .. }));
-        assert!(matches!(answer, Some(FromWorker::Response { result: Ok(_), .. })), "{answer:?}");
+        match answer {
+            Some(FromWorker::Response { result: Ok(reply), .. }) => reply,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// The camera's next frame in one turn, with what viewers say to it; before it what was due until now, and once a
@@ -171,7 +209,10 @@ impl Bed {
 
     fn datagram(&mut self, peer: usize, peers: &mut Peers, write: impl FnOnce(&mut [u8]) -> usize) {
         let mut buffer = self.pool.take(Class::Large).expect("packet memory");
-        let length = write(&mut buffer);
+        let mut length = write(&mut buffer);
+        if let Some(session) = self.sessions.get_mut(peer) {
+            length = protected(session, &mut buffer, length);
+        }
         buffer.set_len(length);
         let datagram = Datagram {
             socket: key_of(peer),
@@ -203,6 +244,8 @@ impl Bed {
 #[derive(Debug, Default)]
 struct Peers {
     all: Vec<Peer>,
+    /// What the worker sends under, with SRTP.
+    sessions: Vec<Unprotect>,
     now: Time,
 }
 
@@ -242,7 +285,13 @@ impl Network for Peers {
 
     fn send(&mut self, batch: &mut SendBatch) {
         for (to, datagram) in batch.datagrams() {
-            if let Some(peer) = self.all.get_mut(to.socket.slot() as usize) {
+            let place = to.socket.slot() as usize;
+            let mut room = [0; 1_536];
+            let datagram = match self.sessions.get_mut(place) {
+                Some(session) => opened(session, datagram, &mut room),
+                None => datagram,
+            };
+            if let Some(peer) = self.all.get_mut(place) {
                 peer.take_note(datagram, self.now);
             }
         }
@@ -281,6 +330,30 @@ impl Peer {
             _ => {}
         }
     }
+}
+
+/// Protects the first `length` bytes in place; their length from now on.
+fn protected(session: &mut Protect, room: &mut [u8], length: usize) -> usize {
+    if is_rtcp(room) {
+        return session.rtcp(room, length).expect("a sound compound");
+    }
+    let mut payload = [0; 1_536];
+    payload[..length - 12].copy_from_slice(&room[12..length]);
+    let body = Body { header_bytes: 12, payload_offset: 12, payload: &payload[..length - 12] };
+    let total = length + session.suite().rtp_tag_bytes();
+    session.rtp(&mut room[..total], body).expect("a sound packet");
+    total
+}
+
+/// What the worker sent, opened in `room`.
+fn opened<'r>(session: &mut Unprotect, datagram: &[u8], room: &'r mut [u8]) -> &'r [u8] {
+    let room = &mut room[..datagram.len()];
+    room.copy_from_slice(datagram);
+    let bytes = match is_rtcp(room) {
+        true => session.rtcp(room, Time::ZERO),
+        false => session.rtp(room, payload_offset(datagram).expect("a sound header"), Time::ZERO),
+    };
+    &room[..bytes.expect("the worker sends what its peer can open")]
 }
 
 /// A packet of a VP8 frame (RFC 7741 4.2); the first frame is a key frame, none after it.
@@ -344,6 +417,8 @@ fn wall_at(now: Time) -> Ntp {
 }
 
 const CONSUMERS: usize = 40;
+/// Fewer, for a debug build takes its time to encrypt.
+const CONSUMERS_WITH_SRTP: usize = 2;
 const FRAMES_PER_SECOND: u32 = 30;
 /// A 720p frame at 2.5 Mb/s (TARGETS 2).
 const PACKETS_PER_FRAME: u32 = 9;

@@ -57,6 +57,37 @@ fn sound_starts_at_once() {
     assert!(call.sender.hears(&mut world).is_empty(), "nobody asks for a key frame of sound");
 }
 
+/// Neither who joins nor who goes on after a pause can begin with a packet behind which others came before: these would
+/// be holes that nobody can fill.
+#[test]
+fn nobody_begins_with_sound_that_comes_late() {
+    let mut world = World::new();
+    let mut call = Call::of(&mut world, &Stream { nack: true, ..Stream::opus(CAMERA) });
+    call.sender.sends_sound(&mut world);
+    let before = numbers(&call.receiver.gets(&mut world));
+    let late = call.sender.sound();
+    call.sender.sends_sound(&mut world);
+    let still = numbers(&call.receiver.gets(&mut world));
+    assert_eq!(still, [before[0].wrapping_add(2)]);
+    world.done(Command::PauseConsumer { consumer: call.consumer });
+    call.sender.sends_sound(&mut world);
+    world.done(Command::ResumeConsumer { consumer: call.consumer });
+    let received = Stream::opus(CAMERA).consumed_as(CONSUMED);
+    let (other, ..) = call.joined_by(&mut world, 3, &received);
+    call.sender.sends(&mut world, &[late]);
+    assert_eq!((call.receiver.gets(&mut world), other.gets(&mut world)), (vec![], vec![]));
+    let sent = [call.sender.sends_sound(&mut world), call.sender.sends_sound(&mut world)];
+    for (receiver, follows) in [(call.receiver, still.first()), (other, None)] {
+        let got = receiver.gets(&mut world);
+        assert_eq!(
+            got.iter().map(|packet| &packet.payload).collect::<Vec<_>>(),
+            [&sent[0].payload, &sent[1].payload]
+        );
+        assert!(are_consecutive(&numbers(&got)));
+        assert!(follows.is_none_or(|last| got[0].sequence == last.wrapping_add(1)), "without a hole");
+    }
+}
+
 #[test]
 fn packets_carry_the_consumers_names_and_the_senders_content() {
     let mut world = World::new();

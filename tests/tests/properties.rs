@@ -8,7 +8,8 @@
 use tidegate_protocol::codec::decode;
 use tidegate_protocol::message::{FromWorker, ToWorker};
 use tidegate_tests::properties::inputs::{Inputs, corpus, corpus_path};
-use tidegate_tests::properties::{ALL, Property};
+use tidegate_tests::properties::{ALL, Property, dtls};
+use tidegate_worker::ice::stun::{Message, username_of};
 use tidegate_worker::rtcp::{Packet, XrBlock, packets};
 use tidegate_worker::rtp::dependency_descriptor::{Descriptor, Structure};
 use tidegate_worker::rtp::payload::{av1, h264, h265, opus, red, vp8, vp9};
@@ -81,10 +82,32 @@ fn drawn_and_mutated_inputs_for_numbers_hold() {
 }
 
 #[test]
+fn drawn_and_mutated_stun_and_streams_of_frames_hold() {
+    hold("stun", 20_000);
+    hold("ice", 4_000);
+    hold("framing", 10_000);
+}
+
+#[test]
+fn srtp_opens_only_what_was_protected() {
+    hold("srtp", 2_000);
+}
+
+#[test]
 fn drawn_and_mutated_inputs_for_the_pipe_hold() {
     hold("frames", 1_000);
     hold("requests", 4_000);
     hold("messages", 4_000);
+}
+
+#[test]
+fn drawn_and_mutated_scripts_for_dtls_hold() {
+    // The property is about something: what nobody disturbs connects.
+    for (file, script) in corpus("dtls").expect("the corpus is there") {
+        let connects = dtls::both_connect(&script);
+        assert!(connects || !file.ends_with("-clean"), "{file} does not connect");
+    }
+    hold("dtls", 60);
 }
 
 #[test]
@@ -108,7 +131,12 @@ fn every_property_is_among_those_tried_above() {
         "dependency_descriptor",
         "rtcp_",
         "serials",
+        "dtls",
         "arrivals",
+        "stun",
+        "ice",
+        "framing",
+        "srtp",
         "frames",
         "requests",
         "messages",
@@ -162,8 +190,9 @@ fn walked(bytes: &[u8]) -> usize {
 }
 
 fn walked_payload(payload: &[u8]) -> usize {
-    let mut items =
-        usize::from(opus::is_dtx(payload)) + usize::from(vp8::Descriptor::parse(payload).is_some());
+    let stun = Message::parse(payload).map_or(0, |message| 1 + message.unknown_attributes().types().len());
+    let mut items = stun + usize::from(username_of(payload).is_some());
+    items += usize::from(opus::is_dtx(payload)) + usize::from(vp8::Descriptor::parse(payload).is_some());
     items += red::Descriptor::parse(payload).map_or(0, |found| found.blocks(payload).count());
     items += usize::from(h264::Descriptor::parse(payload).is_some_and(|descriptor| descriptor.key_frame));
     items += usize::from(h265::Descriptor::parse(payload).is_some_and(|descriptor| descriptor.key_frame));

@@ -1,7 +1,7 @@
 //! What the shell counts: turns, wakes, sleeps, and how its batches turned out.
 //!
 //! Knows numbers and their buckets. Does not know who reads them: `GetMetrics` answers them by name. Written by the
-//! event loop and `sys::udp`.
+//! event loop and `sys::sockets`.
 //! Invariant: counting costs a few instructions and no memory, whatever is counted.
 
 use tidegate_protocol::stats::ResourceUsage;
@@ -91,6 +91,27 @@ pub struct NetworkCounters {
     pub gso_run_length: Histogram,
     /// Bytes that wait for room in send buffers now.
     pub send_backlog_bytes: u64,
+    /// Of TCP alone.
+    pub tcp: TcpCounters,
+}
+
+/// What TCP did, over all sockets, also those closed since.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpCounters {
+    /// Connections taken.
+    pub accepted: u64,
+    /// Connections closed because their peer had not shown who it is in time.
+    pub closed_unauthenticated: u64,
+    /// Connections closed because there were too many of these.
+    pub closed_displaced: u64,
+    /// Connections closed because more than video waited for a peer that does not read.
+    pub closed_queue_full: u64,
+    /// Frames given up because a queue was full.
+    pub dropped_queue_full: u64,
+    /// Frames that the kernel took or will take.
+    pub sent_frames: u64,
+    /// Times that no descriptor was left for a connection.
+    pub starved: u64,
 }
 
 /// Up to half a million in buckets of their own; that many microseconds are half a second.

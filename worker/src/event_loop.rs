@@ -17,6 +17,7 @@ use tidegate_protocol::request::Command;
 use crate::base::pool::Pool;
 use crate::base::time::Time;
 use crate::counters::{LoopCounters, ShellReport};
+use crate::dtls::Certificate;
 use crate::moderation::Moderation;
 use crate::network::{Datagram, Network};
 use crate::outbox::{LogLevel, LogTag, Outbox};
@@ -28,7 +29,7 @@ use crate::sys::limits::raise_open_files;
 use crate::sys::memory::{Trimmer, heap, random_seed, resource_usage};
 use crate::sys::pipe::{self, ControlEnds, ControlError, ControlPipe, InputEnd};
 use crate::sys::signals::Signals;
-use crate::sys::udp::{UdpSockets, socket_of};
+use crate::sys::sockets::Sockets;
 use crate::turn::Turn;
 use crate::worker::Worker;
 
@@ -50,7 +51,7 @@ pub struct EventLoop {
 struct Shell {
     clock: Clock,
     pipe: ControlPipe,
-    sockets: UdpSockets,
+    sockets: Sockets,
     signals: Signals,
     counters: LoopCounters,
 }
@@ -83,24 +84,27 @@ enum Next {
 }
 
 impl EventLoop {
-    /// Opens everything and greets the host.
+    /// Opens everything and greets the host. `certificate` is that of DTLS; without one it is made when it is first needed.
     ///
     /// # Errors
     /// [`StartError`], whose sentence is for stderr; the process should end with [`exit::BAD_DESCRIPTOR`].
-    pub fn new(settings: &Settings) -> Result<Self, StartError> {
+    pub fn new(settings: &Settings, certificate: Option<Certificate>) -> Result<Self, StartError> {
         let ends = ControlEnds::open(&settings.control)?; // before any descriptor of our own
         let housekeeping = Housekeeping::new();
         let poll = Poll::new()?;
         let shell = Shell {
             clock: Clock::new(),
             pipe: ControlPipe::new(ends, poll.registry().try_clone()?)?,
-            sockets: UdpSockets::new(poll.registry().try_clone()?),
+            sockets: Sockets::new(poll.registry().try_clone()?)?,
             signals: Signals::new(poll.registry(), SIGNALS)?,
             counters: LoopCounters::default(),
         };
         let mut random = Random::from_seed(random_seed()?);
         let core = Core {
-            worker: Worker::new(settings.worker, &mut random),
+            worker: match certificate {
+                Some(certificate) => Worker::new(settings.worker, &mut random).with_certificate(certificate),
+                None => Worker::new(settings.worker, &mut random),
+            },
             pool: Pool::new(settings.packet_memory_limit_bytes),
             outbox: Outbox::new(random.hasher(), settings.log),
             random,
@@ -156,6 +160,8 @@ impl EventLoop {
         let sent_before = self.shell.sockets.datagrams_sent();
         let mut next = self.read_requests(&moment);
         let received = self.receive(&moment);
+        self.hear_of_closed(&moment);
+        self.shell.sockets.on_deadline(moment.now);
         self.core.finish(&mut self.shell, &moment);
         self.write_output();
         self.keep_house(moment.now, received);
@@ -181,10 +187,11 @@ impl EventLoop {
     /// How long the next wait may last; `None` is for ever.
     fn timeout(&self) -> Option<Duration> {
         let unread = self.shell.pipe.has_input() && self.takes_requests();
-        if unread || self.shell.sockets.ready() > 0 {
+        if unread || self.shell.sockets.ready() > 0 || self.shell.sockets.has_closed() {
             return Some(Duration::ZERO);
         }
-        let deadlines = [self.core.worker.next_deadline(), self.housekeeping.next];
+        let deadlines =
+            [self.core.worker.next_deadline(), self.shell.sockets.next_deadline(), self.housekeeping.next];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.since(self.shell.clock.now()))
     }
@@ -199,11 +206,7 @@ impl EventLoop {
             match event.token() {
                 pipe::INPUT | pipe::OUTPUT => self.shell.pipe.on_event(event),
                 SIGNALS => self.shell.signals.on_event(),
-                token => {
-                    if let Some(socket) = socket_of(token) {
-                        self.shell.sockets.on_event(socket, event.is_readable(), event.is_writable());
-                    }
-                }
+                _ => self.shell.sockets.on_event(event),
             }
         }
         Ok(())
@@ -285,6 +288,15 @@ impl EventLoop {
             }
         }
         received
+    }
+
+    /// Tells the core of connections that are gone.
+    fn hear_of_closed(&mut self, moment: &Moment) {
+        while let Some(connection) = self.shell.sockets.next_closed() {
+            self.core.with_turn(&mut self.shell, moment, |worker, turn| {
+                worker.on_connection_closed(connection, turn);
+            });
+        }
     }
 
     fn write_output(&mut self) {

@@ -6,7 +6,7 @@
 //! * shell: [`event_loop`], [`sys`], [`settings`], [`moderation`]: the only I/O, the only clock
 //! * [`session`]: frames to requests, messages to frames; [`worker`]: the core's entry points
 //! * root of the pure part: [`turn`], [`outbox`], [`network`], [`random`], [`counters`]
-//! * engines, one protocol each, sans-I/O: [`stream`], [`bwe`]
+//! * engines, one protocol each, sans-I/O: [`stream`], [`bwe`], [`ice`], [`dtls`], [`srtp`]
 //! * wire, bytes to values and back: [`rtp`], [`rtcp`]
 //! * [`base`]: memory, tables, numbers, deadlines
 
@@ -14,7 +14,9 @@ pub mod base;
 pub mod bwe;
 mod control;
 pub mod counters;
+pub mod dtls;
 pub mod event_loop;
+pub mod ice;
 mod media;
 pub mod moderation;
 pub mod network;
@@ -24,6 +26,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod session;
 pub mod settings;
+pub mod srtp;
 mod start;
 pub mod stream;
 pub mod sys;

@@ -1,16 +1,17 @@
 //! The contract between the core and the network: what the core may ask of sockets, and what it gets from them.
 //!
 //! Knows addresses, socket keys and batches of datagrams. Does not know a system call, a descriptor or the clock:
-//! `sys::udp` fulfils [`Network`] for a live worker, a simulated network does in tests. Called by `Turn`'s users.
-//! Invariant: a [`SocketKey`] never names another socket than the one it was made for.
+//! `sys::sockets` fulfils [`Network`] for a live worker, a simulated network does in tests. Called by `Turn`'s users.
 
 mod batch;
 
-pub use batch::{ARENA_BYTES, MESSAGES_MAX, Message, SEGMENTS_MAX, SendBatch, UDP_PAYLOAD_MAX};
+pub use batch::{ARENA_BYTES, Content, MESSAGES_MAX, Message, SEGMENTS_MAX, SendBatch, UDP_PAYLOAD_MAX};
 
 use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error;
+
+pub use crate::base::address::{Destination, SocketKey};
 
 use crate::base::pool::Buffer;
 use crate::base::time::Time;
@@ -25,7 +26,30 @@ pub trait Network {
     /// [`BindError`], which says what the caller can change.
     fn bind(&mut self, options: &BindOptions, start: u32) -> Result<Bound, BindError>;
 
-    /// Closes a socket and forgets what waited on it. A stale key does nothing.
+    /// Opens a TCP listener, as [`Self::bind`] does a UDP socket; `reuse_port` says nothing here. Each connection that it
+    /// takes is a socket of its own, on which datagrams come and go as on UDP, framed by RFC 4571.
+    ///
+    /// # Errors
+    /// [`BindError`]; also from a network that has no TCP, which is what a network has unless it says otherwise.
+    fn listen(&mut self, options: &BindOptions, start: u32) -> Result<Bound, BindError> {
+        let _ = (options, start);
+        Err(BindError::NoTcp)
+    }
+
+    /// The listener that took this connection; `None` for any other socket.
+    fn listener_of(&self, connection: SocketKey) -> Option<SocketKey> {
+        let _ = connection;
+        None
+    }
+
+    /// The peer of this connection has shown who it is: it may stay, and when it goes the core is told
+    /// (`Sockets::next_closed`). `false`: it is gone already.
+    fn authenticate(&mut self, connection: SocketKey) -> bool {
+        let _ = connection;
+        false
+    }
+
+    /// Closes a socket and forgets what waited on it; of a listener, its connections too. A stale key does nothing.
     fn close(&mut self, socket: SocketKey);
 
     /// Sends every datagram of `batch` and clears it. Never blocks and never fails as a whole: what one destination
@@ -37,29 +61,6 @@ pub trait Network {
 
     /// Counters over all sockets. Copies two hundred bytes: for a request that wants to know.
     fn counters(&self) -> NetworkCounters;
-}
-
-/// Names one open socket. Stale keys are harmless: they name nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SocketKey(u64);
-
-impl SocketKey {
-    /// The key of the socket in place `slot` that is the `generation`th one there.
-    pub const fn new(slot: u32, generation: u32) -> Self {
-        Self((generation as u64) << 32 | slot as u64)
-    }
-
-    /// Which place in the table of sockets.
-    pub const fn slot(self) -> u32 {
-        #[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
-        let slot = self.0 as u32;
-        slot
-    }
-
-    /// How many sockets had this place before.
-    pub const fn generation(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
 }
 
 /// Which port to bind.
@@ -135,23 +136,15 @@ pub enum BindError {
     /// The process may not bind this port.
     #[error("this process may not bind this port; choose one from 1024 on")]
     PermissionDenied,
+    /// There is no TCP here.
+    #[error("this network has no TCP; listen on UDP")]
+    NoTcp,
     /// Anything else that the system said.
     #[error("the system refused the socket (errno {errno})")]
     Other {
         /// The system's error number.
         errno: i32,
     },
-}
-
-/// Where a datagram goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Destination {
-    /// The socket to send from.
-    pub socket: SocketKey,
-    /// The peer; an IPv4 peer is a plain IPv4 address on every socket.
-    pub remote: SocketAddr,
-    /// The local address to send from, for wildcard sockets: the one on which the peer called.
-    pub local_ip: Option<IpAddr>,
 }
 
 /// One received datagram.
@@ -195,8 +188,10 @@ pub struct SocketStats {
     pub dropped_receive_buffer: u64,
     /// Datagrams read and thrown away because packet memory was at its limit.
     pub dropped_no_memory: u64,
-    /// Datagrams given up because the send buffer stayed full.
+    /// Datagrams given up because the send buffer stayed full; of a connection, those that its queue had no room for.
     pub dropped_send_buffer: u64,
+    /// Frames of a connection that are longer than a packet buffer or shorter than anything of use.
+    pub dropped_frame_length: u64,
     /// Datagrams that the kernel refused to send, by reason.
     pub send_errors: SendErrors,
 }

@@ -29,6 +29,11 @@ impl Random {
         self.0.next_u64()
     }
 
+    /// Any bytes.
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill_bytes(bytes);
+    }
+
     /// A number from `low` to `high`, both included; `low` when they are the wrong way round.
     pub fn in_range(&mut self, low: u32, high: u32) -> u32 {
         let span = u64::from(high.saturating_sub(low)) + 1;

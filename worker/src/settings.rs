@@ -4,6 +4,7 @@
 //! Invariant: what comes out is within its limits; what was wrong comes out as a sentence.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lexopt::prelude::*;
@@ -26,10 +27,19 @@ pub struct Settings {
     pub batch_interval: Duration,
     /// The most that packet memory may take.
     pub packet_memory_limit_bytes: usize,
+    /// Where the DTLS certificate is; without it one is made when it is first needed.
+    pub dtls_files: DtlsFiles,
     /// What the core needs to know.
     pub worker: WorkerSettings,
     /// What was left out of account and why, a sentence each, for stderr.
     pub warnings: Vec<String>,
+}
+
+/// PEM files of a DTLS certificate: both or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DtlsFiles {
+    certificate: Option<PathBuf>,
+    private_key: Option<PathBuf>,
 }
 
 /// What the command line asks for.
@@ -53,9 +63,28 @@ impl Default for Settings {
             control: ControlAddress::Descriptors { input: 3, output: 4 },
             batch_interval: Duration::from_micros(500),
             packet_memory_limit_bytes: 128 << 20,
+            dtls_files: DtlsFiles::default(),
             worker: WorkerSettings::default(),
             warnings: Vec::new(),
         }
+    }
+}
+
+impl DtlsFiles {
+    /// The certificate's file and the key's.
+    pub fn paths(&self) -> Option<(&Path, &Path)> {
+        self.certificate.as_deref().zip(self.private_key.as_deref())
+    }
+
+    fn check(&self) -> Result<(), BadSettings> {
+        if self.certificate.is_some() == self.private_key.is_some() {
+            return Ok(());
+        }
+        let (given, missing) = match self.certificate {
+            Some(_) => ("certificate", "private-key"),
+            None => ("private-key", "certificate"),
+        };
+        Err(BadSettings(format!("--dtls-{given}-file needs --dtls-{missing}-file beside it")))
     }
 }
 
@@ -84,6 +113,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
             "--rtc-min-port {rtc_min_port} lies above --rtc-max-port {rtc_max_port}"
         )));
     }
+    settings.dtls_files.check()?;
     Ok(Invocation::Run(settings))
 }
 
@@ -106,6 +136,12 @@ fn option(name: &str) -> Option<Apply> {
             let micros = number(value, 0, INTERVAL_US_MAX);
             put(&mut settings.batch_interval, micros.map(Duration::from_micros))
         },
+        "dtls-certificate-file" => {
+            |settings, value| put(&mut settings.dtls_files.certificate, path(value).map(Some))
+        }
+        "dtls-private-key-file" => {
+            |settings, value| put(&mut settings.dtls_files.private_key, path(value).map(Some))
+        }
         "equalize-padding" => |settings, value| put(&mut settings.worker.equalize_padding, on_or_off(value)),
         "packet-memory-limit" => {
             |settings, value| put(&mut settings.packet_memory_limit_bytes, packet_memory(value))
@@ -143,6 +179,10 @@ fn descriptors(value: &str) -> Result<ControlAddress, String> {
         Some(ControlAddress::Descriptors { input: parse(input)?, output: parse(output)? })
     });
     ends.ok_or_else(|| "two descriptors, R,W: one to read from, one to write to".to_owned())
+}
+
+fn path(value: &str) -> Result<PathBuf, String> {
+    if value.is_empty() { Err("a path".to_owned()) } else { Ok(value.into()) }
 }
 
 fn on_or_off(value: &str) -> Result<bool, String> {
@@ -196,6 +236,8 @@ Usage: tidegate-worker [options]
   --packet-memory-limit=BYTES  the most that packets may take, at least 2097152 (134217728)
   --batch-interval-us=MICROS   how long to gather packets after a wake, while that pays; at most 2000, 0 is off (500)
   --equalize-padding=on|off    pad packets of a video frame to one size, so that they leave as one message (on)
+  --dtls-certificate-file=PEM  certificate for DTLS, ECDSA P-256 (one is made)
+  --dtls-private-key-file=PEM  its private key; both or none
   --version
   --help
 
@@ -226,6 +268,7 @@ mod tests {
         assert_eq!(settings.packet_memory_limit_bytes, 134_217_728);
         assert_eq!((settings.worker.rtc_min_port, settings.worker.rtc_max_port), (10_000, 59_999));
         assert_eq!(settings.log.level, LogLevel::Error);
+        assert_eq!(settings.dtls_files.paths(), None);
     }
 
     #[test]
@@ -240,6 +283,8 @@ mod tests {
             "--packet-memory-limit=2097152",
             "--rtc-min-port=40000",
             "--rtc-max-port=40000",
+            "--dtls-private-key-file=key.pem",
+            "--dtls-certificate-file=certificate.pem",
         ]);
         assert_eq!(settings.log.level, LogLevel::Debug);
         assert_eq!(settings.log.tags, 1 << LogTag::Rtp as u32 | 1 << LogTag::Rtcp as u32);
@@ -247,6 +292,8 @@ mod tests {
         assert!(settings.batch_interval.is_zero() && !settings.worker.equalize_padding);
         assert_eq!(settings.packet_memory_limit_bytes, 2 << 20);
         assert_eq!((settings.worker.rtc_min_port, settings.worker.rtc_max_port), (40_000, 40_000));
+        let paths = (Path::new("certificate.pem"), Path::new("key.pem"));
+        assert_eq!(settings.dtls_files.paths(), Some(paths));
         let settings = run(&["--control-socket=/run/host.sock"]);
         assert_eq!(settings.control, ControlAddress::Socket("/run/host.sock".into()));
     }
@@ -263,6 +310,16 @@ mod tests {
             ("--control-fds=3", "two descriptors"),
             ("--control-fds=-1,4", "two descriptors"),
             ("--control-socket=", "a path"),
+            ("--dtls-certificate-file=", "a path"),
+            (
+                "--dtls-certificate-file=a.pem",
+                "--dtls-certificate-file needs --dtls-private-key-file beside it",
+            ),
+            (
+                "--dtls-private-key-file=a.pem",
+                "--dtls-private-key-file needs --dtls-certificate-file beside it",
+            ),
+            ("--log-tags=rtp,noise", "tags of info, ice,"),
             ("--unknown=1", "--unknown"),
             ("-v", "-v"),
             ("word", "word"),
@@ -295,7 +352,7 @@ mod tests {
         let Ok(Invocation::Print(help)) = parse([OsString::from("--help")]) else { panic!("no help") };
         let named = help.lines().filter_map(|line| line.trim().strip_prefix("--")?.split(['=', ' ']).next());
         let known: Vec<_> = named.filter(|name| !["version", "help", ""].contains(name)).collect();
-        assert_eq!(known.len(), 9);
+        assert_eq!(known.len(), 11);
         assert!(known.iter().all(|name| option(name).is_some()), "{known:?}");
     }
 }

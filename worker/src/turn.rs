@@ -5,7 +5,7 @@
 
 use crate::base::pool::Pool;
 use crate::base::time::Time;
-use crate::network::Network;
+use crate::network::{Destination, Network};
 use crate::outbox::{LogLevel, LogTag, Outbox};
 use crate::random::Random;
 
@@ -51,6 +51,23 @@ impl Turn<'_> {
     #[track_caller]
     pub fn error(&mut self, tag: LogTag, text: impl FnOnce() -> String) {
         self.outbox.log(self.now, LogLevel::Error, tag, text);
+    }
+
+    /// Puts one finished datagram to those that leave; too long a one is dropped.
+    pub(crate) fn send(&mut self, to: Destination, datagram: &[u8]) {
+        if !self.outbox.batch.push(to, datagram) {
+            self.flush();
+            // An empty batch takes any datagram.
+            let _ = self.outbox.batch.push(to, datagram);
+        }
+    }
+
+    /// Room for a datagram in the batch, which is sent first when it is full.
+    pub fn room(&mut self, bytes: usize) -> Option<&mut [u8]> {
+        if self.outbox.batch.reserve(bytes).is_none() {
+            self.flush();
+        }
+        self.outbox.batch.reserve(bytes)
     }
 
     /// Hands the sealed datagrams to the network.

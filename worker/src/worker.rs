@@ -17,11 +17,16 @@ use crate::base::pool::Pool;
 use crate::base::time::Time;
 use crate::control::{self, Subject};
 use crate::counters::ShellReport;
+use crate::dtls::{Certificate, FLIGHTS_A_TURN, Flights};
 use crate::media::audit;
 use crate::media::deadline::Deadline;
+use crate::media::transport::webrtc::context::DtlsContext;
+use crate::media::transport::webrtc::{self, arrival, handshake};
 use crate::media::transport::{congestion, rtcp};
-use crate::media::{Tables, TransportKey, forward, memory, observer, producer, receive, transport};
-use crate::network::Datagram;
+use crate::media::{
+    Tables, TransportKey, forward, memory, observer, producer, receive, transport, webrtc_server,
+};
+use crate::network::{Datagram, SocketKey};
 use crate::outbox::LogTag;
 use crate::random::Random;
 use crate::turn::Turn;
@@ -75,6 +80,13 @@ impl Worker {
         }
     }
 
+    /// With this certificate for DTLS, instead of one that is made when it is first needed.
+    #[must_use]
+    pub fn with_certificate(mut self, certificate: Certificate) -> Self {
+        self.tables.dtls = DtlsContext::of(certificate);
+        self
+    }
+
     /// Carries out one request and puts its one answer into the outbox.
     pub fn on_request(&mut self, id: RequestId, command: Command, turn: &mut Turn<'_>) {
         let subject = Subject {
@@ -119,6 +131,8 @@ impl Worker {
                 Deadline::History(producer) => producer::on_history_deadline(tables, producer, turn),
                 Deadline::Rings(producer) => producer::on_rings_deadline(tables, producer, turn),
                 Deadline::Observer(observer) => observer::on_deadline(tables, observer, turn),
+                Deadline::Dtls(transport) => handshake::on_deadline(tables, transport, turn),
+                Deadline::Consent(transport) => webrtc::on_consent_deadline(tables, transport, turn),
                 Deadline::Memory => memory::on_deadline(tables, turn),
                 Deadline::Log => turn.outbox.tell_suppressed(turn.now),
             }));
@@ -143,7 +157,18 @@ impl Worker {
         if let Some(at) = turn.outbox.suppressed_due() {
             self.tables.schedule(Deadline::Log, at);
         }
+        self.tables.flights = Flights::new(FLIGHTS_A_TURN);
         turn.flush();
+    }
+
+    /// Hears that a TCP connection, whose peer had shown itself, is closed.
+    pub fn on_connection_closed(&mut self, connection: SocketKey, turn: &mut Turn<'_>) {
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            arrival::on_connection_closed(&mut self.tables, connection, turn);
+        }));
+        if done.is_err() {
+            self.contain(None, turn);
+        }
     }
 
     /// When [`Self::on_deadline`] will next have something to do.
@@ -166,6 +191,10 @@ impl Worker {
         let routers: Vec<_> = self.tables.routers.iter().map(|(key, _)| key).collect();
         for router in routers {
             crate::media::router::close(&mut self.tables, router, turn);
+        }
+        let servers: Vec<_> = self.tables.webrtc_servers.iter().map(|(key, _)| key).collect();
+        for server in servers {
+            webrtc_server::close(&mut self.tables, server, turn);
         }
         self.closing = true;
     }
@@ -210,6 +239,8 @@ impl Worker {
     fn transport_of(&self, deadline: Deadline) -> Option<TransportKey> {
         match deadline {
             Deadline::Rtcp(transport)
+            | Deadline::Dtls(transport)
+            | Deadline::Consent(transport)
             | Deadline::WideFeedback(transport)
             | Deadline::BitrateLimit(transport) => Some(transport),
             Deadline::Nack(producer)

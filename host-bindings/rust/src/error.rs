@@ -139,6 +139,14 @@ pub enum InvalidOption {
     /// Not a hash function that RFC 8122 names.
     #[error("fingerprints.algorithm: {0:?} is unknown; use sha-1, sha-224, sha-256, sha-384 or sha-512")]
     UnknownFingerprint(String),
+    /// Not base64, or of another length.
+    #[error("srtp_parameters.key_base64: {suite} needs base64 of {bytes} bytes, master key and master salt")]
+    SrtpKey {
+        /// For which suite.
+        suite: &'static str,
+        /// How many bytes it needs.
+        bytes: usize,
+    },
     /// A transport can use the ports of its own worker only.
     #[error("listen: this WebRTC server is another worker's; use one of the router's own worker")]
     ForeignServer,

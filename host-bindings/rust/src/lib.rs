@@ -105,6 +105,7 @@ mod producer;
 mod random;
 mod router;
 mod settings;
+mod srtp;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -126,6 +127,7 @@ pub use output::OutputStream;
 pub use producer::{Producer, ProducerEvent, ProducerOptions};
 pub use router::{Router, RouterEvent, RouterOptions};
 pub use settings::{WorkerBin, WorkerSettings};
+pub use srtp::{SrtpCryptoSuite, SrtpParameters};
 pub use transport::{PlainTransport, Transport, TransportEvent, WebRtcTransport};
 pub use webrtc::{
     DtlsFingerprint, DtlsParameters, DtlsRole, DtlsState, IceCandidate, IceParameters, IceState,

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use tidegate_protocol::srtp::SrtpCryptoSuite;
 use tidegate_protocol::transport as wire;
 use tidegate_protocol::transport::{ListenPort, Protocol};
 
 use crate::error::{InvalidOption, optional_text};
+use crate::srtp::{SrtpCryptoSuite, SrtpParameters};
 
 /// Where a transport listens. `ListenInfo::new(ip)` takes any free port of the worker's range.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +45,11 @@ pub struct PlainTransportOptions {
     pub rtcp_mux: bool,
     /// Learn the peer's address from its first packet; false by default.
     pub comedia: bool,
-    /// SRTP: not yet supported, must be false.
+    /// SRTP in both directions; false by default. Connect with the peer's key, and give it
+    /// [`PlainTransport::srtp_parameters`](crate::PlainTransport::srtp_parameters).
     pub enable_srtp: bool,
+    /// With which suite; AES_CM_128_HMAC_SHA1_80 by default. The peer's own, at connect, takes its place.
+    pub srtp_crypto_suite: SrtpCryptoSuite,
 }
 
 /// Where a plain transport sends to.
@@ -58,6 +61,8 @@ pub struct PlainConnectOptions {
     pub port: Option<u16>,
     /// The peer's RTCP port; required without rtcp-mux (unless comedia), refused with it.
     pub rtcp_port: Option<u16>,
+    /// What the peer sends under: required on transports with SRTP (with comedia it comes alone), refused without.
+    pub srtp_parameters: Option<SrtpParameters>,
 }
 
 impl ListenInfo {
@@ -93,7 +98,20 @@ impl ListenInfo {
 impl PlainTransportOptions {
     /// rtcp-mux, no comedia, no SRTP.
     pub fn new(listen_info: ListenInfo) -> Self {
-        Self { listen_info, rtcp_listen_info: None, rtcp_mux: true, comedia: false, enable_srtp: false }
+        Self {
+            listen_info,
+            rtcp_listen_info: None,
+            rtcp_mux: true,
+            comedia: false,
+            enable_srtp: false,
+            srtp_crypto_suite: SrtpCryptoSuite::AesCm128HmacSha1_80,
+        }
+    }
+
+    /// With SRTP under this suite.
+    #[must_use]
+    pub fn with_srtp(self, srtp_crypto_suite: SrtpCryptoSuite) -> Self {
+        Self { enable_srtp: true, srtp_crypto_suite, ..self }
     }
 
     /// Learning the peer's address from its first packet.
@@ -112,7 +130,18 @@ impl PlainTransportOptions {
 impl PlainConnectOptions {
     /// A peer with rtcp-mux.
     pub fn new(ip: impl Into<IpAddr>, port: u16) -> Self {
-        Self { ip: Some(ip.into()), port: Some(port), rtcp_port: None }
+        Self { ip: Some(ip.into()), port: Some(port), rtcp_port: None, srtp_parameters: None }
+    }
+
+    /// A peer whose address a comedia transport learns, and what it sends under.
+    pub fn of_srtp(srtp_parameters: SrtpParameters) -> Self {
+        Self { srtp_parameters: Some(srtp_parameters), ..Self::default() }
+    }
+
+    /// With what the peer sends under.
+    #[must_use]
+    pub fn with_srtp(self, srtp_parameters: SrtpParameters) -> Self {
+        Self { srtp_parameters: Some(srtp_parameters), ..self }
     }
 
     /// With the peer's RTCP at this port.
@@ -153,13 +182,16 @@ impl TryFrom<&PlainTransportOptions> for wire::PlainTransportOptions {
             rtcp_listen_info: given.rtcp_listen_info.as_ref().map(TryInto::try_into).transpose()?,
             rtcp_mux: given.rtcp_mux,
             comedia: given.comedia,
-            srtp: given.enable_srtp.then_some(SrtpCryptoSuite::AesCm128HmacSha1_80),
+            srtp: given.enable_srtp.then_some(given.srtp_crypto_suite),
         })
     }
 }
 
-impl From<PlainConnectOptions> for wire::PlainConnectOptions {
-    fn from(given: PlainConnectOptions) -> Self {
-        Self { ip: given.ip, port: given.port, rtcp_port: given.rtcp_port, srtp_parameters: None }
+impl TryFrom<&PlainConnectOptions> for wire::PlainConnectOptions {
+    type Error = InvalidOption;
+
+    fn try_from(given: &PlainConnectOptions) -> Result<Self, InvalidOption> {
+        let srtp_parameters = given.srtp_parameters.as_ref().map(TryInto::try_into).transpose()?;
+        Ok(Self { ip: given.ip, port: given.port, rtcp_port: given.rtcp_port, srtp_parameters })
     }
 }

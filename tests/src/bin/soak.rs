@@ -61,8 +61,12 @@ fn main() -> ExitCode {
     if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// First what must not be lost when a file cannot be written.
 fn write(arguments: &Arguments, report: &Report) -> io::Result<()> {
     let to_stdout = arguments.json.as_deref() == Some(Path::new("-"));
+    if !to_stdout {
+        println!("{report}");
+    }
     match &arguments.json {
         Some(_) if to_stdout => println!("{}", report.to_json()?),
         Some(path) => fs::write(path, report.to_json()?)?,
@@ -73,11 +77,9 @@ fn write(arguments: &Arguments, report: &Report) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let picture =
-        chart::svg(&report.replay(), &report.samples).map_err(|error| io::Error::other(error.to_string()))?;
-    fs::write(&path, picture)?;
+    let picture = chart::svg(&report.replay(), &report.samples);
+    fs::write(&path, picture.map_err(|error| io::Error::other(error.to_string()))?)?;
     if !to_stdout {
-        println!("{report}");
         println!("memory over virtual time: {}", path.display());
     }
     Ok(())

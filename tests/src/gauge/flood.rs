@@ -1,7 +1,9 @@
-//! What a flood on one socket does to everybody else: the latency of another stream, and how soon a dump is answered.
+//! What a flood on one socket does to everybody else: the latency of other streams, and how soon a dump is answered.
 //!
-//! The flooding peer is the known one of a transport of its own, and sends RTP of an SSRC that nobody announced, 64
-//! packets a call, in every moment that the other stream leaves free. The worker reads, parses and refuses all of it.
+//! The flooding peer is the known one of a transport of its own, and sends 64 packets a call. Of RTP it sends an SSRC that
+//! nobody announced, in every moment that the other stream leaves free; the worker reads, parses and refuses all of it.
+//! Of RTCP it sends feedback on a stream that it gets, 50,000 datagrams a second beside a room: NACKs of all numbers that
+//! there are, key frame requests, reports that lie, and what nobody asked for.
 
 use std::io;
 
@@ -14,10 +16,22 @@ use super::subject::{Kind, Subject, WorkerProcess, WorkerVariant};
 use crate::load::{Flood, lossy, ratio};
 use crate::process;
 use crate::stats::Histogram;
+use crate::world::rtcp::{Block, Rtcp, write};
+
+/// What floods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// Media that nobody announced.
+    Rtp,
+    /// Feedback on a stream.
+    Rtcp,
+}
 
 /// What the flood did.
 #[derive(Clone, Debug, Serialize)]
 pub struct FloodReport {
+    /// What flooded, beside what.
+    pub scenario: String,
     /// The worker's name, as in rows: moderated or at once.
     pub subject: &'static str,
     /// Packets per second that flooded the worker's socket.
@@ -48,14 +62,27 @@ pub struct FloodReport {
 ///
 /// # Errors
 /// The worker cannot be started, ends early, or a socket fails.
-pub fn measure(variant: WorkerVariant, settings: &Settings) -> io::Result<FloodReport> {
-    let scenario = Scenario::flood();
+pub fn measure(of: Of, variant: WorkerVariant, settings: &Settings) -> io::Result<FloodReport> {
+    let scenario = match of {
+        Of::Rtp => Scenario::flood(),
+        Of::Rtcp => Scenario::flooded_room(),
+    };
+    // The source without a stream is the last one.
+    let flooder = scenario.sources - 1;
     let sockets = PeerSockets::open(&scenario)?;
     let mut subject = WorkerProcess::start(variant, &scenario, &sockets.peers(settings)?)?;
     process::pin(subject.pid(), settings.cores.subject)?;
-    let flooded = subject.entrances().get(FLOODER).copied().ok_or(io::ErrorKind::NotFound)?;
+    let flooded = subject.entrances().get(flooder).copied().ok_or(io::ErrorKind::NotFound)?;
     let mut load = sockets.load(&scenario, subject.entrances(), settings)?;
-    load.flood = Some(Flood::new(load.sources.socket(FLOODER)?, flooded).ok_or(io::ErrorKind::Unsupported)?);
+    let socket = load.sources.socket(flooder)?;
+    let flood = match of {
+        Of::Rtp => Flood::new(socket, flooded),
+        Of::Rtcp => {
+            let ssrc = subject.last_ssrc().ok_or(io::ErrorKind::NotFound)?;
+            Flood::of(socket, flooded, feedback_on(ssrc), RTCP_PER_SECOND)
+        }
+    };
+    load.flood = Some(flood.ok_or(io::ErrorKind::Unsupported)?);
     let phases = settings.phases;
     let watched = subject.pid();
     let (outcome, dumps) = under_load(&mut load, phases, watched, |start_ns| {
@@ -68,6 +95,7 @@ pub fn measure(variant: WorkerVariant, settings: &Settings) -> io::Result<FloodR
         Ok(dumps)
     })?;
     Ok(FloodReport {
+        scenario: scenario.name,
         subject: Kind::Worker(variant).name(),
         flood_packets_per_second: lossy(outcome.flooded) / (lossy(outcome.window_ns) / 1e9),
         latency_p50_us: quantile_us(&outcome.latency, 500),
@@ -83,5 +111,39 @@ pub fn measure(variant: WorkerVariant, settings: &Settings) -> io::Result<FloodR
     })
 }
 
-const FLOODER: usize = 1; // the scenario's source without a stream
+/// Sixteen times: a sixteenth of all numbers as a NACK, twenty requests for a key frame, a report in which all is wrong,
+/// and a sender report, a time and a goodbye of nobody.
+fn feedback_on(media: u32) -> Vec<Vec<u8>> {
+    let four = |part: u16| {
+        let items = (0..NACK_ITEMS).map(|item| part * (NACK_ITEMS * 17) + item * 17);
+        let items = items.flat_map(|first| [first.to_be_bytes(), [0xFF; 2]].concat()).collect::<Vec<u8>>();
+        let words = (NACK_ITEMS + 2).to_be_bytes();
+        let nack = [&[0x81, 205], &words[..], &1_u32.to_be_bytes(), &media.to_be_bytes(), &items].concat();
+        let sequence = |request: u8| u8::try_from(part).unwrap_or(0).wrapping_mul(20).wrapping_add(request);
+        let requests = (0..10).flat_map(|request| {
+            [Rtcp::Pli { sender: 1, media }, Rtcp::Fir { sender: 1, media, sequence: sequence(request) }]
+        });
+        let block = Block {
+            ssrc: media,
+            fraction_lost: u8::MAX,
+            cumulative_lost: 0x7F_FFFF,
+            extended_highest: u32::MAX,
+            jitter: u32::MAX,
+            last_sr: u32::from(part) << 28,
+            delay: u32::MAX,
+        };
+        let report = Rtcp::ReceiverReport { ssrc: 1, blocks: vec![block; 31] };
+        let (ntp, timestamp) = (u64::MAX / u64::from(part + 1), u32::MAX);
+        let clocks = [
+            Rtcp::SenderReport { ssrc: media, ntp, timestamp, packets: 0, bytes: 0, blocks: vec![block; 20] },
+            Rtcp::ReferenceTime { ssrc: 1, ntp },
+            Rtcp::Bye { ssrc: media },
+        ];
+        [nack, write(&requests.collect::<Vec<_>>()), write(&[report]), write(&clocks)]
+    };
+    (0..16).flat_map(four).collect()
+}
+
+const NACK_ITEMS: u16 = 240; // of 17 numbers each: a sixteenth of all
+const RTCP_PER_SECOND: u64 = 50_000;
 const DUMP_EVERY_MS: u64 = 100;

@@ -18,6 +18,8 @@ pub struct Scenario {
     pub streams: Vec<StreamPlan>,
     /// Which stream goes to which sink.
     pub routes: Vec<Route>,
+    /// Which stream goes to which sending peer, who does not count what comes.
+    pub watching_sources: Vec<(usize, usize)>,
 }
 
 /// One copy of a stream.
@@ -72,13 +74,22 @@ impl Scenario {
         scenario
     }
 
+    /// A room of five, and a sixth sending peer that has no stream but gets one: the one that floods with feedback.
+    pub fn flooded_room() -> Self {
+        let mut scenario = Self::room5(Traffic::Vp8);
+        scenario.name = "flood of RTCP beside a room of 5, vp8-720p".to_owned();
+        scenario.watching_sources.push((0, scenario.sources));
+        scenario.sources += 1;
+        scenario
+    }
+
     /// Peers that send and receive nothing.
     pub fn idle(peers: usize) -> Self {
         Self::new(format!("{peers} idle transports"), peers, 0)
     }
 
     fn new(name: String, sources: usize, sinks: usize) -> Self {
-        Self { name, sources, sinks, streams: Vec::new(), routes: Vec::new() }
+        Self { name, sources, sinks, streams: Vec::new(), routes: Vec::new(), watching_sources: Vec::new() }
     }
 
     fn send(&mut self, source: usize, traffic: Traffic, start_us: u64) -> usize {

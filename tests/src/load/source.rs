@@ -164,25 +164,47 @@ pub struct Flood {
     socket: UdpSocket,
     to: SockaddrIn,
     headers: MultiHeaders<SockaddrIn>,
+    /// What is sent, one after the other and again.
+    datagrams: Vec<Vec<u8>>,
+    next: usize,
+    /// From batch to batch; 0: as fast as it goes.
+    every_ns: u64,
+    due_ns: u64,
     /// How many packets were sent.
     pub sent: u64,
 }
 
 impl Flood {
-    /// From `socket` to an IPv4 address.
+    /// From `socket` to an IPv4 address: packets of a stream that nobody announced, as fast as it goes.
     pub fn new(socket: UdpSocket, to: SocketAddr) -> Option<Self> {
-        let SocketAddr::V4(to) = to else { return None };
-        let headers = MultiHeaders::preallocate(FLOOD_BATCH, None);
-        Some(Self { socket, to: to.into(), headers, sent: 0 })
+        Self::of(socket, to, vec![FLOOD_PACKET.to_vec()], 0)
     }
 
-    /// Sends one batch.
+    /// From `socket` to an IPv4 address: these, so many a second; 0 is as many as it can.
+    pub fn of(socket: UdpSocket, to: SocketAddr, datagrams: Vec<Vec<u8>>, per_second: u64) -> Option<Self> {
+        let SocketAddr::V4(to) = to else { return None };
+        let headers = MultiHeaders::preallocate(FLOOD_BATCH, None);
+        let every_ns = (FLOOD_BATCH as u64 * 1_000_000_000).checked_div(per_second).unwrap_or(0);
+        let is_empty = datagrams.is_empty();
+        let flood = Self { socket, to: to.into(), headers, datagrams, next: 0, every_ns, due_ns: 0, sent: 0 };
+        (!is_empty).then_some(flood)
+    }
+
+    /// Sends one batch, if it is due.
     ///
     /// # Errors
     /// The socket fails for another reason than a full buffer or an absent peer.
-    pub fn send(&mut self) -> io::Result<()> {
-        let message = [IoSlice::new(&FLOOD_PACKET)];
-        let messages = [message; FLOOD_BATCH];
+    pub fn send(&mut self, now_ns: u64) -> io::Result<()> {
+        if now_ns < self.due_ns {
+            return Ok(());
+        }
+        // What was missed is sent late, but no more of it than a tenth of a second.
+        self.due_ns = self.due_ns.max(now_ns.saturating_sub(100_000_000)) + self.every_ns;
+        let first = self.next;
+        let datagram = |number: usize| self.datagrams.get((first + number) % self.datagrams.len());
+        let messages: [_; FLOOD_BATCH] =
+            std::array::from_fn(|number| [IoSlice::new(datagram(number).map_or(&[], Vec::as_slice))]);
+        self.next = (first + FLOOD_BATCH) % self.datagrams.len();
         let to = [Some(self.to); FLOOD_BATCH];
         let descriptor = self.socket.as_raw_fd();
         match sendmmsg(descriptor, &mut self.headers, &messages, to, [], MsgFlags::empty()) {

@@ -8,6 +8,9 @@
 //!   [`mod@dependency_descriptor`], [`numbers`]: the wire, against readers of our own
 //!   (`rtp_expected`, `rtcp_expected`, and the strict ones of [`crate::world`])
 //! * [`wide_feedback`]: what is told of arrivals, against a model
+//! * [`mod@stun`]: STUN, the agent that answers it, and frames in a TCP stream
+//! * [`mod@dtls`]: two ends of DTLS and somebody between them
+//! * [`mod@srtp`]: what opens and what does not
 //! * [`protocol`]: frames and messages of the pipe
 //! * [`mod@worker`]: the whole worker in a [`crate::world::World`], bytes read as a script
 //! * [`inputs`], `drawn`: where inputs come from; [`campaign`]: many of them on all cores
@@ -18,6 +21,7 @@ pub mod audio_level;
 pub mod campaign;
 pub mod codecs;
 pub mod dependency_descriptor;
+pub mod dtls;
 pub mod inputs;
 pub mod numbers;
 pub mod payload;
@@ -26,17 +30,21 @@ pub mod red;
 pub mod rtcp;
 pub mod rtcp_write;
 pub mod rtp;
+pub mod srtp;
+pub mod stun;
 pub mod values;
 pub mod wide_feedback;
 pub mod worker;
 
 mod drawn;
+mod drawn_stun;
 mod rtcp_expected;
 mod rtp_expected;
 
 pub use audio_level::audio_level;
 pub use codecs::{av1, h264, h265, vp9};
 pub use dependency_descriptor::dependency_descriptor;
+pub use dtls::dtls;
 pub use numbers::serials;
 pub use payload::{opus, vp8};
 pub use protocol::{frames, messages, requests};
@@ -46,6 +54,8 @@ pub use rtcp::{
 };
 pub use rtcp_write::rtcp_write;
 pub use rtp::{rtp_extensions, rtp_header, rtp_write, rtx};
+pub use srtp::srtp;
+pub use stun::{framing, ice, stun};
 pub use values::rtp_values;
 pub use wide_feedback::arrivals;
 pub use worker::worker;
@@ -91,7 +101,12 @@ pub const ALL: &[Property] = &[
     property("rtcp_xr", rtcp_xr, drawn::xr, 1),
     property("rtcp_write", rtcp_write, drawn::choices, 1),
     property("arrivals", arrivals, drawn::choices, 4),
+    property("srtp", srtp, drawn::choices, 20),
     property("serials", serials, drawn::choices, 1),
+    property("stun", stun, drawn_stun::stun, 1),
+    property("ice", ice, drawn::choices, 4),
+    property("framing", framing, drawn_stun::framing, 1),
+    property("dtls", dtls, drawn::script, 2_000),
     property("frames", frames, drawn::choices, 1),
     property("requests", requests, drawn::request, 1),
     property("messages", messages, drawn::message, 1),

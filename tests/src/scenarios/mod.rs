@@ -25,6 +25,7 @@ pub(crate) mod draw;
 mod ear;
 mod flow;
 mod full_room;
+mod hostile_room;
 mod key_frame_storm;
 mod late_consumer;
 mod repaired_loss;
@@ -59,6 +60,7 @@ pub const ALL: &[Scenario] = &[
     vanished_peer::SCENARIO,
     spoofed_sources::SCENARIO,
     ssrc_flood::SCENARIO,
+    hostile_room::SCENARIO,
     create_and_close::SCENARIO,
 ];
 

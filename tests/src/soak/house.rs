@@ -34,6 +34,8 @@ pub(super) struct House {
     pace: Pace,
     /// The longest stay.
     stay_ms_max: u32,
+    /// The longest time between two stays.
+    away_ms_max: u32,
     draw: Draw,
     /// Seconds since 1900 when the world began.
     wall_seconds: u32,
@@ -80,7 +82,8 @@ impl House {
             is_taken_for_good: index.is_multiple_of(SEATS),
             stay: None,
         };
-        let stay_ms_max = u32::try_from(virtual_time.as_millis() / 6).unwrap_or(u32::MAX);
+        // In a short run too people come and go.
+        let part = |divisor: u128| u32::try_from(virtual_time.as_millis() / divisor).unwrap_or(u32::MAX);
         let mut house = Self {
             world,
             totals: Totals::default(),
@@ -91,7 +94,8 @@ impl House {
             stays: 0,
             next_ssrc: u32::MAX - 60,
             pace,
-            stay_ms_max: stay_ms_max.clamp(STAY_MS.0 + 1, STAY_MS.1),
+            stay_ms_max: part(6).clamp(STAY_MS.0 + 1, STAY_MS.1),
+            away_ms_max: part(20).clamp(AWAY_MS.0 + 1, AWAY_MS.1),
             draw,
             wall_seconds,
         };
@@ -282,7 +286,7 @@ impl House {
         sinks.iter().for_each(|sink| self.world.sink_mut(*sink).vanish());
         sources.iter().for_each(|source| self.world.source_mut(*source).vanish());
         self.plan_in(BURY_MS, Act::Bury(sinks, sources));
-        let returns_in = self.draw.millis(AWAY_MS.0, AWAY_MS.1);
+        let returns_in = self.draw.millis(AWAY_MS.0, self.away_ms_max);
         self.plan_in(returns_in, Act::Join(seat));
     }
 

@@ -117,7 +117,7 @@ fn live(
             (planted.what)(&mut house.world);
         }
         house.run_until(at_ms);
-        observe(&mut house, report);
+        observe(&house, report);
         begun.note(report);
         if watch(report) == GoOn::No {
             report.was_stopped = true;
@@ -155,11 +155,11 @@ fn take(house: &House, report: &mut Report) {
 }
 
 /// Looks at memory, which must stay within what the streams that are there can explain.
-fn observe(house: &mut House, report: &mut Report) {
+fn observe(house: &House, report: &mut Report) {
     take(house, report);
     let pool = house.world.pool();
     let bytes = |count: usize| count as u64;
-    let resident_bytes = process::memory(std::process::id()).map_or(0, |memory| memory.resident_kb * 1_024);
+    let resident_bytes = process::resident_kb(std::process::id()).map_or(0, |kb| kb * 1_024);
     let sample = Sample {
         at_ms: report.virtual_ms,
         pool_bytes: bytes(house.world.held_bytes()),

@@ -5,20 +5,25 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use tidegate_protocol::bounded::List;
 use tidegate_protocol::dump::{ConsumerDump, ObserverDump, ProducerDump, TransportDump, WorkerDump};
 use tidegate_protocol::error::{CommandError, ErrorKind};
 use tidegate_protocol::ids::{ConsumerId, ObserverId, ProducerId, RouterId, TransportId};
 use tidegate_protocol::observer::AudioLevelObserverOptions;
 use tidegate_protocol::request::Command;
-use tidegate_protocol::response::Reply;
+use tidegate_protocol::response::{PlainTuples, Reply};
 use tidegate_protocol::rtp::RtpType;
+use tidegate_protocol::srtp::{SrtpCryptoSuite, SrtpParameters};
 use tidegate_protocol::stats::{ConsumerStats, RtpStreamStats, TransportStats};
 use tidegate_protocol::transport::{
     ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions, Protocol,
 };
 
+use tidegate_worker::srtp::{Keys, Suite};
+
 use super::World;
 use super::parameters::{Stream, produce_simulcast};
+use super::secured::Secured;
 
 /// A plain transport and where it listens.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +70,58 @@ impl World {
         let plain = self.plain_transport(router, &plain_options());
         self.connect(plain.id, peer, None).expect("a new transport can be connected");
         plain
+    }
+
+    /// A plain transport with SRTP under `suite`, and `peer` with the keys to it; it learns its peer or is connected to it,
+    /// as `options` say.
+    pub fn secured(
+        &mut self,
+        router: RouterId,
+        options: PlainTransportOptions,
+        suite: SrtpCryptoSuite,
+        peer: SocketAddr,
+    ) -> Plain {
+        let (plain, worker) = self.transport_with_keys(router, options.clone(), suite);
+        let own = own_keys(suite);
+        let srtp_parameters = Some(own.clone());
+        let options = match options.comedia {
+            true => PlainConnectOptions { srtp_parameters, ..PlainConnectOptions::default() },
+            false => PlainConnectOptions {
+                ip: Some(peer.ip()),
+                port: Some(peer.port()),
+                srtp_parameters,
+                ..PlainConnectOptions::default()
+            },
+        };
+        let reply = self.request(Command::ConnectPlainTransport { transport: plain.id, options });
+        let Ok(Reply::PlainTransport(PlainTuples { srtp_parameters: Some(told), .. })) = reply else {
+            panic!("{reply:?}")
+        };
+        assert_eq!(told, worker, "keys stay while the suite stays");
+        self.network.secure(peer, Secured::new(&keys(&own), &keys(&worker)));
+        plain
+    }
+
+    /// A plain transport with SRTP that nobody is connected to, and what it sends under.
+    pub fn transport_with_keys(
+        &mut self,
+        router: RouterId,
+        options: PlainTransportOptions,
+        suite: SrtpCryptoSuite,
+    ) -> (Plain, SrtpParameters) {
+        let transport = TransportId(self.new_id());
+        let options = PlainTransportOptions { srtp: Some(suite), ..options };
+        let ip = options.listen_info.ip;
+        let reply = self.request(Command::CreatePlainTransport { router, transport, options });
+        let Ok(Reply::PlainTransport(PlainTuples { tuple, rtcp_tuple, srtp_parameters: Some(worker) })) =
+            reply
+        else {
+            panic!("{reply:?}")
+        };
+        assert_eq!(worker.crypto_suite, suite);
+        let rtp = SocketAddr::new(ip, tuple.local_port);
+        let rtcp = rtcp_tuple.map_or(rtp, |tuple| SocketAddr::new(ip, tuple.local_port));
+        (Plain { id: transport, rtp, rtcp }, worker)
     }
 
     /// Names a transport's peer.
@@ -220,6 +277,17 @@ impl World {
         let metric = metrics.values.iter().find(|metric| &*metric.name == name);
         metric.unwrap_or_else(|| panic!("no counter is named {name}")).value
     }
+}
+
+/// The engine's keys for these parameters.
+pub fn keys(parameters: &SrtpParameters) -> Keys {
+    let suite = Suite::from_name(parameters.crypto_suite.name()).expect("the engine has every suite");
+    Keys::new(suite, &parameters.key).expect("parameters of a suite fit it")
+}
+
+/// What peers send under.
+pub fn own_keys(suite: SrtpCryptoSuite) -> SrtpParameters {
+    SrtpParameters { crypto_suite: suite, key: List::first_of((1..).take(suite.key_length())) }
 }
 
 /// Loopback, any port, rtcp-mux, to be connected.

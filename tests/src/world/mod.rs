@@ -23,6 +23,7 @@ mod pipe;
 pub mod rtcp;
 pub mod rtp;
 pub mod run;
+pub mod secured;
 pub mod sink;
 mod slots;
 mod sockets;

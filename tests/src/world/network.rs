@@ -19,6 +19,7 @@ use tidegate_worker::random::{KeyedMap, Random};
 
 use super::flights::{Flights, Parcel, Tag};
 use super::path::{Fate, Impairment, Path, PathStats};
+use super::secured::{Secrecy, Secured};
 use super::sockets::Sockets;
 
 /// All sockets of one simulated machine, and everybody who is reachable from it.
@@ -67,6 +68,7 @@ struct Peer {
     /// By [`Direction`]; `None`: perfect, and not counted.
     paths: [Option<Box<Path>>; 2],
     mailbox: Mailbox,
+    secrecy: Secrecy,
 }
 
 /// Where a peer's datagrams go.
@@ -182,6 +184,18 @@ impl SimulatedNetwork {
         self.peers[peer as usize].mailbox = Mailbox::Nobody;
     }
 
+    /// From now on the peer at `address` uses SRTP.
+    pub fn secure(&mut self, address: SocketAddr, secured: Secured) {
+        let peer = self.peer(address);
+        self.peers[peer as usize].secrecy = Secrecy::Srtp(Box::new(secured));
+    }
+
+    /// From now on nobody looks into what the worker sends to `address`: a test wants it as it is on the wire.
+    pub fn leave_sealed(&mut self, address: SocketAddr) {
+        let peer = self.peer(address);
+        self.peers[peer as usize].secrecy = Secrecy::Opaque;
+    }
+
     /// Sends a datagram to the worker; over a perfect path it arrives with the next turn.
     pub fn inject(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         let peer = self.peer(from);
@@ -228,7 +242,12 @@ impl SimulatedNetwork {
             return *peer;
         }
         let peer = u32::try_from(self.peers.len()).expect("few peers");
-        self.peers.push(Peer { address, paths: [None, None], mailbox: Mailbox::Kept(Vec::new()) });
+        self.peers.push(Peer {
+            address,
+            paths: [None, None],
+            mailbox: Mailbox::Kept(Vec::new()),
+            secrecy: Secrecy::Clear,
+        });
         self.by_address.insert(address, peer);
         for direction in Direction::BOTH {
             self.impair_peer(peer, direction, self.default_impairments[direction as usize]);
@@ -252,6 +271,11 @@ impl SimulatedNetwork {
         tag: Option<Tag>,
         bytes: &[u8],
     ) -> u8 {
+        let protected = match &mut self.peers[peer as usize].secrecy {
+            Secrecy::Srtp(secured) => Some(secured.protect(bytes)),
+            Secrecy::Clear | Secrecy::Opaque => None,
+        };
+        let bytes = protected.as_deref().unwrap_or(bytes);
         let fate = self.carry(peer, Direction::ToWorker, bytes.len(), leaves_at);
         let parcel = Parcel { peer, worker: to, sent_at: leaves_at, is_copy: false, tag, bytes: Vec::new() };
         launch(&mut self.to_worker, fate, parcel, bytes)
@@ -269,8 +293,13 @@ impl SimulatedNetwork {
 
     /// The next datagram that has reached an actor by now. Others go to their mailboxes on the way.
     pub(super) fn arrive_at_peers(&mut self) -> Option<Parcel> {
-        while let Some((at, parcel)) = self.to_peers.land(self.now) {
-            match &mut self.peers[parcel.peer as usize].mailbox {
+        while let Some((at, mut parcel)) = self.to_peers.land(self.now) {
+            let peer = &mut self.peers[parcel.peer as usize];
+            if !peer.secrecy.opens(&mut parcel.bytes, self.now) {
+                self.to_peers.recycle(parcel.bytes);
+                continue;
+            }
+            match &mut peer.mailbox {
                 Mailbox::Actor => return Some(parcel),
                 Mailbox::Kept(kept) => {
                     let Parcel { worker, sent_at, bytes, .. } = parcel;
@@ -341,15 +370,24 @@ impl SimulatedNetwork {
         let peer = self.peer(to.remote);
         let fate = self.carry(peer, Direction::ToPeer, bytes.len(), self.now);
         let at = self.now;
-        if let (Mailbox::Kept(kept), Fate { at: Some(arrived_at), again_at: None }) =
-            (&mut self.peers[peer as usize].mailbox, fate)
+        let receiver = &mut self.peers[peer as usize];
+        if let Fate { at: Some(arrived_at), again_at: None } = fate
+            && matches!(receiver.mailbox, Mailbox::Kept(_))
             && arrived_at == at
         {
-            kept.push(Sent { at, arrived_at, from, bytes: bytes.to_vec() });
+            let mut bytes = bytes.to_vec();
+            if receiver.secrecy.opens(&mut bytes, at)
+                && let Mailbox::Kept(kept) = &mut receiver.mailbox
+            {
+                kept.push(Sent { at, arrived_at, from, bytes });
+            }
             return;
         }
-        if fate.at.is_none() && matches!(self.peers[peer as usize].mailbox, Mailbox::Actor) {
-            self.lost.push_back((peer, bytes.to_vec()));
+        if fate.at.is_none() && matches!(receiver.mailbox, Mailbox::Actor) {
+            let mut lost = bytes.to_vec();
+            if receiver.secrecy.loses(&mut lost, at) {
+                self.lost.push_back((peer, lost));
+            }
         }
         let parcel = Parcel { peer, worker: from, sent_at: at, is_copy: false, tag: None, bytes: Vec::new() };
         launch(&mut self.to_peers, fate, parcel, bytes);
@@ -390,7 +428,10 @@ impl Network for SimulatedNetwork {
             self.counters.gso_run_length.record(u64::from(segments));
             self.note_message(SentMessage { to: to.remote, segments, segment_bytes, bytes: message.bytes() });
             for bytes in batch.bytes(message).chunks(usize::from(segment_bytes)) {
-                super::assert_readable(bytes);
+                let peer = self.by_address.get(&to.remote).map(|peer| &self.peers[*peer as usize]);
+                if peer.is_none_or(|peer| matches!(peer.secrecy, Secrecy::Clear)) {
+                    super::assert_readable(bytes);
+                }
                 match self.tamper {
                     None => self.deliver(&to, from, bytes),
                     Some(tamper) => {

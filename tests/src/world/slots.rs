@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn a_number_finds_its_own_or_nothing() {
         let mut slots = Slots::default();
-        let mut put = |slots: &mut Slots<u32>, value| {
+        let put = |slots: &mut Slots<u32>, value| {
             let id = slots.next_id();
             slots.insert(value);
             id

@@ -7,7 +7,7 @@ use tidegate_protocol::error::ErrorKind::{self, InvalidArgument, InvalidState, U
 use tidegate_protocol::ids::{ConsumerId, ProducerId, TransportId};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::rtp::{MediaKind, RtpHeaderExtensionParameters, RtpMapping, RtpParameters, RtpType};
-use tidegate_protocol::srtp::SrtpCryptoSuite;
+use tidegate_protocol::srtp::{SrtpCryptoSuite, SrtpParameters};
 use tidegate_protocol::transport::{ListenPort, PlainConnectOptions, PlainTransportOptions};
 use tidegate_tests::world::World;
 use tidegate_tests::world::host::plain_options;
@@ -146,7 +146,6 @@ fn transports_of_the_wrong_shape_and_reserved_requests_are_refused() {
         Command::CreatePlainTransport { router: call.router, transport: TransportId(world.new_id()), options }
     };
     let refused = vec![
-        ("SRTP", create(|o| o.srtp = Some(SrtpCryptoSuite::AeadAes128Gcm)), Unsupported),
         ("RTCP port with mux", create(|o| o.rtcp_listen_info = Some(o.listen_info.clone())), InvalidArgument),
         (
             "empty range",
@@ -166,6 +165,48 @@ fn transports_of_the_wrong_shape_and_reserved_requests_are_refused() {
             Command::SetConsumerPriority { consumer: call.consumer, priority: 0 },
             InvalidArgument,
         ),
+    ];
+    assert_refused(&mut world, &call, refused);
+}
+
+#[test]
+fn connect_wants_keys_where_srtp_was_asked_for_and_only_there() {
+    let mut world = World::new();
+    let call = call(&mut world);
+    let suite = SrtpCryptoSuite::AeadAes128Gcm;
+    let (fresh, _) = world.transport_with_keys(call.router, plain_options(), suite);
+    let comedia = PlainTransportOptions { comedia: true, ..plain_options() };
+    let (learning, _) = world.transport_with_keys(call.router, comedia, suite);
+    let clear = world.plain_transport(call.router, &plain_options());
+    let connect = |transport, named: bool, srtp_parameters| Command::ConnectPlainTransport {
+        transport,
+        options: PlainConnectOptions {
+            ip: named.then_some(IpAddr::from([192, 0, 2, 5])),
+            port: named.then_some(5),
+            rtcp_port: None,
+            srtp_parameters,
+        },
+    };
+    let keys = |bytes: usize| {
+        let key = List::first_of(std::iter::repeat_n(7, bytes));
+        Some(SrtpParameters { crypto_suite: suite, key })
+    };
+    let refused = vec![
+        ("no keys", connect(fresh.id, true, None), InvalidArgument),
+        ("short keys", connect(fresh.id, true, keys(27)), InvalidArgument),
+        ("long keys", connect(fresh.id, true, keys(29)), InvalidArgument),
+        ("empty keys", connect(fresh.id, true, keys(0)), InvalidArgument),
+        ("keys without a peer", connect(fresh.id, false, keys(28)), InvalidArgument),
+        ("keys without SRTP", connect(clear.id, true, keys(28)), InvalidArgument),
+        ("comedia with a peer", connect(learning.id, true, keys(28)), InvalidArgument),
+        ("comedia without keys", connect(learning.id, false, None), InvalidArgument),
+    ];
+    assert_refused(&mut world, &call, refused);
+    world.request(connect(learning.id, false, keys(28))).unwrap();
+    world.request(connect(fresh.id, true, keys(28))).unwrap();
+    let refused = vec![
+        ("second connect", connect(fresh.id, true, keys(28)), InvalidState),
+        ("second connect of comedia", connect(learning.id, false, keys(28)), InvalidState),
     ];
     assert_refused(&mut world, &call, refused);
 }

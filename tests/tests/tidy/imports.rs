@@ -6,7 +6,8 @@
 //! | --- | --- | --- |
 //! | `base` | nothing | nothing |
 //! | `rtp`, `rtcp` (wire) | `base` and each other | nothing |
-//! | `ice` `dtls` `srtp` `sctp` `bwe` `stream` (engines) | `base`, wire; **never each other** | nothing |
+//! | `dtls` `srtp` `sctp` `bwe` `stream` (engines) | `base`, wire; **never each other** | nothing |
+//! | `ice` (an engine whose states and candidates are the host's own) | `base`; no other engine | plain data, as `media` |
 //! | `network` `outbox` `random` `counters` `moderation` `turn` (root parts) | `base` and each other | all but the codec and requests |
 //! | `media` | `base`, wire, engines, root parts | plain data: not requests, responses, messages, codec, frames |
 //! | `control` | `media`, `base`, root parts | all but the codec and frames |
@@ -33,7 +34,8 @@ struct Layer {
 
 const BASE: &[&str] = &["base"];
 const WIRE: &[&str] = &["rtp", "rtcp"];
-const ENGINES: &[&str] = &["ice", "dtls", "srtp", "sctp", "bwe", "stream"];
+const ICE: &[&str] = &["ice"];
+const ENGINES: &[&str] = &["dtls", "srtp", "sctp", "bwe", "stream"];
 const ROOT_PARTS: &[&str] = &["network", "outbox", "random", "counters", "moderation", "turn"];
 const MEDIA: &[&str] = &["media"];
 const CONTROL: &[&str] = &["control"];
@@ -46,6 +48,12 @@ const LAYERS: &[Layer] = &[
     Layer { parts: WIRE, uses: &[BASE], protocol_without: None, together: true },
     Layer { parts: ENGINES, uses: &[BASE, WIRE], protocol_without: None, together: false },
     Layer {
+        parts: ICE,
+        uses: &[BASE],
+        protocol_without: Some(&["request", "response", "message", "codec", "frame"]),
+        together: false,
+    },
+    Layer {
         parts: ROOT_PARTS,
         uses: &[BASE],
         protocol_without: Some(&["request", "codec", "frame"]),
@@ -53,7 +61,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         parts: MEDIA,
-        uses: &[BASE, WIRE, ENGINES, ROOT_PARTS],
+        uses: &[BASE, WIRE, ENGINES, ICE, ROOT_PARTS],
         protocol_without: Some(&["request", "response", "message", "codec", "frame"]),
         together: true,
     },
@@ -72,7 +80,7 @@ const LAYERS: &[Layer] = &[
     Layer { parts: SESSION, uses: &[BASE, ROOT_PARTS], protocol_without: Some(&[]), together: true },
     Layer {
         parts: SHELL,
-        uses: &[BASE, WIRE, ENGINES, ROOT_PARTS, MEDIA, CONTROL, WORKER, SESSION],
+        uses: &[BASE, WIRE, ENGINES, ICE, ROOT_PARTS, MEDIA, CONTROL, WORKER, SESSION],
         protocol_without: Some(&[]),
         together: true,
     },

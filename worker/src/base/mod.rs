@@ -1,5 +1,6 @@
 //! Memory, tables, numbers and deadlines. No domain words: nothing here knows what a packet means.
 
+pub mod address;
 pub mod bounded;
 mod index_set;
 pub mod pool;

@@ -59,7 +59,7 @@ fn of_transports(tables: &mut Tables, command: Command, turn: &mut Turn<'_>) -> 
         Command::SetMaxIncomingBitrate { transport, bitrate } => {
             transport::set_max_incoming_bitrate(tables, transport, bitrate, turn)
         }
-        Command::WebRtc(command) => webrtc::dispatch(&command),
+        Command::WebRtc(command) => webrtc::dispatch(tables, &command, turn),
         other => return ControlFlow::Continue(other),
     };
     ControlFlow::Break(answer)

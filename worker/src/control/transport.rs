@@ -78,5 +78,6 @@ fn tuples(tables: &Tables, key: TransportKey) -> Answer {
     let transport = tables.transports.get(key).ok_or_else(gone)?;
     let plain = transport.link.plain().ok_or_else(gone)?;
     let (tuple, rtcp_tuple) = (plain.tuple(), plain.rtcp_tuple());
-    Ok(Reply::PlainTransport(PlainTuples { tuple, rtcp_tuple, srtp_parameters: None }))
+    let srtp_parameters = plain.srtp_parameters();
+    Ok(Reply::PlainTransport(PlainTuples { tuple, rtcp_tuple, srtp_parameters }))
 }

@@ -11,7 +11,11 @@ use crate::media::demux::LEARNT_MAX;
 use crate::media::observer::{Observer, ObserverKey};
 use crate::media::producer::Producer;
 use crate::media::producer::stream::ReceivedStream;
+use crate::media::sockets::Holder;
 use crate::media::transport::Transport;
+use crate::media::transport::plain::Plain;
+use crate::media::transport::webrtc::WebRtc;
+use crate::media::webrtc_server::WebRtcServer;
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey};
 
 /// What an audit found.
@@ -68,11 +72,13 @@ fn audit_ids(tables: &Tables, audit: &mut Audit) {
             EntityKey::Producer(key) => tables.producers.get(key).map(|producer| producer.id.into()),
             EntityKey::Consumer(key) => tables.consumers.get(key).map(|consumer| consumer.id.into()),
             EntityKey::Observer(key) => tables.observers.get(key).map(|observer| observer.id.into()),
+            EntityKey::WebRtcServer(key) => tables.webrtc_servers.get(key).map(|server| server.id.into()),
         };
         audit.check(owner == Some(*id), || format!("id {id:?} leads to {key:?}, which is {owner:?}"));
     }
     let media = tables.transports.len() + tables.producers.len() + tables.consumers.len();
-    audit.equal("ids", tables.routers.len() + media + tables.observers.len(), tables.ids.len());
+    let others = tables.routers.len() + tables.observers.len() + tables.webrtc_servers.len();
+    audit.equal("ids", media + others, tables.ids.len());
     for (key, router) in tables.routers.iter() {
         let own = |transport: &TransportKey| {
             tables.transports.get(*transport).is_some_and(|transport| transport.router == key)
@@ -228,8 +234,22 @@ fn audit_sockets(tables: &Tables, audit: &mut Audit) {
         let uses = transport.is_some_and(|transport| transport.link.sockets().any(|own| own == *socket));
         audit.check(uses, || format!("{socket:?} is kept for {owner:?}, who does not use it"));
     }
+    for (socket, port) in tables.sockets.ice_ports() {
+        let places = match port.holder {
+            Holder::Server(key) => tables.webrtc_servers.get(key).map(WebRtcServer::places),
+            Holder::Transport(key) => {
+                let webrtc = tables.transports.get(key).and_then(|transport| transport.link.webrtc());
+                webrtc.map(WebRtc::places).filter(|_| port.listener == socket)
+            }
+        };
+        let is_connection = port.listener != socket;
+        let uses = places.is_some_and(|places| places.iter().any(|place| place.socket == socket));
+        audit.check(uses || is_connection, || {
+            format!("{socket:?} is kept for {:?}, who does not use it", port.holder)
+        });
+    }
     for (key, transport) in tables.transports.iter() {
-        for socket in transport.link.sockets() {
+        for socket in transport.link.plain().into_iter().flat_map(Plain::sockets) {
             let is_kept = kept.binary_search(&(socket, key)).is_ok();
             audit.check(is_kept, || format!("{:?} has a socket that is on nobody's record", transport.id));
         }
@@ -238,8 +258,8 @@ fn audit_sockets(tables: &Tables, audit: &mut Audit) {
 
 /// Who believes to have a timer has one.
 fn audit_timers(tables: &Tables, audit: &mut Audit) {
-    let (mut transports, mut producers): ([Vec<TransportKey>; 3], [Vec<ProducerKey>; 5]) = Default::default();
-    let [reports, feedback, limits] = &mut transports;
+    let (mut transports, mut producers): ([Vec<TransportKey>; 5], [Vec<ProducerKey>; 5]) = Default::default();
+    let [reports, feedback, limits, handshakes, consents] = &mut transports;
     let [nacks, key_frames, silences, histories, rings] = &mut producers;
     let mut observers: Vec<ObserverKey> = Vec::new();
     for deadline in tables.deadlines.keys() {
@@ -247,6 +267,8 @@ fn audit_timers(tables: &Tables, audit: &mut Audit) {
             Deadline::Rtcp(key) => reports.push(key),
             Deadline::WideFeedback(key) => feedback.push(key),
             Deadline::BitrateLimit(key) => limits.push(key),
+            Deadline::Dtls(key) => handshakes.push(key),
+            Deadline::Consent(key) => consents.push(key),
             Deadline::Nack(key) => nacks.push(key),
             Deadline::KeyFrame(key) => key_frames.push(key),
             Deadline::Silence(key) => silences.push(key),
@@ -265,7 +287,8 @@ fn audit_timers(tables: &Tables, audit: &mut Audit) {
     for (key, transport) in tables.transports.iter() {
         let set = transports.each_ref().map(|keys| keys.binary_search(&key).is_ok());
         let (feedback, limit) = transport.congestion.as_ref().map_or((false, false), |own| own.is_armed());
-        let armed = [transport.rtcp.is_armed(), feedback, limit];
+        let (handshake, consent) = transport.link.webrtc().map_or((false, false), WebRtc::is_armed);
+        let armed = [transport.rtcp.is_armed(), feedback, limit, handshake, consent];
         audit.check(armed.into_iter().zip(set).all(|(armed, set)| set || !armed), || {
             format!("{:?} waits in vain to report, {armed:?} of {set:?}", transport.id)
         });

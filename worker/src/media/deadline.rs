@@ -28,6 +28,10 @@ pub(crate) enum Deadline {
     Rings(ProducerKey),
     /// The end of an observer's interval.
     Observer(ObserverKey),
+    /// A flight of a handshake to send again, or to give up.
+    Dtls(TransportKey),
+    /// The end of a peer's consent to be sent to.
+    Consent(TransportKey),
     /// Empty memory to give back.
     Memory,
     /// Log lines that were left out, to be counted out.
@@ -38,7 +42,7 @@ impl Deadline {
     /// What its time is rounded up to.
     pub(crate) fn grid(self) -> Duration {
         match self {
-            Self::Nack(_) => Duration::from_millis(1),
+            Self::Nack(_) | Self::Dtls(_) => Duration::from_millis(1),
             Self::Rtcp(_)
             | Self::WideFeedback(_)
             | Self::BitrateLimit(_)
@@ -47,6 +51,7 @@ impl Deadline {
             | Self::History(_)
             | Self::Rings(_)
             | Self::Observer(_)
+            | Self::Consent(_)
             | Self::Memory
             | Self::Log => Duration::from_millis(20),
         }

@@ -117,12 +117,15 @@ fn on_xr(tables: &mut Tables, key: TransportKey, sender_ssrc: u32, block: &XrBlo
 /// The answer to our reference time: the round trip to a producer's peer (RFC 3611 4.5).
 fn on_dlrr(tables: &mut Tables, key: TransportKey, report: &DlrrReport, turn: &Turn<'_>) {
     let Tables { transports, producers, .. } = tables;
-    let Some(transport) = transports.get(key) else { return };
+    let Some(transport) = transports.get_mut(key) else { return };
     if report.ssrc != transport.rtcp.own_ssrc {
         return;
     }
     let now = compact_ntp(turn.wall.0);
     let Some(measured) = round_trip(now, report.last_rr, report.delay_since_last_rr) else { return };
+    if !transport.rtcp.on_answer(turn.now) {
+        return;
+    }
     for producer in &transport.producers {
         let Some(producer) = producers.get_mut(*producer) else { continue };
         producer.streams_mut().for_each(|stream| stream.round_trip = Some(measured));
@@ -159,7 +162,8 @@ fn on_nack(tables: &mut Tables, key: TransportKey, nack: &Nack<'_>, turn: &mut T
             None => {}
         }
     }
-    transport.counters.sent.add(turn.now, resent.packets, resent.bytes);
+    let wire_bytes = resent.wire_bytes(transport.sender.tag_bytes());
+    transport.counters.sent.add(turn.now, resent.packets, wire_bytes);
     transport.counters.rtx_sent.add(turn.now, resent.packets, resent.bytes);
     metrics.packets_resent += resent.packets;
     turn.debug(LogTag::Rtx, || {

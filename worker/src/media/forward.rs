@@ -162,7 +162,8 @@ fn send(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
             sealed += seal::seal_unsent(consumer, stream, sender, destination, turn);
         }
     });
-    transport.counters.sent.add(turn.now, sealed.packets, sealed.bytes);
+    let wire_bytes = sealed.wire_bytes(transport.sender.tag_bytes());
+    transport.counters.sent.add(turn.now, sealed.packets, wire_bytes);
     transport.counters.rtp_sent.add(turn.now, sealed.packets, sealed.bytes);
     tables.metrics.packets_forwarded += sealed.packets;
     tables.metrics.bytes_forwarded += sealed.bytes;

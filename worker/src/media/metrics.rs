@@ -86,7 +86,7 @@ fn own(tables: &Tables) -> [Named; 13] {
     ]
 }
 
-fn of_transports(tables: &Tables) -> [Named; 9] {
+fn of_transports(tables: &Tables) -> [Named; 11] {
     let sum = |field: fn(&crate::media::transport::Counters) -> u64| {
         tables.transports.iter().map(|(_, transport)| field(&transport.counters)).sum()
     };
@@ -100,6 +100,8 @@ fn of_transports(tables: &Tables) -> [Named; 9] {
         ("dropped_too_large", sum(|counters| counters.dropped.too_large)),
         ("dropped_over_limit", sum(|counters| counters.dropped.over_limit)),
         ("dropped_no_memory", sum(|counters| counters.dropped.no_memory)),
+        ("dropped_unauthenticated", sum(|counters| counters.dropped.unauthenticated)),
+        ("dropped_replayed", sum(|counters| counters.dropped.replayed)),
     ]
 }
 
@@ -130,7 +132,7 @@ fn of_messages(turn: &Turn<'_>) -> [Named; 6] {
     ]
 }
 
-fn of_shell(event_loop: &LoopCounters, network: &NetworkCounters, panics_contained: u64) -> [Named; 9] {
+fn of_shell(event_loop: &LoopCounters, network: &NetworkCounters, panics_contained: u64) -> [Named; 16] {
     [
         ("turns", event_loop.turns),
         ("wakes", event_loop.wakes),
@@ -141,5 +143,12 @@ fn of_shell(event_loop: &LoopCounters, network: &NetworkCounters, panics_contain
         ("receive_calls", network.receive_calls),
         ("send_calls", network.send_calls),
         ("send_backlog_bytes", network.send_backlog_bytes),
+        ("tcp_accepted", network.tcp.accepted),
+        ("tcp_closed_unauthenticated", network.tcp.closed_unauthenticated),
+        ("tcp_closed_displaced", network.tcp.closed_displaced),
+        ("tcp_closed_queue_full", network.tcp.closed_queue_full),
+        ("tcp_dropped_queue_full", network.tcp.dropped_queue_full),
+        ("tcp_sent_frames", network.tcp.sent_frames),
+        ("tcp_starved", network.tcp.starved),
     ]
 }

@@ -14,6 +14,7 @@ pub(crate) mod deadline;
 pub(crate) mod demux;
 pub(crate) mod feedback;
 pub(crate) mod forward;
+pub(crate) mod ice_routes;
 pub(crate) mod memory;
 pub(crate) mod metrics;
 pub(crate) mod observer;
@@ -28,11 +29,13 @@ pub(crate) mod ssrc_table;
 pub(crate) mod trace;
 pub(crate) mod traffic;
 pub(crate) mod transport;
+pub(crate) mod webrtc_server;
 
 use tidegate_protocol::ids::{ConsumerId, EntityId, ObserverId, ProducerId, RouterId, TransportId};
 
 use crate::base::table::{Key, Table};
 use crate::base::timer::Deadlines;
+use crate::dtls::{FLIGHTS_A_TURN, Flights};
 use crate::media::consumer::Consumer;
 use crate::media::deadline::Deadline;
 use crate::media::forward::Runs;
@@ -43,6 +46,8 @@ use crate::media::refused::Refused;
 use crate::media::router::Router;
 use crate::media::sockets::Sockets;
 use crate::media::transport::Transport;
+use crate::media::transport::webrtc::context::DtlsContext;
+use crate::media::webrtc_server::{WebRtcServer, WebRtcServerKey};
 use crate::random::{KeyedMap, Random, shrink_when_sparse};
 
 /// Names a router.
@@ -63,6 +68,11 @@ pub(crate) struct Tables {
     pub(crate) producers: Table<Producer>,
     pub(crate) consumers: Table<Consumer>,
     pub(crate) observers: Table<Observer>,
+    pub(crate) webrtc_servers: Table<WebRtcServer>,
+    /// What all handshakes share.
+    pub(crate) dtls: DtlsContext,
+    /// How many costly steps of handshakes this turn still bears.
+    pub(crate) flights: Flights,
     pub(crate) sockets: Sockets,
     pub(crate) deadlines: Deadlines<Deadline>,
     pub(crate) runs: Runs,
@@ -77,6 +87,7 @@ pub(crate) enum EntityKey {
     Producer(ProducerKey),
     Consumer(ConsumerKey),
     Observer(ObserverKey),
+    WebRtcServer(WebRtcServerKey),
 }
 
 impl Tables {
@@ -89,6 +100,9 @@ impl Tables {
             producers: Table::new(),
             consumers: Table::new(),
             observers: Table::new(),
+            webrtc_servers: Table::new(),
+            dtls: DtlsContext::default(),
+            flights: Flights::new(FLIGHTS_A_TURN),
             sockets: Sockets::new(any_port, random.hasher()),
             deadlines: Deadlines::new(),
             runs: Runs::default(),

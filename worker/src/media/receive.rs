@@ -7,16 +7,21 @@ use tidegate_protocol::event::Event;
 use tidegate_protocol::ids::TransportId;
 
 use crate::base::pool::Buffer;
+use crate::base::time::Time;
 use crate::media::demux::{Place, Role};
 use crate::media::forward::Run;
 use crate::media::producer::admit::{Admitted, Received};
 use crate::media::sockets::{Found, Owner, Purpose};
 use crate::media::transport::congestion::{Look, Timers};
+use crate::media::transport::link::Link;
 use crate::media::transport::plain::{Plain, Source};
+use crate::media::transport::protection::{Incoming, Unopened};
+use crate::media::transport::webrtc::arrival;
 use crate::media::transport::{Transport, on_connected, rtcp};
 use crate::media::{Tables, TransportKey, feedback, producer};
 use crate::network::Datagram;
 use crate::outbox::LogTag;
+use crate::rtp;
 use crate::rtp::datagram::DatagramKind;
 use crate::rtp::header::Header;
 use crate::turn::Turn;
@@ -24,7 +29,8 @@ use crate::turn::Turn;
 /// Takes a datagram in.
 pub(crate) fn on_datagram(tables: &mut Tables, datagram: Datagram, turn: &mut Turn<'_>) {
     tables.metrics.memory.on_arrival();
-    let owner = match tables.sockets.find(datagram.socket, datagram.remote) {
+    let owner = match find(tables, &datagram, turn) {
+        Found::Ice(port) => return arrival::on_datagram(tables, port, datagram, turn),
         Found::Owner(owner) => Some(owner),
         Found::OneOf(owners) => pick(tables, &owners, &datagram),
         Found::Nobody => None,
@@ -51,12 +57,38 @@ pub(crate) fn on_datagram(tables: &mut Tables, datagram: Datagram, turn: &mut Tu
     let mux = transport.link.rtcp_mux();
     match (DatagramKind::of(&datagram.buffer), owner.purpose) {
         (DatagramKind::Rtp, Purpose::Rtp) => on_rtp(tables, owner, source, datagram, turn),
-        (DatagramKind::Rtcp, Purpose::Rtcp) => on_rtcp(tables, owner, source, &datagram, turn),
-        (DatagramKind::Rtcp, Purpose::Rtp) if mux => on_rtcp(tables, owner, source, &datagram, turn),
+        (DatagramKind::Rtcp, Purpose::Rtcp) => on_rtcp(tables, owner, source, datagram, turn),
+        (DatagramKind::Rtcp, Purpose::Rtp) if mux => on_rtcp(tables, owner, source, datagram, turn),
         _ => {
             transport.counters.dropped.not_rtp += 1;
             tell_dropped(transport, "neither RTP nor RTCP", &datagram, turn);
         }
+    }
+}
+
+/// A connection that is nobody's yet is looked at by who listens where it came from.
+fn find(tables: &Tables, datagram: &Datagram, turn: &Turn<'_>) -> Found {
+    match tables.sockets.find(datagram.socket, datagram.remote) {
+        Found::Nobody => match turn.network.listener_of(datagram.socket) {
+            Some(listener) => tables.sockets.find(listener, datagram.remote),
+            None => Found::Nobody,
+        },
+        found => found,
+    }
+}
+
+/// Takes SRTP or SRTCP from a way that the peer of a WebRTC transport has proven.
+pub(crate) fn on_media(
+    tables: &mut Tables,
+    transport: TransportKey,
+    kind: DatagramKind,
+    datagram: Datagram,
+    turn: &mut Turn<'_>,
+) {
+    let owner = Owner { transport, purpose: Purpose::Rtp };
+    match kind {
+        DatagramKind::Rtp => on_rtp(tables, owner, Source::Peer, datagram, turn),
+        _ => on_rtcp(tables, owner, Source::Peer, datagram, turn),
     }
 }
 
@@ -70,20 +102,45 @@ fn tell_dropped(transport: &Transport, why: &str, datagram: &Datagram, turn: &mu
 
 /// On a shared socket, from an address that nobody knows: the comedia transport whose producer announced the SSRC.
 fn pick(tables: &Tables, owners: &[Owner], datagram: &Datagram) -> Option<Owner> {
-    let header = Header::parse(&datagram.buffer).ok()?;
+    let ssrc = rtp::header::ssrc(&datagram.buffer)?;
     let announced = |owner: &&Owner| {
         let transport = tables.transports.get(owner.transport);
         transport.is_some_and(|transport| {
-            transport.demux.knows(header.ssrc)
+            transport.demux.knows(ssrc)
                 && transport.link.source(owner.purpose, datagram.remote) == Source::Unheard
         })
     };
     owners.iter().filter(|owner| owner.purpose == Purpose::Rtp).find(announced).copied()
 }
 
+/// Takes SRTP off, where it was asked for, from what `open` opens. `None`: the datagram goes no further, which is counted.
+fn opened(
+    transport: &mut Transport,
+    mut datagram: Datagram,
+    open: fn(&mut Incoming, &mut [u8], Time) -> Result<usize, Unopened>,
+    turn: &mut Turn<'_>,
+) -> Option<Datagram> {
+    let dropped = &mut transport.counters.dropped;
+    let (counter, why) = match open(&mut transport.incoming, &mut datagram.buffer, turn.now) {
+        Ok(bytes) => {
+            datagram.buffer.set_len(bytes);
+            return Some(datagram);
+        }
+        Err(Unopened::Malformed) => (&mut dropped.bad_header, "too short or broken for SRTP"),
+        Err(Unopened::Unauthenticated) => (&mut dropped.unauthenticated, "not authentic"),
+        Err(Unopened::Replayed) => (&mut dropped.replayed, "replayed"),
+        Err(Unopened::TooManyStreams) => (&mut dropped.unknown_ssrc, "of one SSRC too many"),
+    };
+    *counter += 1;
+    tell_dropped(transport, why, &datagram, turn);
+    None
+}
+
 fn on_rtp(tables: &mut Tables, owner: Owner, source: Source, datagram: Datagram, turn: &mut Turn<'_>) {
     let Tables { transports, producers, deadlines, .. } = tables;
     let Some(transport) = transports.get_mut(owner.transport) else { return };
+    let wire_bytes = datagram.buffer.len() as u64;
+    let Some(datagram) = opened(transport, datagram, Incoming::open_rtp, turn) else { return };
     let Ok(header) = Header::parse(&datagram.buffer) else {
         transport.counters.dropped.bad_header += 1;
         tell_dropped(transport, "its RTP header is broken", &datagram, turn);
@@ -101,8 +158,7 @@ fn on_rtp(tables: &mut Tables, owner: Owner, source: Source, datagram: Datagram,
         tell_dropped(transport, "no producer has its SSRC", &datagram, turn);
         return;
     }
-    let bytes = datagram.buffer.len() as u64;
-    transport.counters.received.add(turn.now, 1, bytes);
+    transport.counters.received.add(turn.now, 1, wire_bytes);
     welcome(tables, owner, source, &datagram, turn);
     match place {
         Some(place) => to_producer(tables, owner.transport, place, header, datagram, turn),
@@ -120,8 +176,9 @@ fn count_unknown(tables: &mut Tables, key: TransportKey) {
 fn welcome(tables: &mut Tables, owner: Owner, source: Source, datagram: &Datagram, turn: &mut Turn<'_>) {
     let Some(transport) = tables.transports.get_mut(owner.transport) else { return };
     if source == Source::Peer {
-        if let Some(plain) = transport.link.plain_mut() {
-            plain.called_on(owner.purpose, datagram.local_ip);
+        match &mut transport.link {
+            Link::Plain(plain) => plain.called_on(owner.purpose, datagram.local_ip),
+            Link::WebRtc(_) => arrival::on_authentic(tables, owner.transport, datagram.reply_to(), turn),
         }
         return;
     }
@@ -217,20 +274,22 @@ fn small(buffer: Buffer, turn: &mut Turn<'_>) -> Buffer {
     turn.pool.copy_small(&buffer).unwrap_or(buffer)
 }
 
-fn on_rtcp(tables: &mut Tables, owner: Owner, source: Source, datagram: &Datagram, turn: &mut Turn<'_>) {
+fn on_rtcp(tables: &mut Tables, owner: Owner, source: Source, datagram: Datagram, turn: &mut Turn<'_>) {
     let Some(transport) = tables.transports.get_mut(owner.transport) else { return };
+    let wire_bytes = datagram.buffer.len() as u64;
+    let Some(datagram) = opened(transport, datagram, Incoming::open_rtcp, turn) else { return };
     if crate::rtcp::packets(&datagram.buffer).next().is_none_or(|first| first.is_err()) {
         transport.counters.dropped.bad_header += 1;
-        tell_dropped(transport, "it is no RTCP that can be read", datagram, turn);
+        tell_dropped(transport, "it is no RTCP that can be read", &datagram, turn);
         return;
     }
     if source == Source::Unheard && !may_introduce(transport, &datagram.buffer) {
         transport.counters.dropped.wrong_source += 1;
-        tell_dropped(transport, "RTCP of nobody that sends a stream of it", datagram, turn);
+        tell_dropped(transport, "RTCP of nobody that sends a stream of it", &datagram, turn);
         return;
     }
-    transport.counters.received.add(turn.now, 1, datagram.buffer.len() as u64);
-    welcome(tables, owner, source, datagram, turn);
+    transport.counters.received.add(turn.now, 1, wire_bytes);
+    welcome(tables, owner, source, &datagram, turn);
     feedback::on_compound(tables, owner.transport, &datagram.buffer, datagram.received_at, turn);
 }
 

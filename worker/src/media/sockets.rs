@@ -7,10 +7,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use smallvec::SmallVec;
-use tidegate_protocol::transport::{ListenInfo, ListenPort};
+use tidegate_protocol::transport::{ListenInfo, ListenPort, Protocol};
 
 use crate::media::TransportKey;
 use crate::media::refused::Refused;
+use crate::media::webrtc_server::WebRtcServerKey;
 use crate::network::{BindError, BindOptions, Bound, PortChoice, SocketKey};
 use crate::outbox::LogTag;
 use crate::random::{KeyedMap, KeyedState, shrink_when_sparse};
@@ -29,6 +30,25 @@ pub(crate) struct Sockets {
 enum Use {
     Own(Owner),
     Shared(Box<Shared>),
+    Ice(IcePort),
+}
+
+/// A socket that peers of WebRTC transports call, or the connection of one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IcePort {
+    pub(crate) holder: Holder,
+    pub(crate) protocol: Protocol,
+    /// The one that is bound: itself, but for connections.
+    pub(crate) listener: SocketKey,
+}
+
+/// Whose such a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// One transport's.
+    Transport(TransportKey),
+    /// A server's: any transport's on it.
+    Server(WebRtcServerKey),
 }
 
 /// The transport of a socket, and what it uses it for.
@@ -62,6 +82,8 @@ pub(crate) enum Found {
     Owner(Owner),
     /// To one of these transports, none of which knows the sender yet.
     OneOf(SmallVec<[Owner; 4]>),
+    /// To who listens there for ICE.
+    Ice(IcePort),
     /// To nobody.
     Nobody,
 }
@@ -84,6 +106,66 @@ impl Sockets {
         let bound = self.bind(info, turn)?;
         self.uses.insert(bound.socket, Use::Own(owner));
         Ok(bound)
+    }
+
+    /// Opens a UDP socket or a TCP listener for WebRTC.
+    pub(crate) fn listen_for_ice(
+        &mut self,
+        holder: Holder,
+        info: &ListenInfo,
+        turn: &mut Turn<'_>,
+    ) -> Result<Bound, Refused> {
+        if info.shared {
+            return Err(Refused::invalid(
+                "shared sockets are for plain transports; let WebRTC transports share those of a WebRTC server",
+            ));
+        }
+        let bound = self.bind(info, turn)?;
+        self.uses.insert(
+            bound.socket,
+            Use::Ice(IcePort { holder, protocol: info.protocol, listener: bound.socket }),
+        );
+        Ok(bound)
+    }
+
+    /// Closes a socket, whoever uses it; a listener with its connections.
+    pub(crate) fn close(&mut self, socket: SocketKey, turn: &mut Turn<'_>) {
+        self.forget(socket);
+        turn.network.close(socket);
+    }
+
+    /// Makes a connection to a listener `transport`'s, whose peer showed itself on it.
+    pub(crate) fn join_connection(
+        &mut self,
+        connection: SocketKey,
+        listener: SocketKey,
+        transport: TransportKey,
+    ) {
+        let port = IcePort { holder: Holder::Transport(transport), protocol: Protocol::Tcp, listener };
+        self.uses.insert(connection, Use::Ice(port));
+    }
+
+    /// Where a connection was taken; for every other socket itself.
+    pub(crate) fn listener_of(&self, socket: SocketKey) -> SocketKey {
+        match self.uses.get(&socket) {
+            Some(Use::Ice(port)) => port.listener,
+            _ => socket,
+        }
+    }
+
+    /// Whose a connection was that is gone.
+    pub(crate) fn on_connection_closed(&mut self, connection: SocketKey) -> Option<TransportKey> {
+        let owner = match self.uses.get(&connection) {
+            Some(Use::Ice(IcePort { holder: Holder::Transport(transport), .. })) => Some(*transport),
+            _ => None,
+        };
+        self.forget(connection);
+        owner
+    }
+
+    fn forget(&mut self, socket: SocketKey) {
+        self.uses.remove(&socket);
+        shrink_when_sparse(&mut self.uses);
     }
 
     fn listen_shared(
@@ -123,7 +205,11 @@ impl Sockets {
             receive_buffer_bytes: info.receive_buffer_bytes,
         };
         let start = turn.random.next_u32();
-        let bound = turn.network.bind(&options, start).map_err(|error| refusal(info, error))?;
+        let bound = match info.protocol {
+            Protocol::Udp => turn.network.bind(&options, start),
+            Protocol::Tcp => turn.network.listen(&options, start),
+        };
+        let bound = bound.map_err(|error| refusal(info, error))?;
         warn_of_small_buffers(info, &bound, turn);
         Ok(bound)
     }
@@ -144,7 +230,7 @@ impl Sockets {
     pub(crate) fn leave(&mut self, socket: SocketKey, transport: TransportKey, turn: &mut Turn<'_>) {
         let last = match self.uses.get_mut(&socket) {
             None => false,
-            Some(Use::Own(_)) => true,
+            Some(Use::Own(_) | Use::Ice(_)) => true,
             Some(Use::Shared(shared)) => {
                 shared.owners.retain(|owner| owner.transport != transport);
                 shared.peers.retain(|_, owner| owner.transport != transport);
@@ -152,9 +238,7 @@ impl Sockets {
             }
         };
         if last {
-            self.uses.remove(&socket);
-            shrink_when_sparse(&mut self.uses);
-            turn.network.close(socket);
+            self.close(socket, turn);
         }
     }
 
@@ -188,6 +272,7 @@ impl Sockets {
     pub(crate) fn find(&self, socket: SocketKey, peer: SocketAddr) -> Found {
         match self.uses.get(&socket) {
             Some(Use::Own(owner)) => Found::Owner(*owner),
+            Some(Use::Ice(port)) => Found::Ice(*port),
             Some(Use::Shared(shared)) => match shared.peers.get(&peer) {
                 Some(owner) => Found::Owner(*owner),
                 None => Found::OneOf(shared.owners.clone()),
@@ -201,11 +286,20 @@ impl Sockets {
         self.uses.iter().flat_map(|(socket, entry)| {
             let (own, shared) = match entry {
                 Use::Own(owner) => (Some(*owner), None),
+                Use::Ice(_) => (None, None),
                 Use::Shared(shared) => (None, Some(shared)),
             };
             let shared = shared.into_iter();
             let others = shared.flat_map(|shared| shared.owners.iter().chain(shared.peers.values()).copied());
             own.into_iter().chain(others).map(|owner| (*socket, owner))
+        })
+    }
+
+    /// Every socket that somebody holds for ICE.
+    pub(crate) fn ice_ports(&self) -> impl Iterator<Item = (SocketKey, IcePort)> {
+        self.uses.iter().filter_map(|(socket, entry)| match entry {
+            Use::Ice(port) => Some((*socket, *port)),
+            Use::Own(_) | Use::Shared(_) => None,
         })
     }
 

@@ -30,6 +30,16 @@ pub struct Message {
     start: u32,
     bytes: u32,
     segment_bytes: u16,
+    content: Content,
+}
+
+/// What a datagram is worth when there is no room for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A packet of video: the first to be given up where a connection's queue is full, for it can be asked again.
+    Video,
+    /// Audio, RTCP, STUN, DTLS.
+    Other,
 }
 
 impl Message {
@@ -49,13 +59,19 @@ impl Message {
         u16::try_from(segments).unwrap_or(SEGMENTS_MAX)
     }
 
+    /// What all of them are.
+    pub const fn content(&self) -> Content {
+        self.content
+    }
+
     /// Whether a datagram of `bytes` to `to` may become its last segment.
-    fn admits(&self, to: &Destination, bytes: u16) -> bool {
+    fn admits(&self, to: &Destination, bytes: u16, content: Content) -> bool {
         let whole_segments = self.bytes.is_multiple_of(u32::from(self.segment_bytes));
         whole_segments
             && bytes <= self.segment_bytes
             && self.segments() < SEGMENTS_MAX
             && self.bytes() + usize::from(bytes) <= UDP_PAYLOAD_MAX
+            && self.content == content
             && self.to == *to
     }
 }
@@ -96,18 +112,24 @@ impl SendBatch {
     /// Makes the first `bytes` bytes of what was just reserved a datagram to `to`: another segment of the message
     /// before when it fits there, a message of its own otherwise. Zero bytes are no datagram.
     pub fn commit(&mut self, to: Destination, bytes: usize) {
+        self.commit_as(Content::Other, to, bytes);
+    }
+
+    /// [`Self::commit`] of a datagram that is so much worth.
+    pub fn commit_as(&mut self, content: Content, to: Destination, bytes: usize) {
         debug_assert!(self.used + bytes <= self.arena.len() && !self.is_full(), "commit without reserve");
         let Ok(segment_bytes) = u16::try_from(bytes) else { return };
         if segment_bytes == 0 || self.used + bytes > self.arena.len() {
             return;
         }
         match self.messages.last_mut() {
-            Some(last) if last.admits(&to, segment_bytes) => last.bytes += u32::from(segment_bytes),
+            Some(last) if last.admits(&to, segment_bytes, content) => last.bytes += u32::from(segment_bytes),
             _ => self.messages.push(Message {
                 to,
                 start: u32::try_from(self.used).unwrap_or(u32::MAX),
                 bytes: u32::from(segment_bytes),
                 segment_bytes,
+                content,
             }),
         }
         self.used += bytes;
@@ -229,6 +251,17 @@ mod tests {
         let elsewhere = Destination { local_ip: Some(Ipv4Addr::LOCALHOST.into()), ..to(1) };
         assert!(batch.push(elsewhere, &[0; 100]));
         assert_eq!(batch.messages().len(), 4);
+    }
+
+    #[test]
+    fn video_and_audio_are_not_one_message() {
+        let mut batch = SendBatch::new();
+        for content in [Content::Video, Content::Video, Content::Other] {
+            batch.reserve(100).unwrap().fill(1);
+            batch.commit_as(content, to(1), 100);
+        }
+        let shape: Vec<_> = batch.messages().iter().map(|m| (m.content(), m.segments())).collect();
+        assert_eq!(shape, [(Content::Video, 2), (Content::Other, 1)]);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! same packet in again. Called by `Transport::open_rtp`, then passed by reference to all that follows.
 //! Invariant: header, payload and padding together are exactly the packet that `parse` saw.
 
+use std::ops::Range;
+
 use crate::base::sequence::{Serial16, Serial32};
 use crate::rtp::extensions::Extensions;
 
@@ -68,17 +70,9 @@ impl Header {
     /// The first rule of RFC 3550 5.1 that it breaks, in the order of the fields. An extension block of a foreign
     /// profile is skipped, a malformed element in one of RFC 8285 ends the table: neither is an error.
     pub fn parse(packet: &[u8]) -> Result<Self, HeaderError> {
-        let (fixed, _) = packet.split_first_chunk::<FIXED_BYTES>().ok_or(HeaderError::TooShort)?;
+        let (fixed, csrcs_end) = fixed_part(packet)?;
         let packet_bytes = u16::try_from(packet.len()).map_err(|_| HeaderError::TooLong)?;
         let [first, second, q0, q1, t0, t1, t2, t3, s0, s1, s2, s3] = *fixed;
-        if first >> 6 != 2 {
-            return Err(HeaderError::Version(first >> 6));
-        }
-        let csrc_count = first & 0x0F;
-        let csrcs_end = 12 + 4 * u16::from(csrc_count);
-        if csrcs_end > packet_bytes {
-            return Err(HeaderError::CsrcsTruncated);
-        }
         let (extensions, payload_offset) = match first & 0x10 {
             0 => (Extensions::default(), csrcs_end),
             _ => parse_extensions(packet, csrcs_end)?,
@@ -94,7 +88,7 @@ impl Header {
             ssrc: u32::from_be_bytes([s0, s1, s2, s3]),
             payload_type: second & 0x7F,
             marker: second & 0x80 != 0,
-            csrc_count,
+            csrc_count: first & 0x0F,
             padding,
             payload_offset,
             payload_bytes: body_bytes.saturating_sub(u16::from(padding)),
@@ -135,8 +129,48 @@ impl Header {
     }
 }
 
+/// Where the payload of `packet` begins. Looks at nothing behind that, so it serves before SRTP is taken off too.
+///
+/// # Errors
+/// As [`Header::parse`], but for padding.
+pub fn payload_offset(packet: &[u8]) -> Result<usize, HeaderError> {
+    let ([first, ..], csrcs_end) = fixed_part(packet)?;
+    match first & 0x10 {
+        0 => Ok(usize::from(csrcs_end)),
+        _ => extension_block(packet, csrcs_end).map(|(_, block)| usize::from(block.end)),
+    }
+}
+
+/// The SSRC of an RTP packet, encrypted or not; `None` when it has none.
+pub fn ssrc(packet: &[u8]) -> Option<u32> {
+    let [first, _, _, _, _, _, _, _, ssrc @ ..] = packet.first_chunk::<FIXED_BYTES>()?;
+    (first >> 6 == 2).then_some(u32::from_be_bytes(*ssrc))
+}
+
+/// The fixed header, and where the CSRC list ends.
+fn fixed_part(packet: &[u8]) -> Result<(&[u8; FIXED_BYTES], u16), HeaderError> {
+    let (fixed, _) = packet.split_first_chunk::<FIXED_BYTES>().ok_or(HeaderError::TooShort)?;
+    let packet_bytes = u16::try_from(packet.len()).map_err(|_| HeaderError::TooLong)?;
+    let [first, ..] = *fixed;
+    if first >> 6 != 2 {
+        return Err(HeaderError::Version(first >> 6));
+    }
+    let csrcs_end = 12 + 4 * u16::from(first & 0x0F);
+    match csrcs_end > packet_bytes {
+        true => Err(HeaderError::CsrcsTruncated),
+        false => Ok((fixed, csrcs_end)),
+    }
+}
+
 /// The extension table, and where the block ends.
 fn parse_extensions(packet: &[u8], offset: u16) -> Result<(Extensions, u16), HeaderError> {
+    let (profile, block) = extension_block(packet, offset)?;
+    let end = block.end;
+    Ok((Extensions::parse(packet, profile, block), end))
+}
+
+/// The profile of the extension block, and where its elements are.
+fn extension_block(packet: &[u8], offset: u16) -> Result<(u16, Range<u16>), HeaderError> {
     let head = packet.get(usize::from(offset)..).and_then(|rest| rest.first_chunk::<4>());
     let [profile_high, profile_low, words_high, words_low] = *head.ok_or(HeaderError::ExtensionTruncated)?;
     let words = u16::from_be_bytes([words_high, words_low]);
@@ -144,7 +178,7 @@ fn parse_extensions(packet: &[u8], offset: u16) -> Result<(Extensions, u16), Hea
     let end = words.checked_mul(4).and_then(|bytes| start.checked_add(bytes));
     let end = end.filter(|end| usize::from(*end) <= packet.len()).ok_or(HeaderError::ExtensionTruncated)?;
     let profile = u16::from_be_bytes([profile_high, profile_low]);
-    Ok((Extensions::parse(packet, profile, start..end), end))
+    Ok((profile, start..end))
 }
 
 /// The padding count, which is the last byte of a packet with the P bit.

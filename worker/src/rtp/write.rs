@@ -157,6 +157,34 @@ pub fn write_packet(
     packet: &Outgoing<'_>,
     extensions: &ExtensionValues<'_>,
 ) -> Result<usize, NoRoom> {
+    write_with(out, packet, extensions, Some(packet.payload))
+}
+
+/// Where the header ends and where the payload begins: between them is the original sequence number of an RTX packet.
+pub fn payload_place(packet: &Outgoing<'_>, extensions: &ExtensionValues<'_>) -> (usize, usize) {
+    let header = FIXED_BYTES + csrc_words(packet).len() + extensions.block_len();
+    (header, header_len(packet, extensions))
+}
+
+/// As [`write_packet`], but the payload's place is left as it is: for whoever encrypts it on its way there.
+///
+/// # Errors
+/// `NoRoom` when `out` is shorter; it is then untouched.
+pub fn write_around(
+    out: &mut [u8],
+    packet: &Outgoing<'_>,
+    extensions: &ExtensionValues<'_>,
+) -> Result<usize, NoRoom> {
+    write_with(out, packet, extensions, None)
+}
+
+#[inline]
+fn write_with(
+    out: &mut [u8],
+    packet: &Outgoing<'_>,
+    extensions: &ExtensionValues<'_>,
+    payload: Option<&[u8]>,
+) -> Result<usize, NoRoom> {
     let block_bytes = extensions.block_len();
     let total = packet_len(packet, extensions);
     let csrcs = csrc_words(packet);
@@ -168,8 +196,11 @@ pub fn write_packet(
     if let Some(osn) = packet.rtx_osn {
         out = put(out, osn.wire().to_be_bytes())?;
     }
-    let out = put_slice(out, packet.payload)?;
-    write_padding(out, packet.padding);
+    let (place, padding) = out.split_at_mut_checked(packet.payload.len()).ok_or(NoRoom)?;
+    if let Some(payload) = payload {
+        place.copy_from_slice(payload);
+    }
+    write_padding(padding, packet.padding);
     Ok(total)
 }
 

@@ -17,6 +17,7 @@
 //! | [`stamps`] | consumer | what did it carry of the moment it was sent? |
 //! | [`allowance`] | consumer | how much may be sent again? |
 //! | [`audio_level`], [`speaker`] | producer | who is loud, who leads the conversation? |
+//! | [`layers`] | producer | what does each layer take? |
 //! | [`jitter`], [`report`], [`score`], [`bitrate`] | both | how is it going? |
 
 #![forbid(unsafe_code)]
@@ -28,6 +29,7 @@ pub mod capture;
 pub mod continuity;
 pub mod history;
 pub mod jitter;
+pub mod layers;
 pub mod nack;
 pub mod receive;
 pub mod report;

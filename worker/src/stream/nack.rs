@@ -98,7 +98,7 @@ impl LossList {
     /// 17 numbers. What is not taken from the iterator stays due. `rtt` is the round trip to the sender, if known.
     pub fn due(&mut self, now: Time, rtt: Option<Duration>) -> impl Iterator<Item = Seq> + '_ {
         self.missing.retain(|missing| missing.requests < REQUESTS_MAX || missing.due_at > now);
-        let again_at = now + rtt.unwrap_or(RTT_UNKNOWN).max(RETRY_MIN);
+        let again_at = now + rtt.unwrap_or(RTT_UNKNOWN).clamp(RETRY_MIN, RETRY_MAX);
         let mut items = 0;
         let mut item_end = Seq::new(0);
         self.missing.iter_mut().filter(move |missing| missing.due_at <= now).map_while(move |missing| {
@@ -221,6 +221,8 @@ pub const ITEMS_MAX: usize = 256;
 
 /// On a very short path ten requests would else be used up within one burst of loss.
 const RETRY_MIN: Duration = Duration::from_millis(20);
+/// Whatever the peer says of the round trip: a repair that comes later is of no use to anybody.
+const RETRY_MAX: Duration = Duration::from_millis(1_000);
 
 #[cfg(test)]
 mod tests {
@@ -259,6 +261,10 @@ mod tests {
         assert_eq!(due(&mut list, 59, RTT), []);
         assert_eq!(due(&mut list, 60, None), [70_001, 70_002]);
         assert_eq!(list.next_deadline(), Some(ms(160)), "100 ms when the round trip is unknown");
+        assert_eq!(due(&mut list, 160, Some(Duration::ZERO)), [70_001, 70_002]);
+        assert_eq!(list.next_deadline(), Some(ms(180)), "no sooner than after 20 ms");
+        assert_eq!(due(&mut list, 180, Some(Duration::from_secs(60))), [70_001, 70_002]);
+        assert_eq!(list.next_deadline(), Some(ms(1_180)), "no later than after a second");
     }
 
     #[test]

@@ -4,11 +4,15 @@
 //! through [`Network`](crate::network::Network) alone. All unsafe code of the worker but the packet pool's is here.
 //! Invariant: every descriptor is closed on exec (a sibling worker must not hold our ends open) and non-blocking.
 
+mod address;
+mod bind;
 pub mod clock;
 pub mod limits;
 pub mod memory;
 pub mod pipe;
 pub mod signals;
+pub mod sockets;
+pub mod tcp;
 pub mod udp;
 
 use std::io;

@@ -151,9 +151,15 @@ mod tests {
 
     #[test]
     fn bad_settings_end_with_42_and_a_sentence() {
-        for argument in ["--log-level=loud", "--nonsense", "--packet-memory-limit=1"] {
-            let mut worker = Worker::spawn(&[argument]);
-            assert_eq!(worker.exit_code(), Some(i32::from(exit::BAD_SETTINGS)), "{argument}");
+        for arguments in [
+            ["--log-level=loud"].as_slice(),
+            &["--nonsense"],
+            &["--packet-memory-limit=1"],
+            &["--dtls-certificate-file=/nonexistent/certificate", "--dtls-private-key-file=/nonexistent/key"],
+            &["--dtls-certificate-file=/dev/null", "--dtls-private-key-file=/dev/zero"],
+        ] {
+            let mut worker = Worker::spawn(arguments);
+            assert_eq!(worker.exit_code(), Some(i32::from(exit::BAD_SETTINGS)), "{arguments:?}");
             let said = worker.stderr();
             assert!(said.starts_with("tidegate-worker: ") && said.lines().count() == 1, "{said}");
         }

@@ -12,6 +12,7 @@ use crate::entity::on_creation_failed;
 use crate::error::RequestError;
 use crate::options::{PlainConnectOptions, PlainTransportOptions};
 use crate::router::RouterInner;
+use crate::srtp::SrtpParameters;
 use crate::sync::lock;
 use crate::transport::{Kind, Transport, TransportInner};
 
@@ -57,9 +58,16 @@ impl PlainTransport {
         lock(&self.tuples).rtcp_tuple.clone()
     }
 
-    /// Says where it sends to. Once only.
+    /// What it sends under, for the peer. `None` without SRTP. Final once it is connected: a peer that chose another suite
+    /// than [`PlainTransportOptions::srtp_crypto_suite`] gets a new key.
+    pub fn srtp_parameters(&self) -> Option<SrtpParameters> {
+        lock(&self.tuples).srtp_parameters.as_ref().map(Into::into)
+    }
+
+    /// Says where it sends to and, with SRTP, what the peer sends under. Once only.
     pub async fn connect(&self, options: PlainConnectOptions) -> Result<(), RequestError> {
-        let command = Command::ConnectPlainTransport { transport: self.wire_id(), options: options.into() };
+        let options = (&options).try_into()?;
+        let command = Command::ConnectPlainTransport { transport: self.wire_id(), options };
         self.transport.inner.entity.request(command, take(&self.tuples)).await
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use tidegate::{
-    CloseReason, ConsumerEvent, ConsumerOptions, ErrorKind, Events, ListenInfo, MediaKind,
-    PlainConnectOptions, PlainTransport, PlainTransportOptions, Producer, ProducerOptions, Router,
-    RouterOptions, RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters, RtpParameters, TraceType,
-    TransportEvent, Worker,
+    CloseReason, ConsumerEvent, ConsumerOptions, ErrorKind, Events, InvalidOption, ListenInfo, MediaKind,
+    PlainConnectOptions, PlainTransport, PlainTransportOptions, Producer, ProducerOptions, RequestError,
+    Router, RouterOptions, RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters, RtpParameters,
+    SrtpCryptoSuite, SrtpParameters, TraceType, TransportEvent, Worker,
 };
 use tokio::time::timeout;
 
@@ -17,6 +17,7 @@ use crate::{settings, trial};
 pub(crate) fn tests() -> Vec<Trial> {
     vec![
         trial("rtp_goes_from_a_sender_to_a_receiver", rtp_goes_from_a_sender_to_a_receiver),
+        trial("srtp_is_agreed_on_with_keys_in_base64", srtp_is_agreed_on_with_keys_in_base64),
         trial(
             "silence_is_left_out_for_a_consumer_that_ignores_it",
             silence_is_left_out_for_a_consumer_that_ignores_it,
@@ -28,6 +29,35 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("closed_entities_are_gone_in_the_worker", closed_entities_are_gone_in_the_worker),
         trial("many_requests_at_once_are_all_answered", many_requests_at_once_are_all_answered),
     ]
+}
+
+async fn srtp_is_agreed_on_with_keys_in_base64() {
+    let (_worker, router) = router().await;
+    let listen_info = ListenInfo::new(Ipv4Addr::LOCALHOST).with_port(0);
+    let options = PlainTransportOptions { enable_srtp: true, ..PlainTransportOptions::new(listen_info) };
+    let transport = router.create_plain_transport(options.clone()).await.unwrap();
+    let own = transport.srtp_parameters().unwrap();
+    assert_eq!((own.crypto_suite, own.key_base64.len()), (SrtpCryptoSuite::AesCm128HmacSha1_80, 40));
+    let connect = |key: &str| {
+        let theirs = SrtpParameters::new(SrtpCryptoSuite::AesCm128HmacSha1_80, key);
+        transport.connect(PlainConnectOptions::new(Ipv4Addr::LOCALHOST, 5_000).with_srtp(theirs))
+    };
+    let refused = connect("dG9vIHNob3J0").await.unwrap_err();
+    assert!(
+        matches!(refused, RequestError::InvalidOption(InvalidOption::SrtpKey { bytes: 30, .. })),
+        "{refused}"
+    );
+    let keyless = transport.connect(PlainConnectOptions::new(Ipv4Addr::LOCALHOST, 5_000)).await.unwrap_err();
+    assert_eq!(keyless.kind(), Some(ErrorKind::InvalidArgument));
+    connect(&"A".repeat(40)).await.unwrap();
+    assert_eq!(transport.srtp_parameters(), Some(own));
+    let learning = router.create_plain_transport(options.with_comedia()).await.unwrap();
+    let gcm = SrtpParameters::new(SrtpCryptoSuite::AeadAes128Gcm, format!("{}AA==", "A".repeat(36)));
+    learning.connect(PlainConnectOptions::of_srtp(gcm)).await.unwrap();
+    let agreed = learning.srtp_parameters().unwrap();
+    assert_eq!(agreed.crypto_suite, SrtpCryptoSuite::AeadAes128Gcm, "the peer chooses");
+    let clear = plain(&router, false).await;
+    assert_eq!(clear.srtp_parameters(), None);
 }
 
 async fn router() -> (Worker, Router) {
@@ -232,7 +262,7 @@ async fn next_change(events: &mut Events<ConsumerEvent>) -> ConsumerEvent {
 async fn refusals_are_typed_and_change_nothing() {
     let (worker, router) = router().await;
     let transport = plain(&router, true).await;
-    let kind = |error: tidegate::RequestError| {
+    let kind = |error: RequestError| {
         let kind = error.kind().unwrap_or_else(|| panic!("{error}"));
         assert!(error.to_string().len() > 20, "a sentence: {error}");
         kind

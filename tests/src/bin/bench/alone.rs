@@ -7,12 +7,12 @@ use serde::Serialize;
 use tidegate_tests::gauge::report::WAITED_SHARE_QUIET;
 use tidegate_tests::gauge::run::Settings;
 use tidegate_tests::gauge::subject::WorkerVariant;
-use tidegate_tests::gauge::{flood, idle};
+use tidegate_tests::gauge::{flood, idle, srtp};
 use tidegate_tests::ideal::SocketUse;
 use tidegate_tests::load::Phases;
 use tidegate_tests::process::{self, Cores};
 
-use crate::arguments::{Flood, Idle, WorkerBin};
+use crate::arguments::{Flood, Idle, Srtp, WorkerBin};
 
 /// Floods and prints; says whether the figures count.
 ///
@@ -24,7 +24,8 @@ pub(crate) fn flood(arguments: &Flood) -> io::Result<bool> {
     for moderation in arguments.moderation.values() {
         let name = if *moderation { "moderated" } else { "at once" };
         eprintln!("flooding the worker {name} for {} s", arguments.seconds);
-        let report = flood::measure(WorkerVariant { moderation: *moderation, padding: true }, &settings)?;
+        let variant = WorkerVariant { moderation: *moderation, padding: true };
+        let report = flood::measure(arguments.of.flood(), variant, &settings)?;
         if !arguments.json {
             print_flood(&report);
         }
@@ -37,9 +38,10 @@ pub(crate) fn flood(arguments: &Flood) -> io::Result<bool> {
 fn print_flood(report: &flood::FloodReport) {
     let verdict = if report.void { "VOID: " } else { "" };
     println!(
-        "{verdict}{}: flooded with {:.0} packets/s ({:.0} % of its core); the other stream lost {:.3} %, \
+        "{verdict}{}, {}: flooded with {:.0} packets/s ({:.0} % of its core); other streams lost {:.3} %, \
          latency p50 {:.0} us, p99 {:.0} us (wanted: below 10,000); {} dumps answered in {:.0} us at the median, \
          {:.0} us at most (wanted: below 50,000)",
+        report.scenario,
         report.subject,
         report.flood_packets_per_second,
         report.core_share * 100.0,
@@ -54,6 +56,20 @@ fn print_flood(report: &flood::FloodReport) {
     if waited > WAITED_SHARE_QUIET {
         println!("  the machine was busy: a core was with others for {:.1} % of the time", waited * 100.0);
     }
+}
+
+/// Measures SRTP and prints; figures of a debug build say nothing.
+///
+/// # Errors
+/// OpenSSL refuses something.
+pub(crate) fn srtp(arguments: &Srtp) -> io::Result<bool> {
+    let rows = srtp::measure(arguments.rounds.into())?;
+    if !arguments.json {
+        println!("{}", srtp::HEAD);
+        rows.iter().for_each(|row| println!("{row}"));
+    }
+    print_json(arguments.json, &rows)?;
+    Ok(true)
 }
 
 /// Idles and prints.

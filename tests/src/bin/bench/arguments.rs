@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use tidegate_tests::gauge::flood::Of;
 use tidegate_tests::gauge::scenario::Scenario;
 use tidegate_tests::gauge::subject::{Kind, WorkerVariant};
 use tidegate_tests::gauge::worker_bin;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Flood(Flood),
     /// Many transports and nothing to do.
     Idle(Idle),
+    /// What SRTP costs a packet, beside OpenSSL's EVP.
+    Srtp(Srtp),
     #[command(hide = true)]
     IdealForwarder,
     #[command(hide = true)]
@@ -183,6 +186,10 @@ pub(crate) struct Flood {
     /// Seconds measured.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) seconds: u64,
+    /// What floods: media that nobody announced, as much as it can, beside one stream; or 50,000 datagrams of feedback a
+    /// second, beside a room.
+    #[arg(long, value_enum, default_value_t = FloodOf::Rtp)]
+    pub(crate) of: FloodOf,
     /// The worker's moderated loop.
     #[arg(long, value_enum, default_value_t = Switch::Both)]
     pub(crate) moderation: Switch,
@@ -209,6 +216,16 @@ pub(crate) struct Idle {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) worker: WorkerBin,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Srtp {
+    /// Rounds of 250 packets of each suite and length on each side, by turns; rows show medians.
+    #[arg(long, default_value_t = 801, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) rounds: u16,
+    /// Prints JSON instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -239,6 +256,21 @@ impl Video {
 pub(crate) enum SubjectName {
     Ideal,
     Worker,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FloodOf {
+    Rtp,
+    Rtcp,
+}
+
+impl FloodOf {
+    pub(crate) const fn flood(self) -> Of {
+        match self {
+            Self::Rtp => Of::Rtp,
+            Self::Rtcp => Of::Rtcp,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Echo4(echo) => compare::run(&echo.scenarios(), &echo.common),
         Command::Flood(arguments) => alone::flood(&arguments),
         Command::Idle(arguments) => alone::idle(&arguments),
+        Command::Srtp(arguments) => alone::srtp(&arguments),
         Command::IdealForwarder => ideal::serve(io::stdin().lock(), io::stdout().lock()).map(|()| true),
         Command::IdealSelfCheck => self_check().map(|()| true),
     };

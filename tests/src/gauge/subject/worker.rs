@@ -28,7 +28,7 @@ use crate::traffic::media::Codec;
 #[derive(Debug)]
 pub struct WorkerProcess {
     // Handles close on drop: kept, and dropped before the runtime that carries them.
-    _consumers: Vec<Consumer>,
+    consumers: Vec<Consumer>,
     _producers: Vec<Producer>,
     transports: Vec<PlainTransport>,
     worker: Worker,
@@ -47,7 +47,7 @@ impl WorkerProcess {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let room = runtime.block_on(Room::build(variant, scenario, peers, bin)).map_err(io::Error::other)?;
         Ok(Self {
-            _consumers: room.consumers,
+            consumers: room.consumers,
             _producers: room.producers,
             entrances: room
                 .transports
@@ -59,6 +59,11 @@ impl WorkerProcess {
             worker: room.worker,
             runtime,
         })
+    }
+
+    /// The SSRC of the last consumer.
+    pub fn last_ssrc(&self) -> Option<u32> {
+        self.consumers.last()?.rtp_parameters().encodings.first()?.ssrc
     }
 
     /// How long a dump of the first transport takes to be answered.
@@ -140,6 +145,9 @@ impl Room {
         }
         for route in &scenario.routes {
             room.consume(route.stream, scenario.sources + route.sink).await?;
+        }
+        for (stream, source) in &scenario.watching_sources {
+            room.consume(*stream, *source).await?;
         }
         Ok(room)
     }

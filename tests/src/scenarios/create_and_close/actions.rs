@@ -11,8 +11,7 @@ use tidegate_protocol::ids::{ConsumerId, ProducerId, RouterId, TransportId};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 use tidegate_protocol::rtp::MediaKind;
-use tidegate_protocol::srtp::SrtpCryptoSuite;
-use tidegate_protocol::transport::{ListenPort, PlainTransportOptions};
+use tidegate_protocol::transport::{ListenPort, PlainTransportOptions, Protocol};
 
 use super::super::draw::Draw;
 use super::model::{Consumer, Model, Producer, Transport};
@@ -102,8 +101,8 @@ impl Story {
             (false, ..) => Some(ErrorKind::NotFound),
             (_, true, _) => Some(ErrorKind::Duplicate),
             (.., 0) => {
-                options.srtp = Some(SrtpCryptoSuite::AeadAes128Gcm);
-                Some(ErrorKind::Unsupported)
+                options.listen_info.protocol = Protocol::Tcp;
+                Some(ErrorKind::InvalidArgument)
             }
             (.., 1) => {
                 options.listen_info.ip = IpAddr::from([203, 0, 113, 1]);

@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use tidegate_worker::stream::nack::REQUESTS_MAX;
+
+use super::Sink;
 use super::reception::GivenUp;
-use super::{Reception, Sink};
 use crate::world::rtp::RtpView;
 use crate::world::source::Source;
 
@@ -22,7 +24,7 @@ pub struct Explains {
 /// Why numbers never came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Explained {
-    /// The worker never had it, or too late.
+    /// The worker never had it, or too late, or had given it up.
     pub never_at_worker: u64,
     /// The path took it, and no request reached the worker in time.
     pub not_asked_in_time: u64,
@@ -75,7 +77,9 @@ impl Sink {
         }
         let ssrc = self.options.stream.ssrc;
         let patience = self.options.patience.give_up_after.saturating_sub(explains.round_trip_max);
-        let arrived_at = record.and_then(|record| record.arrived_at);
+        // Who has asked often enough does not wait any more: an answer that comes later is dropped.
+        let waited_for = record.filter(|record| record.asked < REQUESTS_MAX);
+        let arrived_at = waited_for.and_then(|record| record.arrived_at);
         let Some(arrived_at) = arrived_at.filter(|at| *at < since + patience) else {
             return &mut self.explained.never_at_worker;
         };
@@ -89,10 +93,5 @@ impl Sink {
             "number {number} of {ssrc:#x} was asked for at {asked_at:?} and not sent: {record:?}"
         );
         &mut self.explained.answers_lost
-    }
-
-    /// Whether all that its numbers tell of is there.
-    pub fn misses_nothing(&self) -> bool {
-        self.reception.as_ref().is_none_or(|reception: &Reception| reception.missing() == 0)
     }
 }

@@ -63,7 +63,8 @@ impl Identity {
         let marker = record.is_last_of_frame() && source.is_video();
         assert_eq!(packet.marker, marker, "marker of {record:?}");
         let came_before = record.arrived_at.is_none_or(|at| at < joined_at);
-        assert!(!came_before, "{record:?} came before the consumer joined at {joined_at:?}");
+        let is_early = came_before && !follows_late(record, joined_at, source);
+        assert!(!is_early, "{record:?} came before the consumer joined at {joined_at:?}");
         let timestamp_shift = packet.timestamp.wrapping_sub(record.timestamp);
         self.place(number, record, timestamp_shift);
         Some(record)
@@ -119,6 +120,15 @@ impl Identity {
     }
 }
 
+/// Whether a packet that came before `joined_at` follows one that came later: a consumer may begin with the late first packet
+/// of a key frame, and then gets what follows it.
+fn follows_late(record: &Record, joined_at: Time, source: &Source) -> bool {
+    let before = (1..=FOLLOWING_MAX).filter_map(|back| source.record(record.number.checked_sub(back)?));
+    before.filter_map(|before| before.arrived_at).any(|at| at >= joined_at)
+}
+
+/// As many packets as a worker may send behind a late one.
+const FOLLOWING_MAX: u32 = 512;
 /// Rounding, and a source's report that overtook its packets.
 const REPORT_AHEAD_MS: i64 = 50;
 /// The way to the worker, and what a clock estimate may be off before the first report.

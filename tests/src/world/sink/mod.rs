@@ -200,7 +200,8 @@ impl Sink {
 
     /// Its consumer or producer is paused: when it goes on it may begin again once, and what is missing stays so.
     pub fn pause(&mut self) {
-        self.identity.resyncs_allowed = 1;
+        // One beginning may still be on its way here, from before this pause.
+        self.identity.resyncs_allowed = (self.identity.resyncs_allowed + 1).min(2);
         if let Some(reception) = &mut self.reception {
             reception.forget_missing();
         }

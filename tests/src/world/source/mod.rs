@@ -73,8 +73,10 @@ pub(super) struct Record {
     pub(super) prefix: Prefix,
     /// When the worker got it first.
     pub(super) arrived_at: Option<Time>,
-    /// The worker asked for it, or a request was lost on its way, or it need not ask.
-    pub(super) is_explained: bool,
+    /// How often the worker asked for it, also when that was lost on its way.
+    pub(super) asked: u8,
+    /// The worker need not ask for it.
+    pub(super) is_excused: bool,
 }
 
 impl Record {
@@ -309,7 +311,8 @@ impl Source {
                 is_key_frame: is_key,
                 prefix: self.prefix(index, is_key),
                 arrived_at: None,
-                is_explained: self.is_excused,
+                asked: 0,
+                is_excused: self.is_excused,
             };
             self.remember(record);
             self.send(&record, None, at.max(post.now) + pacing * index, post);
@@ -387,7 +390,7 @@ impl Source {
         let has_it = record.arrived_at.is_some_and(|at| at < sent_at);
         assert!(!(has_it && self.options.is_strict), "the worker asks for what it has: {record:?}");
         self.stats.retransmissions += 1;
-        self.explain(sequence);
+        self.note_asked(sequence);
         let rtx = self.options.stream.rtx_ssrc.map(|_| self.rtx_sequence);
         self.rtx_sequence = self.rtx_sequence.wrapping_add(u16::from(rtx.is_some()));
         self.send(&record, rtx, post.now, post);

@@ -10,7 +10,7 @@ impl Source {
     /// Its producer is paused or is not any more: what is lost while it is, or is missing now, need not be asked for.
     pub fn excuse(&mut self, is_paused: bool) {
         self.is_excused = is_paused;
-        self.records.iter_mut().for_each(|record| record.is_explained = true);
+        self.records.iter_mut().for_each(|record| record.is_excused = true);
     }
 
     /// What the worker said was lost on its way: it cannot be blamed for not asking.
@@ -19,19 +19,19 @@ impl Source {
             if let Rtcp::Nack { media, sequences, .. } = packet
                 && *media == self.options.stream.ssrc
             {
-                sequences.iter().for_each(|sequence| self.explain(*sequence));
+                sequences.iter().for_each(|sequence| self.note_asked(*sequence));
             }
         }
     }
 
     /// The packet with this sequence number was asked for.
-    pub(super) fn explain(&mut self, sequence: u16) {
+    pub(super) fn note_asked(&mut self, sequence: u16) {
         let newest = self.stats.packets.wrapping_sub(1);
         let behind = super::low(newest).wrapping_add(self.sequence_shift).wrapping_sub(sequence);
         let Some(number) = newest.checked_sub(behind.into()) else { return };
         let place = self.place(number);
         if let Some(record) = self.records.get_mut(place).filter(|record| record.number == number) {
-            record.is_explained = true;
+            record.asked = record.asked.saturating_add(1);
         }
     }
 
@@ -42,6 +42,7 @@ impl Source {
         }
         self.stats.never_came += 1;
         let is_missed = self.first_arrived.is_some_and(|first| first < record.number);
-        assert!(record.is_explained || !is_missed, "the worker never asked for {record:?}");
+        let is_explained = record.asked > 0 || record.is_excused;
+        assert!(is_explained || !is_missed, "the worker never asked for {record:?}");
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn play(
     let name = format!("{codec:?}").to_ascii_uppercase();
     words(&format!(
         "-e -q rtpsession name=session rtp-profile=avpf probation=0 rtcp-min-interval={REPORT_NS} \
-         bandwidth={BYTES_PER_SECOND} rtcp-fraction={RTCP_BYTES_PER_SECOND} \
+         bandwidth={BITS_PER_SECOND} rtcp-fraction={RTCP_BITS_PER_SECOND} \
          udpsrc address={ip} port={} ! session.recv_rtcp_sink \
          session.send_rtcp_src ! udpsink host={} port={} sync=false async=false \
          udpsrc address={ip} port={port} reuse=false \
@@ -88,11 +88,11 @@ fn maps(stream: Repaired) -> String {
 }
 
 /// The least time between reports, before which feedback may have to wait (RFC 4585 3.5).
-const REPORT_NS: u32 = 50_000_000;
+const REPORT_NS: u32 = 20_000_000;
 /// What the session is told to expect. From the share that RTCP may have of it follows how long feedback waits: with
-/// GStreamer's 5 % of what it has measured so far, for more than half a second at the beginning, which is as long as a
-/// worker remembers packets for peers as near as these.
-const BYTES_PER_SECOND: u32 = 125_000;
-const RTCP_BYTES_PER_SECOND: u32 = 12_500;
+/// GStreamer's 5 % of what it has measured, for a fifth of a second and at the beginning for more than half of one,
+/// which is as long as a worker remembers packets for peers as near as these.
+const BITS_PER_SECOND: u32 = 20_000_000;
+const RTCP_BITS_PER_SECOND: u32 = 1_000_000;
 /// Several round trips of our lossy networks.
 const LATENCY_MS: u32 = 1_200;

@@ -163,3 +163,20 @@ fn what_does_not_fit_into_one_packet_is_told_in_the_next() {
     assert_eq!(next, 5_000);
     assert_eq!(reports.len(), 8);
 }
+
+#[test]
+fn share_that_did_not_arrive_is_of_what_was_told_and_is_remembered() {
+    let mut arrivals = Arrivals::new();
+    assert_eq!((arrivals.loss_ppm(), arrivals.held_bytes(), arrivals.is_empty()), (None, 0, true));
+    arrive(&mut arrivals, [10, 11, 14], 1_000);
+    assert!(!arrivals.is_empty());
+    // Room for at least five numbers, each with a tick of four bytes and whether there is one.
+    assert!((40..=40 * 4).contains(&arrivals.held_bytes()), "{}", arrivals.held_bytes());
+    assert_eq!(arrivals.loss_ppm(), None, "nothing was told yet");
+    reports(&mut arrivals);
+    assert_eq!(arrivals.loss_ppm(), Some(400_000), "two of five");
+    arrive(&mut arrivals, [19], 1_001);
+    assert_eq!(arrivals.loss_ppm(), Some(400_000), "the rest may be on its way");
+    arrivals.forget(Time::from_millis(1_500));
+    assert_eq!(arrivals.loss_ppm(), None);
+}

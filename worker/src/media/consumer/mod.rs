@@ -146,7 +146,8 @@ pub(crate) fn create(
         return Err(Refused::not_found("the transport is not there any more"));
     };
     let connected = target.link.rtp_destination().is_some();
-    let consumer = new(transport, producer, source, options, checked, connected, turn)?;
+    let mut consumer = new(transport, producer, source, options, checked, connected, turn)?;
+    consumer.stream.go_on(|ssrc| target.sender.next_sequence(ssrc));
     for ssrc in consumer.stream.ssrcs() {
         if target.feedback_to.get(ssrc).is_some() {
             return Err(Refused::duplicate(format!(
@@ -272,6 +273,7 @@ pub(crate) fn close(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) 
         transport.consumers.retain(|other| *other != key);
         transport.feedback_to.remove(key);
         transport.sender.forget(key);
+        consumer.stream.ssrcs().for_each(|ssrc| transport.sender.retire(ssrc));
     }
 }
 
@@ -316,6 +318,13 @@ pub(crate) fn on_transport_connected(tables: &mut Tables, key: ConsumerKey, turn
     let Some(consumer) = tables.consumers.get_mut(key) else { return };
     consumer.gate.transport_connected = true;
     want_key_frame(tables, key, turn);
+}
+
+/// The transport has lost its peer.
+pub(crate) fn on_transport_disconnected(tables: &mut Tables, key: ConsumerKey, turn: &mut Turn<'_>) {
+    let Some(consumer) = tables.consumers.get_mut(key) else { return };
+    consumer.gate.transport_connected = false;
+    consumer.stream.stop(turn);
 }
 
 /// Asks for a key frame on behalf of the peer or the application; does nothing for what has none.

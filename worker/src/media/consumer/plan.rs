@@ -34,8 +34,8 @@ pub(crate) fn plan_run(
     let mut passing: SmallVec<[Passing; RUN_USUAL]> = SmallVec::new();
     for (position, stored) in stream.run() {
         let begins = consumer.stream.follows != Some(stored.beginning);
-        if begins && !may_begin(consumer, stream, stored) {
-            planned.needs_key_frame = true;
+        if begins && !may_begin(consumer, stored) {
+            planned.needs_key_frame |= stream.tells_key_frames();
             continue;
         }
         if begins {
@@ -96,10 +96,9 @@ fn plan(consumer: &mut Consumer, position: Position, stored: &Stored, turn: &Tur
     Some(Passing { seq, position: position.low(), rewrite, bytes: seal::variable_bytes(consumer, stored) })
 }
 
-/// Whether a consumer that follows nothing can start here: a decoder must be able to, and what the peer got before must
-/// be of before.
-fn may_begin(consumer: &Consumer, stream: &ReceivedStream, stored: &Stored) -> bool {
-    (stored.is_start || !stream.tells_key_frames()) && !consumer.stream.continuity.is_past(stored.seq)
+/// Whether a consumer that follows nothing can start here: what the peer got before must be of before.
+fn may_begin(consumer: &Consumer, stored: &Stored) -> bool {
+    stored.is_start && !consumer.stream.continuity.is_past(stored.seq)
 }
 
 /// Starts with this packet: the first of all, after a pause, or because the producer's stream began anew.

@@ -1,11 +1,12 @@
 //! Writing what was planned: header, extension values and payload into the send arena, in the order of leaving.
 //!
 //! Knows a consumer, its producer's stream and the transport's sender. Sealing is last: what depends on the moment of
-//! leaving (transport-wide number, abs-send-time, later the SRTP index) is given here.
+//! leaving (transport-wide number, abs-send-time) is given here, the SRTP index by the sender right after.
 
 use std::ops::AddAssign;
 
 use tidegate_protocol::bounded::Text;
+use tidegate_protocol::rtp::MediaKind;
 use tidegate_protocol::stats::Direction;
 use tidegate_protocol::trace::PacketTrace;
 
@@ -15,9 +16,9 @@ use crate::media::parameters::Codec;
 use crate::media::producer::stream::{ReceivedStream, Stored};
 use crate::media::trace;
 use crate::media::transport::sender::Sender;
-use crate::network::Destination;
+use crate::network::{Content, Destination};
 use crate::rtp::values::abs_send_time;
-use crate::rtp::write::{ExtensionValues, Outgoing, packet_len, write_packet};
+use crate::rtp::write::{ExtensionValues, Outgoing};
 use crate::rtp::{ExtensionId, ExtensionKind};
 use crate::stream::ring::Entry;
 use crate::stream::stamps::Moment;
@@ -27,7 +28,15 @@ use crate::turn::{Ntp, Turn};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sealed {
     pub(crate) packets: u64,
+    /// Without what SRTP adds.
     pub(crate) bytes: u64,
+}
+
+impl Sealed {
+    /// On the wire, where each packet has a tag of so many bytes.
+    pub(crate) fn wire_bytes(self, tag_bytes: usize) -> u64 {
+        self.bytes + self.packets * tag_bytes as u64
+    }
 }
 
 impl AddAssign for Sealed {
@@ -48,18 +57,18 @@ pub(crate) fn seal_unsent(
     let mut sealed = Sealed::default();
     let (is_traced, repeats_moments) = (consumer.traced.has_packets(), consumer.repeats_moments());
     while let Some((seq, entry)) = consumer.stream.ring.first_unsent() {
-        let stored = stream.stored(entry.position);
-        let form = Form::Media { sequence: seq.wire() };
         let moment = take_moment(consumer, sender, turn.wall);
-        let written =
-            stored.and_then(|stored| seal(consumer, stored, entry, form, &moment, destination, turn));
-        let (Some(stored), Some(bytes)) = (stored, written) else {
+        let form = Form::Media { sequence: seq.wire() };
+        let leaving = stream.stored(entry.position).map(|stored| Leaving { stored, entry, form, moment });
+        let written = leaving.and_then(|leaving| seal(consumer, &leaving, sender, destination, turn));
+        let (Some(leaving), Some(bytes)) = (leaving, written) else {
             consumer.stream.ring.forget_unsent(seq);
             continue;
         };
+        let stored = leaving.stored;
         consumer.stream.ring.mark_sent(seq, entry.padding);
         if is_traced {
-            tell(consumer, stored, entry, form, bytes, &moment, turn);
+            tell(consumer, &leaving, bytes, turn);
         }
         if repeats_moments {
             let slots = consumer.stream.history_packets();
@@ -107,9 +116,10 @@ pub(crate) fn repair(
         Some(ssrc) => Form::Rtx { original: sequence, ssrc, sequence: consumer.stream.take_rtx_sequence() },
         None => Form::Media { sequence },
     };
-    let bytes = seal(consumer, stored, entry, form, &moment, destination, turn)?;
+    let leaving = Leaving { stored, entry, form, moment };
+    let bytes = seal(consumer, &leaving, sender, destination, turn)?;
     if consumer.traced.has_packets() {
-        tell(consumer, stored, entry, form, bytes, &moment, turn);
+        tell(consumer, &leaving, bytes, turn);
     }
     consumer.stream.ring.mark_resent(sequence, turn.now);
     let course = consumer.stream.course(turn.now);
@@ -128,15 +138,8 @@ pub(crate) enum Repair {
 }
 
 /// Tells the host of a packet that was written just now; of a retransmission as the packet that it repeats.
-fn tell(
-    consumer: &Consumer,
-    stored: &Stored,
-    entry: Entry,
-    form: Form,
-    bytes: u64,
-    moment: &Moment,
-    turn: &mut Turn<'_>,
-) {
+fn tell(consumer: &Consumer, leaving: &Leaving<'_>, bytes: u64, turn: &mut Turn<'_>) {
+    let Leaving { stored, entry, form, moment } = *leaving;
     let codec = consumer.codecs.iter().find(|codec| codec.payload_type == stored.mapped_payload_type);
     let offset = consumer.stream.segments.timestamp_offset(entry.segment);
     let (Some(codec), Some(offset)) = (codec, offset) else { return };
@@ -165,6 +168,15 @@ fn tell(
 /// An RTX packet is longer than the one that it repeats by that one's number (RFC 4588 4).
 const OSN_BYTES: u64 = 2;
 
+/// A packet that leaves, and as what.
+#[derive(Clone, Copy)]
+struct Leaving<'a> {
+    stored: &'a Stored,
+    entry: Entry,
+    form: Form,
+    moment: Moment,
+}
+
 /// How a packet leaves.
 #[derive(Clone, Copy)]
 enum Form {
@@ -175,13 +187,12 @@ enum Form {
 /// Writes one packet; its length, or `None` when it cannot be written.
 fn seal(
     consumer: &Consumer,
-    stored: &Stored,
-    entry: Entry,
-    form: Form,
-    moment: &Moment,
+    leaving: &Leaving<'_>,
+    sender: &mut Sender,
     destination: Destination,
     turn: &mut Turn<'_>,
 ) -> Option<u64> {
+    let Leaving { stored, entry, form, moment } = *leaving;
     let codec = consumer.codecs.iter().find(|codec| codec.payload_type == stored.mapped_payload_type)?;
     let offset = consumer.stream.segments.timestamp_offset(entry.segment)?;
     let mut outgoing = Outgoing {
@@ -202,14 +213,8 @@ fn seal(
         // Never too many: there are fewer kinds than room. Too long is left out.
         let _ = values.push(id, value);
     }
-    let bytes = packet_len(&outgoing, &values);
-    if turn.outbox.batch.reserve(bytes).is_none() {
-        turn.flush();
-    }
-    let room = turn.outbox.batch.reserve(bytes)?;
-    let written = write_packet(room, &outgoing, &values).ok()?;
-    turn.outbox.batch.commit(destination, written);
-    Some(written as u64)
+    let content = if consumer.kind == MediaKind::Video { Content::Video } else { Content::Other };
+    sender.seal(&outgoing, &values, content, destination, turn).map(|bytes| bytes as u64)
 }
 
 impl Form {

@@ -132,6 +132,16 @@ impl SentStream {
         })
     }
 
+    /// Begins where streams of its SSRCs ended before, if there were any: under the same keys no number may come twice.
+    pub(crate) fn go_on(&mut self, next_sequence: impl Fn(u32) -> Option<Serial16>) {
+        if let Some(next) = next_sequence(self.ssrc) {
+            self.continuity = Continuity::new(next);
+        }
+        if let Some(next) = self.rtx_ssrc.and_then(next_sequence) {
+            self.rtx_sequence = next;
+        }
+    }
+
     /// How it goes, from now on if it was not known before.
     pub(crate) fn course(&mut self, now: Time) -> &mut Course {
         self.course.get_or_insert_with(|| Box::new(Course::new(now)))

@@ -14,6 +14,7 @@ use crate::base::time::Time;
 use crate::media::demux::Role;
 use crate::media::parameters::{Codec, Format};
 use crate::media::producer::Producer;
+use crate::media::producer::describe::{Described, Encoder, Look};
 use crate::media::producer::stream::{ReceivedStream, Stored, StreamOptions};
 use crate::media::trace::{self, Tracer};
 use crate::outbox::LogTag;
@@ -196,7 +197,9 @@ impl ReceivedStream {
         if changes {
             self.change_codec(codec);
         }
-        let (is_key_frame, is_silence) = self.describe(codec.format, &received.header, &received.buffer);
+        let look = Look { header: &received.header, packet: &received.buffer, extensions: &self.extensions };
+        let said = self.encoder.describe(codec.format, look);
+        let is_key_frame = said.is_key_frame;
         admitted.turned = self.watch_orientation(seq, &received.header, &received.buffer);
         if let Some(tracer) = tracer {
             let Received { header, buffer, .. } = &received;
@@ -207,6 +210,7 @@ impl ReceivedStream {
         }
         admitted.needs_key_frame |= (starts || changes) && !is_key_frame;
         self.count(&received, role, seq, codec.clock_rate, &mut admitted, turn.now);
+        self.encoder.count_layer(said.layer, &received.header, turn.now, self.rate_window());
         if is_key_frame {
             self.key_frames.on_key_frame();
         }
@@ -216,13 +220,23 @@ impl ReceivedStream {
             return admitted;
         }
         admitted.is_live = true;
-        if self.asks_again() && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
+        if self.codec.feedback.nack && !self.watch_losses(seq, role, is_key_frame, &mut admitted, turn.now) {
             return admitted;
         }
+        let stored = self.store(received, codec, seq, said, turn);
+        match self.push(stored, turn) {
+            Some(first) => admitted.begins_run = first,
+            None => admitted.no_memory = true,
+        }
+        admitted
+    }
+
+    /// The packet as consumers will read it.
+    fn store(&self, received: Received, codec: Codec, seq: Seq, said: Described, turn: &Turn<'_>) -> Stored {
         let Received { header, mut buffer, received_at } = received;
         self.translate_capture_clock(&header, &mut buffer, turn);
-        let is_start = is_key_frame && self.holds_all_above(seq);
-        let stored = Stored {
+        let is_start = self.is_start(seq, said.is_key_frame);
+        Stored {
             packet: buffer.freeze(),
             header,
             seq,
@@ -230,15 +244,10 @@ impl ReceivedStream {
             extensions: self.extensions,
             mapped_payload_type: codec.mapped_payload_type,
             beginning: self.beginning,
-            is_key_frame,
+            is_key_frame: said.is_key_frame,
             is_start,
-            is_silence,
-        };
-        match self.push(stored, turn) {
-            Some(first) => admitted.begins_run = first,
-            None => admitted.no_memory = true,
+            is_silence: said.is_silence,
         }
-        admitted
     }
 
     /// An absolute capture time may say how the capturing system's clock differs from the peer's, by which the peer
@@ -375,6 +384,6 @@ impl ReceivedStream {
         self.losses.clear();
         self.jitter.restart();
         self.capture.restart();
-        self.forget_parameter_sets();
+        self.encoder = Encoder::default();
     }
 }

@@ -4,6 +4,7 @@
 //! of its packets. `admit` takes packets in; losses are asked for again and key frames requested upstream from here.
 
 pub(crate) mod admit;
+pub(crate) mod describe;
 pub(crate) mod key_frames;
 pub(crate) mod stats;
 pub(crate) mod stream;

@@ -2,7 +2,7 @@
 
 use tidegate_protocol::bounded::{List, Text};
 use tidegate_protocol::dump::{ProducerDump, StreamDump};
-use tidegate_protocol::stats::{Direction, RtpStreamStats, StreamStats};
+use tidegate_protocol::stats::{Direction, LayerBitrate, RtpStreamStats, StreamStats};
 
 use crate::base::time::Time;
 use crate::media::producer::Producer;
@@ -34,7 +34,9 @@ pub(crate) fn stream_stats(
         packet_count: stream.media.packets(),
         byte_count: stream.media.bytes(),
         bitrate: stream.media.bits_per_second(now),
-        bitrate_by_layer: List::new(),
+        bitrate_by_layer: List::first_of(stream.encoder.layer_rates(now).map(|(layer, bitrate)| {
+            LayerBitrate { spatial: layer.spatial, temporal: layer.temporal, bitrate }
+        })),
         packets_lost: i32::try_from(stream.reception.lost()).unwrap_or(i32::MAX),
         fraction_lost: stream.fraction_lost,
         jitter: stream.jitter.timestamp_units(),

@@ -11,13 +11,13 @@ use tidegate_protocol::rtp::MediaKind;
 use crate::base::pool::Packet;
 use crate::base::sequence::{Seq, Serial8};
 use crate::base::time::Time;
-use crate::media::parameters::{Codec, ExtensionIds, Format};
+use crate::media::parameters::{Codec, ExtensionIds};
+use crate::media::producer::describe::Encoder;
 use crate::media::producer::key_frames::KeyFrameRequests;
 use crate::rtcp::ReportBlock;
+use crate::rtp::ExtensionKind;
 use crate::rtp::header::Header;
-use crate::rtp::payload::{av1, h264, h265, opus, red, vp8, vp9};
 use crate::rtp::values::Orientation;
-use crate::rtp::{ExtensionKind, dependency_descriptor};
 use crate::stream::Kind;
 use crate::stream::bitrate::{self, Bitrate};
 use crate::stream::capture::CaptureClock;
@@ -55,8 +55,8 @@ pub(crate) struct ReceivedStream {
     pub(crate) fir_sequence: Serial8,
     /// How the camera was held in the newest packet that says so.
     pub(crate) orientation: Option<Orientation>,
-    /// H.264 and H.265: parameter sets came in band.
-    parameter_sets_seen: bool,
+    /// What is known of what the peer sends it with.
+    pub(crate) encoder: Encoder,
     /// Raised when the peer began anew; consumers notice and start again.
     pub(crate) beginning: u8,
     history: StreamHistory<Stored>,
@@ -68,7 +68,7 @@ pub(crate) struct ReceivedStream {
     pub(crate) nacks_armed: Option<Time>,
 }
 
-const _: () = assert!(size_of::<ReceivedStream>() <= 792);
+const _: () = assert!(size_of::<ReceivedStream>() <= 800);
 
 /// What a stream takes over from its producer.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +102,8 @@ pub(crate) struct Stored {
     pub(crate) mapped_payload_type: u8,
     pub(crate) beginning: u8,
     pub(crate) is_key_frame: bool,
-    /// A decoder can start with it, for what came before it and belongs behind it is held.
+    /// A consumer can start with it: a decoder can, and what came before it and belongs behind it is held; sound that is
+    /// not late.
     pub(crate) is_start: bool,
     pub(crate) is_silence: bool,
 }
@@ -132,14 +133,14 @@ impl ReceivedStream {
             jitter: Jitter::new(),
             capture: CaptureClock::new(),
             score: Score::new(now),
-            media: Bitrate::new(if producer.dtx { bitrate::WINDOW_DTX } else { bitrate::WINDOW }),
+            media: Bitrate::new(rate_window(producer.dtx)),
             fraction_lost: 0,
             round_trip: None,
             counters: ReceivedCounters::default(),
             key_frames: KeyFrameRequests::new(producer.key_frame_request_delay),
             fir_sequence: Serial8::new(0),
             orientation: None,
-            parameter_sets_seen: false,
+            encoder: Encoder::default(),
             beginning: 0,
             history: StreamHistory::new(),
             run_start: None,
@@ -168,9 +169,19 @@ impl ReceivedStream {
 
     /// Whether a consumer can start with a packet of this number that comes only now: whether all that came from behind
     /// it is held. Else it would be missing for good, for nobody asks for it again.
-    pub(crate) fn holds_all_above(&self, seq: Seq) -> bool {
-        let is_late = self.tracker.highest().is_some_and(|highest| highest > seq);
-        !is_late || self.tracker.arrived_above(seq) == Some(self.above(seq, self.beginning).count())
+    fn holds_all_above(&self, seq: Seq) -> bool {
+        !self.is_late(seq) || self.tracker.arrived_above(seq) == Some(self.above(seq, self.beginning).count())
+    }
+
+    /// Whether packets behind it came before it.
+    fn is_late(&self, seq: Seq) -> bool {
+        self.tracker.highest().is_some_and(|highest| highest > seq)
+    }
+
+    /// Whether a consumer can start with the packet `seq`. Where each packet can be started with, none has to be that is
+    /// late: what came before it is of before the consumer joined or went on.
+    pub(crate) fn is_start(&self, seq: Seq, is_key_frame: bool) -> bool {
+        if self.tells_key_frames() { is_key_frame && self.holds_all_above(seq) } else { !self.is_late(seq) }
     }
 
     /// What is held of the packets that came before `stored`, which is at `position`, and belong behind it; in order of
@@ -249,11 +260,6 @@ impl ReceivedStream {
         self.retain = self.retain.max(retain(Some(measured), self.stream_kind()));
     }
 
-    /// Whether its sender is asked for what was lost.
-    pub(crate) fn asks_again(&self) -> bool {
-        self.codec.feedback.nack
-    }
-
     /// How long packets are kept.
     pub(crate) fn retain(&self) -> Duration {
         self.retain
@@ -299,7 +305,7 @@ impl ReceivedStream {
         if before.feedback.nack != codec.feedback.nack {
             self.losses.clear();
         }
-        self.forget_parameter_sets();
+        self.encoder = Encoder::default();
     }
 
     /// Packets have another SSRC from now on: the sender of the one before fell silent, and was started anew.
@@ -323,46 +329,9 @@ impl ReceivedStream {
         self.codec.clock_rate
     }
 
-    /// What the packet says to those who know its codec, which need not be the stream's first: key frame, silence.
-    pub(crate) fn describe(&mut self, format: Format, header: &Header, packet: &[u8]) -> (bool, bool) {
-        let payload = header.payload(packet);
-        match format {
-            Format::Vp8 => (vp8::Descriptor::parse(payload).is_some_and(|d| d.key_frame), false),
-            Format::Opus | Format::MultiOpus => (false, opus::is_dtx(payload)),
-            Format::Red => (false, is_silent_red(payload)),
-            Format::Opaque(_) => (false, false),
-            Format::Vp9 => (vp9::Descriptor::parse(payload).is_some_and(|d| d.key_frame), false),
-            Format::H264 => {
-                let read = h264::Descriptor::parse(payload);
-                (read.is_some_and(|d| self.starts_decoding(d.key_frame, d.idr_start)), false)
-            }
-            Format::H265 => {
-                let read = h265::Descriptor::parse(payload);
-                (read.is_some_and(|d| self.starts_decoding(d.key_frame, d.irap_start)), false)
-            }
-            Format::Av1 => (self.starts_av1(header, packet), false),
-        }
-    }
-
-    /// Whether a decoder can start with a packet that holds these. An intra picture by itself counts only as long as
-    /// the stream never carried parameter sets: then the peer has announced them, and there is no other start.
-    fn starts_decoding(&mut self, parameter_sets: bool, intra_picture: bool) -> bool {
-        self.parameter_sets_seen |= parameter_sets;
-        parameter_sets || intra_picture && !self.parameter_sets_seen
-    }
-
-    /// The peer began anew: whether its parameter sets come in band is open again.
-    pub(crate) fn forget_parameter_sets(&mut self) {
-        self.parameter_sets_seen = false;
-    }
-
-    /// The dependency descriptor is believed first, for behind it the payload may be encrypted from end to end.
-    fn starts_av1(&self, header: &Header, packet: &[u8]) -> bool {
-        let id = self.extensions.get(ExtensionKind::DependencyDescriptor);
-        match id.and_then(|id| header.extensions.get(id, packet)) {
-            Some(value) => dependency_descriptor::starts_key_frame(value),
-            None => av1::Descriptor::parse(header.payload(packet)).is_some_and(|d| d.key_frame),
-        }
+    /// What its rates are taken over.
+    pub(crate) fn rate_window(&self) -> Duration {
+        rate_window(self.dtx)
     }
 
     /// When the stream will have failed to be there, should nothing more come. Padding alone is no sign of life.
@@ -431,11 +400,8 @@ impl ReceivedStream {
     }
 }
 
-/// Whether the newest block is silence, whatever the older ones repeat. Of the codecs with RED's clock rate only Opus has
-/// packets as short as that: a telephone event has four bytes.
-fn is_silent_red(payload: &[u8]) -> bool {
-    let primary = red::Descriptor::parse(payload).and_then(|found| payload.get(found.primary_offset..));
-    primary.is_some_and(opus::is_dtx)
+const fn rate_window(dtx: bool) -> Duration {
+    if dtx { bitrate::WINDOW_DTX } else { bitrate::WINDOW }
 }
 
 /// A timer of a producer went off; a stream whose own is set for later waits for that one. (If it set another, timers

@@ -9,13 +9,16 @@ use tidegate_protocol::stats::PlainStats;
 
 use crate::media::sockets::Purpose;
 use crate::media::transport::plain::{Plain, Source};
+use crate::media::transport::webrtc::WebRtc;
 use crate::network::{Destination, SocketKey};
 
 /// A transport's way to its peer.
 #[derive(Debug)]
 pub(crate) enum Link {
-    /// RTP and RTCP over UDP, as they are.
+    /// RTP and RTCP over UDP, as they are or with keys that the host knows.
     Plain(Plain),
+    /// ICE, DTLS and SRTP over UDP or TCP.
+    WebRtc(Box<WebRtc>),
 }
 
 impl Link {
@@ -23,6 +26,7 @@ impl Link {
     pub(crate) fn rtp_destination(&self) -> Option<Destination> {
         match self {
             Self::Plain(plain) => plain.rtp_destination(),
+            Self::WebRtc(webrtc) => webrtc.destination(),
         }
     }
 
@@ -30,20 +34,23 @@ impl Link {
     pub(crate) fn rtcp_destination(&self) -> Option<Destination> {
         match self {
             Self::Plain(plain) => plain.rtcp_destination(),
+            Self::WebRtc(webrtc) => webrtc.destination(),
         }
     }
 
     /// The sockets that it uses.
     pub(crate) fn sockets(&self) -> impl Iterator<Item = SocketKey> {
-        match self {
-            Self::Plain(plain) => plain.sockets(),
-        }
+        let (plain, webrtc) = (self.plain(), self.webrtc());
+        let own = webrtc.into_iter().flat_map(|webrtc| webrtc.places().iter().map(|place| place.socket));
+        plain.into_iter().flat_map(Plain::sockets).chain(own)
     }
 
     /// What `remote` means on the socket for `purpose`.
     pub(crate) fn source(&self, purpose: Purpose, remote: SocketAddr) -> Source {
         match self {
             Self::Plain(plain) => plain.source(purpose, remote),
+            // Its own ways are judged by ICE.
+            Self::WebRtc(_) => Source::Stranger,
         }
     }
 
@@ -51,21 +58,28 @@ impl Link {
     pub(crate) fn rtcp_mux(&self) -> bool {
         match self {
             Self::Plain(plain) => plain.rtcp_mux(),
+            Self::WebRtc(_) => true,
         }
     }
 
     /// The link of a plain transport.
     pub(crate) fn plain(&self) -> Option<&Plain> {
-        match self {
-            Self::Plain(plain) => Some(plain),
-        }
+        if let Self::Plain(plain) = self { Some(plain) } else { None }
     }
 
     /// The link of a plain transport.
     pub(crate) fn plain_mut(&mut self) -> Option<&mut Plain> {
-        match self {
-            Self::Plain(plain) => Some(plain),
-        }
+        if let Self::Plain(plain) = self { Some(plain) } else { None }
+    }
+
+    /// The link of a WebRTC transport.
+    pub(crate) fn webrtc(&self) -> Option<&WebRtc> {
+        if let Self::WebRtc(webrtc) = self { Some(webrtc) } else { None }
+    }
+
+    /// The link of a WebRTC transport.
+    pub(crate) fn webrtc_mut(&mut self) -> Option<&mut WebRtc> {
+        if let Self::WebRtc(webrtc) = self { Some(webrtc) } else { None }
     }
 
     /// What only plain transports show.
@@ -75,7 +89,7 @@ impl Link {
             comedia: plain.comedia(),
             tuple: plain.tuple(),
             rtcp_tuple: plain.rtcp_tuple(),
-            srtp: None,
+            srtp: plain.srtp_suite(),
         })
     }
 

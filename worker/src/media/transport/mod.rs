@@ -1,14 +1,16 @@
 //! Transport: where media comes in from one peer and goes out to it.
 //!
 //! Knows its producers and consumers by key, whose a received SSRC is, and what it counts. How bytes travel is the
-//! business of its `link`; what leaves when is `sender`'s; periodic RTCP is `rtcp`'s; what its peer may send is
+//! business of its `link` and of `protection`; what leaves when is `sender`'s; periodic RTCP is `rtcp`'s; what its peer may send is
 //! `congestion`'s.
 
 pub(crate) mod congestion;
 pub(crate) mod link;
 pub(crate) mod plain;
+pub(crate) mod protection;
 pub(crate) mod rtcp;
 pub(crate) mod sender;
+pub(crate) mod webrtc;
 
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ use crate::media::ssrc_table::SsrcTable;
 use crate::media::traffic::TrafficCounter;
 use crate::media::transport::congestion::Congestion;
 use crate::media::transport::link::Link;
+use crate::media::transport::protection::Incoming;
 use crate::media::transport::rtcp::RtcpSchedule;
 use crate::media::transport::sender::Sender;
 use crate::media::{ConsumerKey, ProducerKey, RouterKey, Tables, TransportKey, consumer, producer};
@@ -52,9 +55,11 @@ pub(crate) struct Transport {
     pub(crate) congestion: Option<Box<Congestion>>,
     pub(crate) counters: Counters,
     pub(crate) link: Link,
+    /// How what comes in is protected; what goes out is so by its `sender`.
+    pub(crate) incoming: Incoming,
 }
 
-const _: () = assert!(size_of::<Transport>() <= 1_152);
+const _: () = assert!(size_of::<Transport>() <= 1_176);
 
 /// What a transport counts.
 #[derive(Debug)]
@@ -85,6 +90,7 @@ impl Transport {
             congestion: None,
             counters: Counters::new(),
             link,
+            incoming: Incoming::Clear,
         }
     }
 }
@@ -124,11 +130,16 @@ pub(crate) fn close(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>)
     for producer in producers {
         producer::close(tables, producer, turn);
     }
-    let Some(transport) = tables.transports.remove(key) else { return };
+    let Some(mut transport) = tables.transports.remove(key) else { return };
     tables.forget(transport.id);
     turn.debug(LogTag::Info, || format!("transport {}: closed", transport.id.0));
-    for socket in transport.link.sockets() {
-        tables.sockets.leave(socket, key, turn);
+    match &mut transport.link {
+        Link::Plain(plain) => {
+            for socket in plain.sockets() {
+                tables.sockets.leave(socket, key, turn);
+            }
+        }
+        Link::WebRtc(webrtc) => webrtc::create::close(tables, key, webrtc, turn),
     }
     if let Some(router) = tables.routers.get_mut(transport.router) {
         router.transports.retain(|other| *other != key);
@@ -165,7 +176,7 @@ pub(crate) fn dump(tables: &Tables, key: TransportKey) -> Option<TransportDump> 
         rtx_ssrc_consumers: List::first_of(sent_as(false)),
         recv_rtp_header_extensions: extension_ids(&transport.received_extensions),
         plain: transport.link.plain_dump(),
-        webrtc: None,
+        webrtc: webrtc::dump(tables, transport),
     })
 }
 
@@ -197,7 +208,7 @@ pub(crate) fn stats(tables: &Tables, key: TransportKey, turn: &Turn<'_>) -> Opti
         rtp_packet_loss_received_ppm: congestion.and_then(|own| own.packet_loss_ppm()),
         rtp_packet_loss_sent_ppm: None,
         plain: transport.link.plain_stats(),
-        webrtc: None,
+        webrtc: webrtc::stats(tables, transport),
     })
 }
 
@@ -208,6 +219,14 @@ pub(crate) fn on_connected(tables: &mut Tables, key: TransportKey, turn: &mut Tu
         consumer::on_transport_connected(tables, consumer, turn);
     }
     rtcp::arm(tables, key, turn.now);
+}
+
+/// Tells a transport's consumers that packets cannot leave any more.
+pub(crate) fn on_disconnected(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
+    let Some(transport) = tables.transports.get(key) else { return };
+    for consumer in transport.consumers.clone() {
+        consumer::on_transport_disconnected(tables, consumer, turn);
+    }
 }
 
 fn extension_ids(ids: &ExtensionIds) -> RecvRtpHeaderExtensions {

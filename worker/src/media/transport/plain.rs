@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use tidegate_protocol::bounded::Text;
 use tidegate_protocol::ids::TransportId;
+use tidegate_protocol::srtp::{SrtpCryptoSuite, SrtpParameters};
 use tidegate_protocol::transport::{
     ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions, Protocol, TransportTuple,
 };
@@ -14,9 +15,11 @@ use tidegate_protocol::transport::{
 use crate::media::refused::Refused;
 use crate::media::sockets::{Owner, Purpose, Sockets, announced};
 use crate::media::transport::link::Link;
+use crate::media::transport::protection::{self, Incoming};
 use crate::media::transport::{Transport, on_connected};
 use crate::media::{EntityKey, RouterKey, Tables, TransportKey};
 use crate::network::{Destination, SocketKey};
+use crate::srtp::Keys;
 use crate::turn::Turn;
 
 /// The link's state.
@@ -27,6 +30,8 @@ pub(crate) struct Plain {
     rtcp: Option<End>,
     comedia: bool,
     connected: bool,
+    /// With SRTP: what we send under.
+    keys: Option<Box<Keys>>,
 }
 
 /// One socket and the peer on its other side.
@@ -65,11 +70,6 @@ pub(crate) fn create(
     turn: &mut Turn<'_>,
 ) -> Result<TransportKey, Refused> {
     tables.check_unused(id.into())?;
-    if options.srtp.is_some() {
-        return Err(Refused::unsupported(
-            "SRTP on plain transports is not there yet; create it without enableSrtp",
-        ));
-    }
     let infos = [Some(&options.listen_info), options.rtcp_listen_info.as_ref()];
     if infos.into_iter().flatten().any(|info| info.protocol != Protocol::Udp) {
         return Err(Refused::invalid(
@@ -81,13 +81,15 @@ pub(crate) fn create(
             "rtcpListenInfo is for transports without rtcpMux; drop one of the two",
         ));
     }
+    let keys = options.srtp.map(|suite| protection::random_keys(suite, turn.random)).transpose()?;
     // The sockets need the transport's key and the transport its sockets: it starts with none.
     let transport = Transport::new(id, router, Link::Plain(Plain::closed(options.comedia)), turn.random);
     let key = tables.transports.insert(transport);
     match listen(&mut tables.sockets, key, options, turn) {
         Ok(plain) => {
             if let Some(transport) = tables.transports.get_mut(key) {
-                transport.link = Link::Plain(plain);
+                transport.incoming = if keys.is_some() { Incoming::Locked } else { Incoming::Clear };
+                transport.link = Link::Plain(Plain { keys: keys.map(Box::new), ..plain });
             }
         }
         Err(refused) => {
@@ -110,7 +112,7 @@ fn listen(
 ) -> Result<Plain, Refused> {
     let info = &options.listen_info;
     let rtp = End::listen(sockets, Owner { transport, purpose: Purpose::Rtp }, info, turn)?;
-    let mut plain = Plain { rtp, rtcp: None, comedia: options.comedia, connected: false };
+    let mut plain = Plain { rtp, rtcp: None, comedia: options.comedia, connected: false, keys: None };
     if !options.rtcp_mux {
         let owner = Owner { transport, purpose: Purpose::Rtcp };
         match listen_rtcp(sockets, owner, options, plain.rtp.local_port, turn) {
@@ -143,7 +145,7 @@ fn listen_rtcp(
     })
 }
 
-/// Names the peer; for comedia transports this is refused, they learn it.
+/// Names the peer, and with SRTP what it sends under. Comedia transports learn the peer: they are told its keys only.
 pub(crate) fn connect(
     tables: &mut Tables,
     key: TransportKey,
@@ -156,19 +158,21 @@ pub(crate) fn connect(
     let Some(plain) = transport.link.plain_mut() else {
         return Err(Refused::invalid("this transport is not a plain one; connect it as what it is"));
     };
-    let (rtp, rtcp) = plain.check_connect(options)?;
-    tables.sockets.set_peer(plain.rtp.socket, rtp, Owner { transport: key, purpose: Purpose::Rtp })?;
-    if let (Some(end), Some(address)) = (&mut plain.rtcp, rtcp) {
-        let owner = Owner { transport: key, purpose: Purpose::Rtcp };
-        if let Err(refused) = tables.sockets.set_peer(end.socket, address, owner) {
-            tables.sockets.forget_peer(plain.rtp.socket, rtp);
-            return Err(refused);
-        }
-        end.peer = Some(Peer { address, local_ip: None });
+    let is_keyed = matches!(transport.incoming, Incoming::Srtp(_));
+    let peer = plain.check_connect(options, is_keyed)?;
+    let secured = plain.check_keys(options, turn)?;
+    if let Some((rtp, rtcp)) = peer {
+        plain.meet(&mut tables.sockets, key, rtp, rtcp)?;
     }
-    plain.rtp.peer = Some(Peer { address: rtp, local_ip: None });
-    plain.connected = true;
-    on_connected(tables, key, turn);
+    if let Some((ours, theirs)) = secured {
+        protection::secure(transport, &ours, &theirs)?;
+        if let Some(plain) = transport.link.plain_mut() {
+            plain.keys = Some(Box::new(ours));
+        }
+    }
+    if peer.is_some() {
+        on_connected(tables, key, turn);
+    }
     Ok(())
 }
 
@@ -181,7 +185,39 @@ impl Plain {
             local_port: 0,
             peer: None,
         };
-        Self { rtp, rtcp: None, comedia, connected: false }
+        Self { rtp, rtcp: None, comedia, connected: false, keys: None }
+    }
+
+    /// Sends to and takes from these addresses from now on; when one of them is somebody else's, nothing changes.
+    fn meet(
+        &mut self,
+        sockets: &mut Sockets,
+        key: TransportKey,
+        rtp: SocketAddr,
+        rtcp: Option<SocketAddr>,
+    ) -> Result<(), Refused> {
+        let owner = |purpose| Owner { transport: key, purpose };
+        sockets.set_peer(self.rtp.socket, rtp, owner(Purpose::Rtp))?;
+        if let (Some(end), Some(address)) = (&mut self.rtcp, rtcp) {
+            if let Err(refused) = sockets.set_peer(end.socket, address, owner(Purpose::Rtcp)) {
+                sockets.forget_peer(self.rtp.socket, rtp);
+                return Err(refused);
+            }
+            end.peer = Some(Peer { address, local_ip: None });
+        }
+        self.rtp.peer = Some(Peer { address: rtp, local_ip: None });
+        self.connected = true;
+        Ok(())
+    }
+
+    /// What the peer must know to open what we send, with SRTP.
+    pub(crate) fn srtp_parameters(&self) -> Option<SrtpParameters> {
+        self.keys.as_deref().map(protection::parameters)
+    }
+
+    /// The suite, with SRTP.
+    pub(crate) fn srtp_suite(&self) -> Option<SrtpCryptoSuite> {
+        self.keys.as_deref().map(|keys| protection::named(keys.suite()))
     }
 
     pub(crate) fn sockets(&self) -> impl Iterator<Item = SocketKey> {
@@ -258,19 +294,51 @@ impl Plain {
         }
     }
 
+    /// Our keys and the peer's, with SRTP. The peer chooses the suite: with another one than ours we make new keys.
+    fn check_keys(
+        &self,
+        options: &PlainConnectOptions,
+        turn: &mut Turn<'_>,
+    ) -> Result<Option<(Keys, Keys)>, Refused> {
+        match (self.keys.as_deref(), &options.srtp_parameters) {
+            (None, None) => Ok(None),
+            (Some(ours), Some(given)) => {
+                let theirs = protection::given_keys(given)?;
+                let ours = match ours.suite() == theirs.suite() {
+                    true => ours.clone(),
+                    false => protection::random_keys(given.crypto_suite, turn.random)?,
+                };
+                Ok(Some((ours, theirs)))
+            }
+            (Some(_), None) => Err(Refused::invalid(
+                "a transport with SRTP needs the peer's srtpParameters; give the key it sends under",
+            )),
+            (None, Some(_)) => Err(Refused::invalid(
+                "this transport has no SRTP; create it with enableSrtp, or leave srtpParameters out",
+            )),
+        }
+    }
+
+    /// The peer's addresses; none where it is yet to be learnt.
     fn check_connect(
         &self,
         options: &PlainConnectOptions,
-    ) -> Result<(SocketAddr, Option<SocketAddr>), Refused> {
-        if self.connected {
+        is_keyed: bool,
+    ) -> Result<Option<(SocketAddr, Option<SocketAddr>)>, Refused> {
+        if self.connected || is_keyed {
             return Err(Refused::state(
                 "this transport is connected already; create another one for another peer",
             ));
         }
         if self.comedia {
-            return Err(Refused::invalid(
-                "a comedia transport learns its peer from the first packet; create it without comedia to connect it",
-            ));
+            let names_peer = options.ip.is_some() || options.port.is_some() || options.rtcp_port.is_some();
+            if self.keys.is_none() || names_peer {
+                return Err(Refused::invalid(
+                    "a comedia transport learns its peer from the first packet; connect it without addresses and only \
+                     with SRTP, or create it without comedia",
+                ));
+            }
+            return Ok(None);
         }
         let (Some(ip), Some(port)) = (options.ip, options.port) else {
             return Err(Refused::invalid("connect needs the peer's ip and port; only comedia does without"));
@@ -294,7 +362,7 @@ impl Plain {
                 ));
             }
         };
-        Ok((SocketAddr::new(ip, port), rtcp))
+        Ok(Some((SocketAddr::new(ip, port), rtcp)))
     }
 }
 

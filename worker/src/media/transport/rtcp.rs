@@ -29,17 +29,24 @@ pub(crate) struct RtcpSchedule {
     /// The peer's last reference time (RFC 3611 4.4) and who told it, for our answer.
     reference: Echo,
     reference_of: Option<u32>,
+    /// When the round trip to the peer was measured last.
+    measured_at: Option<Time>,
 }
 
 impl RtcpSchedule {
     pub(crate) fn new(own_ssrc: u32) -> Self {
-        Self { armed: false, own_ssrc, reference: Echo::new(), reference_of: None }
+        Self { armed: false, own_ssrc, reference: Echo::new(), reference_of: None, measured_at: None }
     }
 
     /// The peer told the time by its clock, to measure the round trip.
     pub(crate) fn on_reference_time(&mut self, ssrc: u32, ntp: u64, now: Time) {
         self.reference.on_reference(ntp, now);
         self.reference_of = Some(ssrc);
+    }
+
+    /// The peer answered our reference time. Whether that counts: one answer a turn does, for it goes to every stream.
+    pub(crate) fn on_answer(&mut self, now: Time) -> bool {
+        self.measured_at.replace(now) != Some(now)
     }
 
     /// Whether it believes that its timer is set.
@@ -107,12 +114,9 @@ fn send(transport: &mut Transport, turn: &mut Turn<'_>, compound: &mut CompoundW
     let Some(destination) = transport.link.rtcp_destination().filter(|_| !compound.is_empty()) else {
         return;
     };
-    if !turn.outbox.batch.push(destination, compound.bytes()) {
-        turn.flush();
-        // An empty batch takes any compound.
-        let _ = turn.outbox.batch.push(destination, compound.bytes());
+    if let Some(bytes) = transport.sender.seal_compound(compound.bytes(), destination, turn) {
+        transport.counters.sent.add(turn.now, 1, bytes as u64);
     }
-    transport.counters.sent.add(turn.now, 1, compound.len() as u64);
     compound.clear();
 }
 

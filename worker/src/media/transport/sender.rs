@@ -6,7 +6,11 @@
 use crate::base::sequence::Serial16;
 use crate::base::time::Time;
 use crate::media::ConsumerKey;
+use crate::network::{Content, Destination};
 use crate::random::Random;
+use crate::rtp::write::{ExtensionValues, Outgoing, packet_len, payload_place, write_around, write_packet};
+use crate::srtp::{Body, Protect};
+use crate::turn::Turn;
 
 /// A transport's sending side.
 #[derive(Debug)]
@@ -16,12 +20,85 @@ pub(crate) struct Sender {
     /// Numbers that NACKs named at `asked_at`, up to [`ASKED_MAX`].
     asked: u16,
     asked_at: Time,
+    /// With SRTP.
+    srtp: Option<Box<Protect>>,
 }
 
 impl Sender {
     pub(crate) fn new(random: &mut Random) -> Self {
         let start = u16::try_from(random.in_range(0, 32_767)).unwrap_or(0);
-        Self { pending: Vec::new(), next_wide_sequence: Serial16::new(start), asked: 0, asked_at: Time::ZERO }
+        Self {
+            pending: Vec::new(),
+            next_wide_sequence: Serial16::new(start),
+            asked: 0,
+            asked_at: Time::ZERO,
+            srtp: None,
+        }
+    }
+
+    /// From now on what leaves is protected.
+    pub(crate) fn protect(&mut self, session: Box<Protect>) {
+        self.srtp = Some(session);
+    }
+
+    /// By how much RTP packets grow on the wire.
+    pub(crate) fn tag_bytes(&self) -> usize {
+        self.srtp.as_ref().map_or(0, |session| session.suite().rtp_tag_bytes())
+    }
+
+    /// The number with which a stream under `ssrc` must go on, if there was one before under these keys.
+    pub(crate) fn next_sequence(&self, ssrc: u32) -> Option<Serial16> {
+        self.srtp.as_ref()?.next_sequence(ssrc)
+    }
+
+    /// Nothing is sent under `ssrc` any more.
+    pub(crate) fn retire(&mut self, ssrc: u32) {
+        if let Some(session) = &mut self.srtp {
+            session.retire(ssrc);
+        }
+    }
+
+    /// Writes an RTP packet into the batch as it leaves. Its length without what SRTP adds, or `None` when it cannot be
+    /// written.
+    pub(crate) fn seal(
+        &mut self,
+        packet: &Outgoing<'_>,
+        values: &ExtensionValues<'_>,
+        content: Content,
+        destination: Destination,
+        turn: &mut Turn<'_>,
+    ) -> Option<usize> {
+        let bytes = packet_len(packet, values);
+        let total = bytes + self.tag_bytes();
+        let room = turn.room(total)?;
+        match &mut self.srtp {
+            None => _ = write_packet(room, packet, values).ok()?,
+            Some(session) => {
+                write_around(room.get_mut(..bytes)?, packet, values).ok()?;
+                let (header_bytes, payload_offset) = payload_place(packet, values);
+                session.rtp(room, Body { header_bytes, payload_offset, payload: packet.payload }).ok()?;
+            }
+        }
+        turn.outbox.batch.commit_as(content, destination, total);
+        Some(bytes)
+    }
+
+    /// Writes an RTCP compound into the batch as it leaves; its length on the wire.
+    pub(crate) fn seal_compound(
+        &mut self,
+        compound: &[u8],
+        destination: Destination,
+        turn: &mut Turn<'_>,
+    ) -> Option<usize> {
+        let trailer_bytes = self.srtp.as_ref().map_or(0, |session| session.suite().rtcp_trailer_bytes());
+        let room = turn.room(compound.len() + trailer_bytes)?;
+        room.get_mut(..compound.len())?.copy_from_slice(compound);
+        let total = match &mut self.srtp {
+            None => compound.len(),
+            Some(session) => session.rtcp(room, compound.len()).ok()?,
+        };
+        turn.outbox.batch.commit(destination, total);
+        Some(total)
     }
 
     /// A consumer has something to send. Whether it is the first one of this transport.

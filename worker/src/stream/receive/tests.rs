@@ -1,4 +1,4 @@
-//! Tests of the tracker: its rules one by one, and all of them against sets of numbers.
+//! Verdicts against a model of true numbers, and restarts against senders made from seeds.
 
 use std::collections::BTreeSet;
 

@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::address::Family;
+use crate::sys::address::Family;
 
 /// Room for the control messages of one datagram, aligned as their headers ask.
 #[derive(Clone, Copy, Debug)]

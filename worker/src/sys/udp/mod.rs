@@ -5,9 +5,7 @@
 //! Invariant: a socket that may have something to read is in the ready list exactly once until it was found empty
 //! (epoll reports each arrival only once).
 
-mod address;
 mod backlog;
-mod bind;
 mod control;
 mod receive;
 mod send;
@@ -22,10 +20,11 @@ use std::ptr;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
-use self::address::Family;
 use self::backlog::Backlog;
 use self::receive::Receiver;
 use self::send::{Outgoing, Sender};
+use super::address::Family;
+use super::bind;
 use super::clock::Moment;
 use crate::base::pool::Pool;
 use crate::counters::NetworkCounters;
@@ -211,7 +210,7 @@ impl UdpSockets {
 
 impl Network for UdpSockets {
     fn bind(&mut self, options: &BindOptions, start: u32) -> Result<Bound, BindError> {
-        let fd = bind::bind(options, start)?;
+        let fd = bind::bind(bind::Kind::Datagram, options, start)?;
         let other = |error: io::Error| BindError::Other { errno: error.raw_os_error().unwrap_or_default() };
         let local = bind::local_address(fd.as_raw_fd()).map_err(other)?;
         let buffer_bytes = |name| bind::option(fd.as_raw_fd(), libc::SOL_SOCKET, name).map_err(other);
@@ -272,6 +271,7 @@ impl Network for UdpSockets {
             send_calls: self.sender.calls,
             gso_run_length: self.sender.run_lengths,
             send_backlog_bytes: self.backlog_bytes as u64,
+            ..NetworkCounters::default()
         }
     }
 }

@@ -9,10 +9,10 @@ use std::io;
 use std::os::fd::RawFd;
 use std::ptr;
 
-use super::address::{RAW_ADDRESS_BYTES, RawAddress};
 use super::control::{ControlBytes, Note, RECEIVE_CONTROL_BYTES};
 use crate::base::pool::{Buffer, Class, Pool};
 use crate::network::Datagram;
+use crate::sys::address::{RAW_ADDRESS_BYTES, RawAddress};
 use crate::sys::check;
 use crate::sys::clock::Moment;
 

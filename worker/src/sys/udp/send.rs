@@ -11,10 +11,10 @@ use std::os::fd::RawFd;
 use std::ptr;
 
 use super::Socket;
-use super::address::{Family, RawAddress};
 use super::control::{ControlBytes, SEND_CONTROL_BYTES};
 use crate::counters::Histogram;
 use crate::network::{Destination, SendErrors};
+use crate::sys::address::{Family, RawAddress};
 use crate::sys::check;
 
 /// Datagrams of one size to one destination; the last may be shorter.

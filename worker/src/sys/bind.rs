@@ -1,7 +1,7 @@
-//! Opening a UDP socket: options, the search for a free port, and what the kernel gave.
+//! Opening a socket: options, the search for a free port, and what the kernel gave.
 //!
-//! Knows socket options. Does not know the table of sockets. Called by `UdpSockets::bind`.
-//! Invariant: a socket that leaves here is non-blocking, closed on exec, and tells when its datagrams arrived.
+//! Knows socket options. Does not know the tables of sockets. Called by those of UDP and TCP.
+//! Invariant: a socket that leaves here is non-blocking, closed on exec; one for datagrams tells when they arrived.
 #![expect(unsafe_code, reason = "system calls that std does not offer before bind")]
 
 use std::io;
@@ -12,11 +12,20 @@ use super::address::{Family, RAW_ADDRESS_BYTES, RawAddress};
 use crate::network::{BindError, BindOptions, PortChoice};
 use crate::sys::check;
 
+/// What a socket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// UDP.
+    Datagram,
+    /// TCP, to listen.
+    Stream,
+}
+
 /// Opens and binds; see [`Network::bind`](crate::network::Network::bind).
-pub(super) fn bind(options: &BindOptions, start: u32) -> Result<OwnedFd, BindError> {
+pub(super) fn bind(kind: Kind, options: &BindOptions, start: u32) -> Result<OwnedFd, BindError> {
     let family = Family::of(options.ip);
-    let socket = open(family).map_err(|error| bind_error(&error))?;
-    configure(socket.as_raw_fd(), family, options).map_err(|error| bind_error(&error))?;
+    let socket = open(kind, family).map_err(|error| bind_error(&error))?;
+    configure(socket.as_raw_fd(), kind, family, options).map_err(|error| bind_error(&error))?;
     match options.port {
         PortChoice::Any => bind_one(&socket, family, SocketAddr::new(options.ip, 0))?,
         PortChoice::Fixed(port) => bind_one(&socket, family, SocketAddr::new(options.ip, port))?,
@@ -51,19 +60,23 @@ pub(super) fn set_option(socket: RawFd, level: i32, name: i32, value: i32) -> io
     Ok(())
 }
 
-fn open(family: Family) -> io::Result<OwnedFd> {
-    let kind = libc::SOCK_DGRAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+fn open(kind: Kind, family: Family) -> io::Result<OwnedFd> {
+    let kind = match kind {
+        Kind::Datagram => libc::SOCK_DGRAM,
+        Kind::Stream => libc::SOCK_STREAM,
+    };
+    let kind = kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: takes no pointers.
     let fd = check(unsafe { libc::socket(family.raw(), kind, 0) })?;
     // SAFETY: the descriptor was just made and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-fn configure(socket: RawFd, family: Family, options: &BindOptions) -> io::Result<()> {
+fn configure(socket: RawFd, kind: Kind, family: Family, options: &BindOptions) -> io::Result<()> {
     if family == Family::V6 {
         set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, i32::from(options.ipv6_only))?;
     }
-    if options.reuse_port {
+    if options.reuse_port && kind == Kind::Datagram {
         set_option(socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
     }
     for (name, bytes) in
@@ -73,6 +86,10 @@ fn configure(socket: RawFd, family: Family, options: &BindOptions) -> io::Result
             // The kernel cuts it down to its limit without an error; the caller learns what it got.
             set_option(socket, libc::SOL_SOCKET, name, i32::try_from(bytes).unwrap_or(i32::MAX))?;
         }
+    }
+    if kind == Kind::Stream {
+        // Connections that linger in TIME_WAIT must not keep a worker from its port.
+        return set_option(socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1);
     }
     set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
     set_option(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
@@ -116,7 +133,13 @@ fn bind_one(socket: &OwnedFd, family: Family, address: SocketAddr) -> Result<(),
         .map_err(|error| bind_error(&error))
 }
 
-fn bind_error(error: &io::Error) -> BindError {
+/// Lets a bound socket take connections, so many at a time waiting to be accepted.
+pub(super) fn listen(socket: RawFd, backlog: i32) -> io::Result<()> {
+    // SAFETY: takes no pointers.
+    check(unsafe { libc::listen(socket, backlog) }).map(drop)
+}
+
+pub(super) fn bind_error(error: &io::Error) -> BindError {
     match error.raw_os_error().unwrap_or_default() {
         libc::EADDRINUSE => BindError::AddressInUse,
         libc::EADDRNOTAVAIL => BindError::AddressNotAvailable,

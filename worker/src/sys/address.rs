@@ -110,6 +110,14 @@ fn canonical(ip: Ipv6Addr, port: u16, scope: u32) -> SocketAddr {
     }
 }
 
+/// The same for an address that somebody else read.
+pub(super) fn canonical_address(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V6(v6) => canonical(*v6.ip(), v6.port(), v6.scope_id()),
+        SocketAddr::V4(_) => address,
+    }
+}
+
 /// Room for either, in whole words.
 pub(super) const RAW_ADDRESS_BYTES: usize = 32;
 const SOCKADDR_IN_BYTES: u32 = 16;

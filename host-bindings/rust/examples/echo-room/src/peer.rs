@@ -1,0 +1,209 @@
+//! One visitor: their transports, what they send, what they are sent. Gone with their WebSocket.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tidegate::{
+    Consumer, ConsumerEvent, ConsumerOptions, ListenInfo, Producer, ProducerOptions, Protocol, RequestError,
+    RtpCapabilities, WebRtcTransport, WebRtcTransportOptions,
+};
+use tokio::sync::mpsc;
+
+use crate::hall::listen_info;
+use crate::room::Room;
+use crate::signalling::{ConsumerTold, Event, Request, TransportTold};
+
+/// A visitor of a room.
+#[derive(Debug)]
+pub struct Peer {
+    id: String,
+    room: Arc<Room>,
+    news: mpsc::Sender<Event>,
+    rtp_capabilities: Option<RtpCapabilities>,
+    transports: BTreeMap<String, WebRtcTransport>,
+    producers: BTreeMap<String, Producer>,
+    consumers: BTreeMap<String, Consumer>,
+}
+
+/// Why a page is refused something.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The worker, or the negotiation before it, says why.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// It names what is not there.
+    #[error("no {0} of yours has this id; it may be closed")]
+    Unknown(&'static str),
+    /// It has to come first.
+    #[error("join first: say what you can receive")]
+    NotJoined,
+    /// Enough is enough.
+    #[error("you have {0} {1} already, which is the most; close some")]
+    TooMany(usize, &'static str),
+    /// The answer could not be written: a defect of ours.
+    #[error("the answer could not be written as JSON: {0}")]
+    Unspeakable(#[from] serde_json::Error),
+}
+
+impl Peer {
+    /// Enters a room; what happens there comes out of `news`.
+    pub fn enter(room: Arc<Room>, news: mpsc::Sender<Event>) -> Self {
+        let id = room.enter(news.clone());
+        let _ = news.try_send(Event::Welcome { peer_id: id.clone() });
+        Self {
+            id,
+            room,
+            news,
+            rtp_capabilities: None,
+            transports: BTreeMap::new(),
+            producers: BTreeMap::new(),
+            consumers: BTreeMap::new(),
+        }
+    }
+
+    /// Does what the page asks.
+    ///
+    /// # Errors
+    /// [`Refused`], whose sentence is for the page; nothing changed.
+    pub async fn on_request(&mut self, request: Request) -> Result<Value, Refused> {
+        match request {
+            Request::RouterRtpCapabilities => {
+                Ok(serde_json::to_value(self.room.router().rtp_capabilities())?)
+            }
+            Request::Join { rtp_capabilities } => Ok(self.join(rtp_capabilities)),
+            Request::CreateTransport { force_tcp, own_ports } => {
+                self.create_transport(force_tcp, own_ports).await
+            }
+            Request::ConnectTransport { transport_id, dtls_parameters } => {
+                self.transport(&transport_id)?.connect(&dtls_parameters).await?;
+                Ok(Value::Null)
+            }
+            Request::RestartIce { transport_id } => {
+                Ok(serde_json::to_value(self.transport(&transport_id)?.restart_ice().await?)?)
+            }
+            Request::Produce { transport_id, kind, rtp_parameters } => {
+                self.produce(&transport_id, ProducerOptions::new(kind, rtp_parameters)).await
+            }
+            Request::CloseProducer { producer_id } => self.close_producer(&producer_id),
+            Request::Consume { transport_id, producer_id } => self.consume(&transport_id, &producer_id).await,
+            Request::ResumeConsumer { consumer_id } => {
+                self.consumer(&consumer_id)?.resume().await?;
+                Ok(Value::Null)
+            }
+            Request::PauseConsumer { consumer_id } => {
+                self.consumer(&consumer_id)?.pause().await?;
+                Ok(Value::Null)
+            }
+            Request::TransportStats { transport_id } => {
+                let stats = self.transport(&transport_id)?.get_stats().await?;
+                Ok(serde_json::to_value(stats)?)
+            }
+            Request::ConsumerStats { consumer_id } => {
+                let stats = self.consumer(&consumer_id)?.get_stats().await?;
+                Ok(serde_json::to_value(stats)?)
+            }
+        }
+    }
+
+    fn join(&mut self, rtp_capabilities: RtpCapabilities) -> Value {
+        self.rtp_capabilities = Some(rtp_capabilities);
+        for event in self.room.announced() {
+            let _ = self.news.try_send(event);
+        }
+        Value::Null
+    }
+
+    async fn create_transport(&mut self, force_tcp: bool, own_ports: bool) -> Result<Value, Refused> {
+        if self.transports.len() >= TRANSPORTS_MAX {
+            return Err(Refused::TooMany(TRANSPORTS_MAX, "transports"));
+        }
+        let hall = self.room.hall();
+        let options = if own_ports {
+            let listen = |protocol| ListenInfo { protocol, ..listen_info(&hall.media) };
+            WebRtcTransportOptions::listening(vec![listen(Protocol::Udp), listen(Protocol::Tcp)])
+        } else {
+            WebRtcTransportOptions::on_server(hall.server())
+        };
+        let options = WebRtcTransportOptions { enable_udp: !force_tcp, enable_tcp: true, ..options };
+        let transport = self.room.router().create_webrtc_transport(options).await?;
+        let told = TransportTold {
+            id: transport.id().to_owned(),
+            ice_parameters: transport.ice_parameters(),
+            ice_candidates: transport.ice_candidates(),
+            dtls_parameters: transport.dtls_parameters(),
+        };
+        self.transports.insert(told.id.clone(), transport);
+        Ok(serde_json::to_value(told)?)
+    }
+
+    async fn produce(&mut self, transport_id: &str, options: ProducerOptions) -> Result<Value, Refused> {
+        if self.producers.len() >= PRODUCERS_MAX {
+            return Err(Refused::TooMany(PRODUCERS_MAX, "tracks"));
+        }
+        let producer = self.transport(transport_id)?.produce(options).await?;
+        self.room.add_producer(&self.id, &producer).await?;
+        let told = json!({ "id": producer.id() });
+        self.producers.insert(producer.id().to_owned(), producer);
+        Ok(told)
+    }
+
+    fn close_producer(&mut self, producer_id: &str) -> Result<Value, Refused> {
+        let producer = self.producers.remove(producer_id).ok_or(Refused::Unknown("track"))?;
+        self.room.remove_producer(producer_id);
+        producer.close();
+        Ok(Value::Null)
+    }
+
+    async fn consume(&mut self, transport_id: &str, producer_id: &str) -> Result<Value, Refused> {
+        let rtp_capabilities = self.rtp_capabilities.clone().ok_or(Refused::NotJoined)?;
+        let producer = self.room.producer(producer_id).ok_or(Refused::Unknown("track"))?;
+        let transport = self.transport(transport_id)?;
+        // Paused until the page can take packets: the first is a key frame and must not be lost.
+        let options = ConsumerOptions { paused: true, ..ConsumerOptions::new(&producer, rtp_capabilities) };
+        let consumer = transport.consume(options).await?;
+        let told = ConsumerTold {
+            id: consumer.id().to_owned(),
+            producer_id: producer_id.to_owned(),
+            kind: consumer.kind(),
+            rtp_parameters: consumer.rtp_parameters().clone(),
+        };
+        self.watch(&consumer);
+        self.consumers.retain(|_, consumer| !consumer.is_closed());
+        self.consumers.insert(told.id.clone(), consumer);
+        Ok(serde_json::to_value(told)?)
+    }
+
+    /// Tells the page when a consumer closes with its producer.
+    fn watch(&self, consumer: &Consumer) {
+        let (mut events, news) = (consumer.events(), self.news.clone());
+        let consumer_id = consumer.id().to_owned();
+        tokio::spawn(async move {
+            while let Some(event) = events.next().await {
+                if let ConsumerEvent::Closed(_) = event {
+                    let _ = news.send(Event::ConsumerClosed { consumer_id }).await;
+                    return;
+                }
+            }
+        });
+    }
+
+    fn transport(&self, id: &str) -> Result<&WebRtcTransport, Refused> {
+        self.transports.get(id).ok_or(Refused::Unknown("transport"))
+    }
+
+    fn consumer(&self, id: &str) -> Result<&Consumer, Refused> {
+        self.consumers.get(id).ok_or(Refused::Unknown("consumer"))
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.room.leave(&self.id);
+    }
+}
+
+/// One to send, one to receive, and some while they are exchanged.
+const TRANSPORTS_MAX: usize = 8;
+/// Camera, microphone, screen.
+const PRODUCERS_MAX: usize = 8;

@@ -1,0 +1,153 @@
+//! A room: a router, who is in it, and what they send.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tidegate::{
+    ActiveSpeakerObserver, ActiveSpeakerObserverEvent, ActiveSpeakerObserverOptions, MediaKind, Producer,
+    RequestError, Router, RouterOptions,
+};
+use tokio::sync::mpsc;
+
+use crate::hall::Hall;
+use crate::signalling::Event;
+
+/// Who is where, and who is heard.
+#[derive(Debug)]
+pub struct Room {
+    name: String,
+    hall: Arc<Hall>,
+    router: Router,
+    speakers: ActiveSpeakerObserver,
+    present: Mutex<Present>,
+}
+
+/// Everybody in a room.
+#[derive(Debug, Default)]
+struct Present {
+    last_number: u64,
+    peers: BTreeMap<String, mpsc::Sender<Event>>,
+    producers: BTreeMap<String, Sent>,
+}
+
+/// A track that somebody sends.
+#[derive(Clone, Debug)]
+struct Sent {
+    peer_id: String,
+    producer: Producer,
+}
+
+impl Room {
+    pub(crate) async fn open(hall: &Arc<Hall>, name: &str) -> Result<Arc<Self>, RequestError> {
+        let router = hall.worker().create_router(RouterOptions::new(hall.media.codecs.clone())).await?;
+        let speakers = router.create_active_speaker_observer(ActiveSpeakerObserverOptions::default()).await?;
+        let mut changes = speakers.events();
+        let room = Arc::new(Self {
+            name: name.to_owned(),
+            hall: Arc::clone(hall),
+            router,
+            speakers,
+            present: Mutex::default(),
+        });
+        let told = Arc::downgrade(&room);
+        tokio::spawn(async move {
+            while let Some(change) = changes.next().await {
+                let Some(room) = told.upgrade() else { break };
+                if let ActiveSpeakerObserverEvent::DominantSpeaker { producer_id } = change {
+                    room.on_speaker(&producer_id);
+                }
+            }
+        });
+        Ok(room)
+    }
+
+    /// Its router.
+    pub fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// The hall that it is in.
+    pub fn hall(&self) -> &Arc<Hall> {
+        &self.hall
+    }
+
+    /// Lets somebody in, who is told what happens from now on; their name.
+    pub(crate) fn enter(&self, news: mpsc::Sender<Event>) -> String {
+        let mut present = self.present();
+        present.last_number += 1;
+        let peer_id = format!("peer-{}", present.last_number);
+        present.peers.insert(peer_id.clone(), news);
+        peer_id
+    }
+
+    /// Somebody goes, and what they sent with them.
+    pub(crate) fn leave(&self, peer_id: &str) {
+        let mut present = self.present();
+        present.peers.remove(peer_id);
+        present.producers.retain(|_, sent| sent.peer_id != peer_id);
+        present.tell_all(&Event::PeerLeft { peer_id: peer_id.to_owned() });
+    }
+
+    /// Somebody sends a track: everybody is told, they themselves too.
+    pub(crate) async fn add_producer(&self, peer_id: &str, producer: &Producer) -> Result<(), RequestError> {
+        if producer.kind() == MediaKind::Audio {
+            self.speakers.add_producer(producer).await?;
+        }
+        let sent = Sent { peer_id: peer_id.to_owned(), producer: producer.clone() };
+        let event = sent.announced();
+        let mut present = self.present();
+        present.producers.insert(producer.id().to_owned(), sent);
+        present.tell_all(&event);
+        Ok(())
+    }
+
+    pub(crate) fn remove_producer(&self, producer_id: &str) {
+        self.present().producers.remove(producer_id);
+    }
+
+    /// A track by its id.
+    pub(crate) fn producer(&self, producer_id: &str) -> Option<Producer> {
+        self.present().producers.get(producer_id).map(|sent| sent.producer.clone())
+    }
+
+    /// All tracks that are sent, as news for who comes later.
+    pub(crate) fn announced(&self) -> Vec<Event> {
+        self.present().producers.values().map(Sent::announced).collect()
+    }
+
+    fn on_speaker(&self, producer_id: &str) {
+        let present = self.present();
+        if let Some(sent) = present.producers.get(producer_id) {
+            present.tell_all(&Event::DominantSpeaker { peer_id: sent.peer_id.clone() });
+        }
+    }
+
+    fn present(&self) -> MutexGuard<'_, Present> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.hall.forget(&self.name);
+    }
+}
+
+impl Present {
+    /// Who does not read their news misses some: their page is stuck, and reloading it tells all.
+    fn tell_all(&self, event: &Event) {
+        for news in self.peers.values() {
+            let _ = news.try_send(event.clone());
+        }
+    }
+}
+
+impl Sent {
+    fn announced(&self) -> Event {
+        Event::NewProducer {
+            peer_id: self.peer_id.clone(),
+            producer_id: self.producer.id().to_owned(),
+            kind: self.producer.kind(),
+        }
+    }
+}

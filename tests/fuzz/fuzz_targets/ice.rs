@@ -1,0 +1,4 @@
+//! See `tidegate_tests::properties::ice`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tidegate_tests::properties::ice(data));
