@@ -9,6 +9,8 @@ import { Loudness } from "./loudness.js";
 window.echo = async (scene) => {
   const visit = await enter(scene);
   await until("the first frame of the echo", () => visit.firstFrameMs !== null);
+  await until("the sound of the echo", () => visit.consumers.audio);
+  await visit.listen();
   // Pictures that are under way when counting begins or ends would count as lost or as too many: both ends of the
   // window lie where nothing is under way.
   await visit.pauseSending();
@@ -104,11 +106,10 @@ class Visit {
   async send(scene, codecs) {
     const media = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 }, audio: true });
     [this.picture] = media.getVideoTracks();
-    const [sound] = media.getAudioTracks();
+    [this.sound] = media.getAudioTracks();
     const codec = codecs.find(({ mimeType }) => mimeType.toLowerCase() === `video/${scene.video}`.toLowerCase());
     if (!codec) throw new Error(`this browser or this room has no ${scene.video}`);
-    this.sentLoudness = new Loudness(sound);
-    this.audio = await this.sending.produce({ track: sound, stopTracks: false });
+    this.audio = await this.sending.produce({ track: this.sound, stopTracks: false });
     this.video = await this.sending.produce({ track: this.picture, codec, stopTracks: false });
   }
 
@@ -119,13 +120,18 @@ class Visit {
       this.consumers[consumer.kind] = consumer;
       const element = document.getElementById(consumer.kind);
       element.srcObject = new MediaStream([consumer.track]);
-      if (consumer.kind === "audio") this.heardLoudness = new Loudness(consumer.track);
       const asked = performance.now();
       if (consumer.kind === "video") {
         element.requestVideoFrameCallback(() => { this.firstFrameMs = performance.now() - asked; });
       }
       await this.room.ask("resumeConsumer", { consumerId: consumer.id });
     }).catch((error) => console.error(`consume: ${error.stack}`));
+  }
+
+  // A browser that does not measure the sound it sends lets us do it, at both ends alike.
+  async listen() {
+    if (find(await this.audio.getStats(), "media-source")?.totalAudioEnergy !== undefined) return;
+    this.loudness = { sent: new Loudness(this.sound), heard: new Loudness(this.consumers.audio.track) };
   }
 
   // Ends when the last picture under way has been decoded.
@@ -184,17 +190,14 @@ class Visit {
       [this.video, this.audio, this.consumers.video, this.consumers.audio].map((one) => one.getStats()),
     );
     const { mimeType } = find(sentVideo, "codec") ?? {};
-    // A browser that does not measure its source lets us do it.
-    const measured = find(sentAudio, "media-source")?.totalAudioEnergy;
     return {
       framesEncoded: statistic(sentVideo, "outbound-rtp", "framesEncoded"),
       receivedNacks: statistic(sentVideo, "outbound-rtp", "nackCount"),
       framesDecoded: statistic(heardVideo, "inbound-rtp", "framesDecoded"),
       freezeCount: statistic(heardVideo, "inbound-rtp", "freezeCount"),
       sentNacks: statistic(heardVideo, "inbound-rtp", "nackCount"),
-      sentEnergy: measured ?? this.sentLoudness.energy,
-      heardEnergy: measured === undefined ? this.heardLoudness.energy
-        : statistic(heardAudio, "inbound-rtp", "totalAudioEnergy"),
+      sentEnergy: this.loudness?.sent.energy ?? statistic(sentAudio, "media-source", "totalAudioEnergy"),
+      heardEnergy: this.loudness?.heard.energy ?? statistic(heardAudio, "inbound-rtp", "totalAudioEnergy"),
       videoCodec: mimeType,
     };
   }
