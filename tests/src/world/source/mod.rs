@@ -387,8 +387,7 @@ impl Source {
             self.stats.forgotten += 1;
             return;
         };
-        // What came in a pause was not kept.
-        let has_it = record.arrived_at.is_some_and(|at| at < sent_at) && !record.is_excused;
+        let has_it = record.arrived_at.is_some_and(|at| at < sent_at);
         assert!(!(has_it && self.options.is_strict), "the worker asks for what it has: {record:?}");
         self.stats.retransmissions += 1;
         self.note_asked(sequence);
