@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use tidegate_worker::base::time::Time;
 use tidegate_worker::stream::nack::REQUESTS_MAX;
 
 use super::Sink;
@@ -84,8 +85,14 @@ impl Sink {
             return &mut self.explained.never_at_worker;
         };
         assert!(lost > 0, "number {number} of {ssrc:#x} did not come, and no path took it: {record:?}");
-        let reaches_by = asked_at.map(|at| at + explains.round_trip_max);
-        if reaches_by.is_none_or(|at| at > arrived_at + explains.kept_at_least) {
+        // One that was sent before the worker had the packet may have come before it, too; and one that comes within a
+        // round trip of the first sending is not answered.
+        let in_time = |at: Time| {
+            let window =
+                explains.round_trip_max..=explains.kept_at_least.saturating_sub(explains.round_trip_max);
+            at > arrived_at && window.contains(&at.since(arrived_at))
+        };
+        if !asked_at.is_some_and(|(first, last)| in_time(first) || in_time(last)) {
             return &mut self.explained.not_asked_in_time;
         }
         assert!(
