@@ -21,6 +21,7 @@ from gi.repository import GLib, Gst, GstSdp, GstWebRTC
 import room as signalling
 
 FRAMES, SOUNDS, LOOK_AGAIN_S = 90, 150, 0.05
+GOODBYE_S = 10
 EXTENSIONS = []  # What webrtcbin 1.22 sends is told apart by SSRC alone.
 SEND = """webrtcbin name=webrtc bundle-policy=max-bundle
     audiotestsrc is-live=true freq=440 ! audioconvert ! opusenc ! rtpopuspay pt=111
@@ -40,6 +41,10 @@ class Side:
         # It gathers no loopback addresses by itself. Kept: the binding takes over the agent's only reference.
         self.ice = self.webrtc.get_property("ice-agent")
         self.ice.emit("add-local-ip-address", "127.0.0.1")
+        # By default libnice keeps a path alive with indications, which renew no consent (RFC 7675): an ICE-lite end that
+        # waits for requests takes it for gone after its time, 30 s.
+        self.agent = self.ice.get_property("agent")
+        self.agent.set_property("keepalive-conncheck", True)
 
     def ask(self, action, *arguments):
         """What an action of webrtcbin replies; a refusal is an error."""
@@ -143,8 +148,9 @@ def main(url, role):
     transports = [sending.protection("send", sending_id, role), receiving.protection("recv", receiving_id, role)]
     for side in (sending, receiving):
         side.pipeline.set_state(Gst.State.NULL)
+    patience = time.monotonic() + GOODBYE_S
     for told in transports:
-        while (state := room.dtls_state(told["id"])) == "Connected":
+        while (state := room.dtls_state(told["id"])) == "Connected" and time.monotonic() < patience:
             time.sleep(LOOK_AGAIN_S)
         told["state"] = state
     room.close()
