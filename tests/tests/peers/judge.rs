@@ -59,10 +59,10 @@ fn planted() -> Result<(), Failed> {
     let lines = ["transport 1: Dtls12, X, Y".to_owned(), "transport 2: Dtls12, X, Y".to_owned()];
     judge(Peer::Webrtcbin, Role::Server, &good, &lines)?;
     let faults: [(&str, fn(&mut Report)); 6] = [
-        ("no video came back", |report| drop(report.received.insert("video".to_owned(), 0))),
-        ("no audio was sent", |report| drop(report.sent.remove("audio"))),
+        ("no video came back", |report| report.received.retain(|kind, _| kind != "video")),
+        ("no audio was sent", |report| report.sent.retain(|kind, _| kind != "audio")),
         ("nothing could be decoded", |report| report.decoded.clear()),
-        ("a transport is missing", |report| drop(report.transports.pop())),
+        ("a transport is missing", |report| report.transports.truncate(1)),
         ("nobody said goodbye", |report| report.transports[1].state = "Connected".to_owned()),
         ("an ECDSA certificate", |report| report.transports[0].certificate = Some("EC 256".to_owned())),
     ];
