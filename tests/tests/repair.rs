@@ -46,26 +46,6 @@ fn report_round_trip(world: &mut World, receiver: &Receiver, millis: u64) {
 }
 
 #[test]
-fn what_came_during_a_pause_is_not_asked_for_when_an_older_packet_comes_after_it() {
-    for by_rtx in [false, true] {
-        let mut world = World::new();
-        let mut call = flowing(&mut world, &Stream::vp8(CAMERA).with_rtx(CAMERA_RTX));
-        let late = call.sender.frame(false, &[500]).remove(0);
-        world.done(Command::PauseProducer { producer: call.producer });
-        call.sender.sends_frame(&mut world);
-        world.done(Command::ResumeProducer { producer: call.producer });
-        let late = if by_rtx { call.sender.retransmission(&late) } else { late };
-        call.sender.sends(&mut world, &[late]);
-        call.sender.sends_frame(&mut world);
-        world.run_for(50);
-        assert_eq!(call.sender.nacked(&mut world), NO_NUMBERS);
-        let lost = loses_a_packet(&mut world, &mut call.sender);
-        world.run_for(11);
-        assert_eq!(call.sender.nacked(&mut world), [lost.sequence], "and what is lost from now on is");
-    }
-}
-
-#[test]
 fn loss_is_asked_for_after_10_ms() {
     let mut world = World::new();
     let mut call = flowing(&mut world, &Stream::vp8(CAMERA));

@@ -54,11 +54,14 @@ pub(crate) fn planted_faults() -> Vec<Trial> {
     vec![Trial::test("judge_refuses_each_planted_fault", planted)]
 }
 
+/// What is wrong, and how to make it so.
+type Fault = (&'static str, fn(&mut Report));
+
 fn planted() -> Result<(), Failed> {
     let good: Report = serde_json::from_str(GOOD)?;
     let lines = ["transport 1: Dtls12, X, Y".to_owned(), "transport 2: Dtls12, X, Y".to_owned()];
     judge(Peer::Webrtcbin, Role::Server, &good, &lines)?;
-    let faults: [(&str, fn(&mut Report)); 6] = [
+    let faults: [Fault; 6] = [
         ("no video came back", |report| report.received.retain(|kind, _| kind != "video")),
         ("no audio was sent", |report| report.sent.retain(|kind, _| kind != "audio")),
         ("nothing could be decoded", |report| report.decoded.clear()),

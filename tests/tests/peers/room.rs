@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use echo_room::{Hall, MediaOptions, media_codecs, serve};
 use libtest_mimic::Failed;
@@ -56,7 +56,7 @@ impl Room {
 
     /// Of a peer that has left nothing is left, neither in the worker nor on its ports.
     pub(crate) async fn is_left_clean(&self) -> Result<(), Failed> {
-        let begun = Instant::now();
+        let mut looks_left = LOOKS_MAX;
         loop {
             let (worker, server) = (self.hall.worker().dump().await?, self.hall.server().dump().await?);
             let held =
@@ -65,7 +65,8 @@ impl Room {
             if held == 0 && known == 0 && server.tuples == 0 && worker.panics_contained == 0 {
                 return Ok(());
             }
-            if begun.elapsed() > LEAVE_MAX {
+            looks_left -= 1;
+            if looks_left == 0 {
                 return Err(format!("left behind: {worker:?} {server:?}").into());
             }
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -74,4 +75,5 @@ impl Room {
 }
 
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-const LEAVE_MAX: Duration = Duration::from_secs(20);
+/// 20 s.
+const LOOKS_MAX: u32 = 1_000;
