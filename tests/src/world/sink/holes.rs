@@ -1,7 +1,7 @@
 //! Why a number never came: whatever the network allowed to be repaired must have been.
 //!
 //! Knows what the path took, what was asked for in time, and when the worker had each packet. Used by
-//! [`Sink`](super::Sink) alone. Invariant: each number that was given up has exactly one reason, and none is the worker.
+//! [`Sink`] alone. Invariant: each number that was given up has exactly one reason, and none is the worker.
 
 use std::time::Duration;
 
