@@ -85,12 +85,12 @@ impl Sink {
             return &mut self.explained.never_at_worker;
         };
         assert!(lost > 0, "number {number} of {ssrc:#x} did not come, and no path took it: {record:?}");
-        // One that was sent before the worker had the packet may have come before it, too; and one that comes within a
-        // round trip of the first sending is not answered.
+        // One that was sent before the worker had the packet may have come before it, too. The worker must still have it
+        // when the request comes, and the answer must come before the number is given up.
         let in_time = |at: Time| {
-            let window =
-                explains.round_trip_max..=explains.kept_at_least.saturating_sub(explains.round_trip_max);
-            at > arrived_at && window.contains(&at.since(arrived_at))
+            at > arrived_at
+                && at + explains.round_trip_max <= arrived_at + explains.kept_at_least
+                && at <= since + patience
         };
         if !asked_at.is_some_and(|(first, last)| in_time(first) || in_time(last)) {
             return &mut self.explained.not_asked_in_time;
