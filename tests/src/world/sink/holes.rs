@@ -85,9 +85,11 @@ impl Sink {
             return &mut self.explained.never_at_worker;
         };
         assert!(lost > 0, "number {number} of {ssrc:#x} did not come, and no path took it: {record:?}");
-        // One that was sent before the worker had the packet may have come before it, too.
-        let in_time =
-            |at: Time| at > arrived_at && at + explains.round_trip_max <= arrived_at + explains.kept_at_least;
+        // One that was sent before the worker had the packet may have come before it, too; the answer to one that was sent
+        // just before it was given up is still on its way.
+        let given_up_at = since + self.options.patience.give_up_after;
+        let answered_by = given_up_at.min(arrived_at + explains.kept_at_least);
+        let in_time = |at: Time| at > arrived_at && at + explains.round_trip_max <= answered_by;
         if !asked_at.is_some_and(|(first, last)| in_time(first) || in_time(last)) {
             return &mut self.explained.not_asked_in_time;
         }
