@@ -397,7 +397,7 @@ fn on_reachability(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) 
 fn arm(tables: &mut Tables, key: TransportKey) {
     let Ok(webrtc) = link_mut(tables, key) else { return };
     let (consent, dtls) = (webrtc.ice.next_deadline(), webrtc.dtls.next_deadline());
-    // Consent moves with each request; the timer that is set looks again when it comes.
+    // Consent moves with each sign of the peer; the timer that is set looks again when it comes.
     let consent = consent.filter(|_| webrtc.timers.consent.is_none());
     let dtls = dtls.filter(|at| webrtc.timers.dtls.is_none_or(|set| *at < set));
     webrtc.timers.consent = webrtc.timers.consent.or(consent);
