@@ -10,6 +10,7 @@ pub mod idle;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod secured;
 pub mod srtp;
 pub mod subject;
 pub mod worker_bin;

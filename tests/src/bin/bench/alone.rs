@@ -24,7 +24,7 @@ pub(crate) fn flood(arguments: &Flood) -> io::Result<bool> {
     for moderation in arguments.moderation.values() {
         let name = if *moderation { "moderated" } else { "at once" };
         eprintln!("flooding the worker {name} for {} s", arguments.seconds);
-        let variant = WorkerVariant { moderation: *moderation, padding: true };
+        let variant = WorkerVariant::clear(*moderation);
         let report = flood::measure(arguments.of.flood(), variant, &settings)?;
         if !arguments.json {
             print_flood(&report);
@@ -80,7 +80,7 @@ pub(crate) fn idle(arguments: &Idle) -> io::Result<bool> {
     let settings = settings(&arguments.worker, arguments.seconds, SETTLE_MS)?;
     let settings = Settings { sockets: arguments.sockets.socket_use(), ..settings };
     eprintln!("{} transports idle for {} s", arguments.transports, arguments.seconds);
-    let variant = WorkerVariant { moderation: true, padding: true };
+    let variant = WorkerVariant::clear(true);
     let report = idle::measure(usize::from(arguments.transports), variant, &settings)?;
     if !arguments.json {
         println!(

@@ -2,7 +2,7 @@
 //!
 //! One transport for each source and one for each sink, with the peer's address given (no comedia), RTCP on the same
 //! port. Sinks get the payload types that sources send. NACK is agreed, so histories are kept; header extensions are
-//! not, so packets stay as long as they were.
+//! not, so packets stay as long as they were, but for the tag of SRTP where sinks get that.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -12,9 +12,10 @@ use std::time::Duration;
 use tidegate::{
     Consumer, ConsumerOptions, ListenInfo, MediaKind, PlainConnectOptions, PlainTransport,
     PlainTransportOptions, Producer, ProducerOptions, Router, RouterOptions, RtpCapabilities,
-    RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters, RtpParameters, Worker, WorkerBin,
-    WorkerSettings,
+    RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters, RtpParameters, SrtpCryptoSuite,
+    SrtpParameters, Worker, WorkerBin, WorkerSettings,
 };
+use tidegate_worker::srtp::{Keys, Suite};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Counts, Peers, Subject, WorkerVariant};
@@ -33,6 +34,7 @@ pub struct WorkerProcess {
     transports: Vec<PlainTransport>,
     worker: Worker,
     entrances: Vec<SocketAddr>,
+    sink_keys: Vec<Keys>,
     runtime: Runtime,
 }
 
@@ -55,6 +57,13 @@ impl WorkerProcess {
                 .take(scenario.sources)
                 .map(entrance)
                 .collect::<Result<_, _>>()?,
+            sink_keys: room
+                .transports
+                .iter()
+                .skip(scenario.sources)
+                .filter_map(PlainTransport::srtp_parameters)
+                .map(|told| keys(&told))
+                .collect::<io::Result<_>>()?,
             transports: room.transports,
             worker: room.worker,
             runtime,
@@ -85,6 +94,10 @@ impl Subject for WorkerProcess {
 
     fn entrances(&self) -> &[SocketAddr] {
         &self.entrances
+    }
+
+    fn sink_keys(&self) -> &[Keys] {
+        &self.sink_keys
     }
 
     fn counts(&mut self) -> io::Result<Counts> {
@@ -137,8 +150,9 @@ impl Room {
             capabilities: router.rtp_capabilities().without_rtx().without_header_extensions(),
             worker,
         };
-        for peer in peers.sources.iter().chain(&peers.sinks) {
-            room.transports.push(transport(&router, listen.clone(), *peer).await?);
+        let sources = peers.sources.iter().map(|peer| (peer, None));
+        for (peer, srtp) in sources.chain(peers.sinks.iter().map(|peer| (peer, variant.srtp))) {
+            room.transports.push(transport(&router, listen.clone(), *peer, srtp).await?);
         }
         for stream in &scenario.streams {
             room.produce(stream).await?;
@@ -196,10 +210,30 @@ fn listen_info(sockets: SocketUse) -> io::Result<ListenInfo> {
     }
 }
 
-async fn transport(router: &Router, listen: ListenInfo, peer: SocketAddr) -> Result<PlainTransport, Failure> {
-    let transport = router.create_plain_transport(PlainTransportOptions::new(listen)).await?;
-    transport.connect(PlainConnectOptions::new(peer.ip(), peer.port())).await?;
+async fn transport(
+    router: &Router,
+    listen: ListenInfo,
+    peer: SocketAddr,
+    srtp: Option<SrtpCryptoSuite>,
+) -> Result<PlainTransport, Failure> {
+    let (options, peer) =
+        (PlainTransportOptions::new(listen), PlainConnectOptions::new(peer.ip(), peer.port()));
+    let Some(suite) = srtp else {
+        let transport = router.create_plain_transport(options).await?;
+        transport.connect(peer).await?;
+        return Ok(transport);
+    };
+    let transport = router.create_plain_transport(options.with_srtp(suite)).await?;
+    // Sinks send nothing: any key will do.
+    let key = openssl::base64::encode_block(&vec![7; suite.key_length()]);
+    transport.connect(peer.with_srtp(SrtpParameters::new(suite, key))).await?;
     Ok(transport)
+}
+
+/// What the worker sends under.
+fn keys(told: &SrtpParameters) -> io::Result<Keys> {
+    let suite = Suite::from_name(told.crypto_suite.name()).ok_or(io::ErrorKind::Unsupported)?;
+    Keys::new(suite, &openssl::base64::decode_block(&told.key_base64)?).map_err(io::Error::other)
 }
 
 fn entrance(transport: &PlainTransport) -> io::Result<SocketAddr> {
