@@ -293,7 +293,7 @@ impl Carrier {
 
     fn deliver(&self, parcel: &Parcel) {
         let Some(Route { lane, peer, worker }) = self.routes.get(parcel.route) else { return };
-        let (socket, to) = if parcel.to_worker { (&lane.back, worker) } else { (&lane.front, peer) };
+        let (socket, to) = if parcel.to_worker { (&lane.back, worker) } else { (&*lane.front, peer) };
         // Who is not there yet, or not any more, gets nothing, as on any network.
         let _ = socket.send_to(&parcel.bytes, to);
     }

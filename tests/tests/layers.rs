@@ -29,7 +29,13 @@ fn shares(world: &mut World, call: &Call) -> Vec<(u8, u8, u64)> {
 fn bitrate_of_each_layer_is_told_by_itself_and_that_of_a_stream_without_layers_is_not() {
     // VP9 with two spatial layers, of 300 and 900 bytes; VP8 with two temporal ones, every second frame twice as large.
     let vp9 = |frame: usize, spatial: u8| {
-        let head = [0xAC | if spatial == 0 { 0x0A } else { 0x08 }, 0x80 | 0x12, frame as u8, spatial << 1, 1];
+        let head = [
+            0xAC | if spatial == 0 { 0x0A } else { 0x08 },
+            0x80 | 0x12,
+            u8::try_from(frame & 0xFF).unwrap(),
+            spatial << 1,
+            1,
+        ];
         ([&head[..], &vec![7; if spatial == 0 { 295 } else { 895 }]].concat(), frame)
     };
     let mut world = World::new();

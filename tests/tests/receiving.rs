@@ -1,6 +1,7 @@
 //! What a sender may do wrong, or somebody in its place: each has its bound, and what it says is believed no further.
 #![expect(clippy::tests_outside_test_module, reason = "an integration test is one test module")]
 
+use tidegate_protocol::request::Command;
 use tidegate_tests::world::parameters::Stream;
 use tidegate_tests::world::peer::{CONSUMED, Call};
 use tidegate_tests::world::rtcp::{Block, Rtcp};
@@ -303,5 +304,27 @@ fn key_frame_without_the_extended_descriptor_is_begun_with() {
         let packet = call.sender.packet(payload.to_vec());
         call.sender.sends(&mut world, &[packet]);
         assert_eq!(call.receiver.gets(&mut world).len(), usize::from(starts), "{payload:x?}");
+    }
+}
+
+#[test]
+fn what_came_during_a_pause_is_not_asked_for_when_an_older_packet_comes_after_it() {
+    for by_rtx in [false, true] {
+        let mut world = World::new();
+        let mut call = flowing(&mut world, &Stream::vp8(CAMERA).with_rtx(CAMERA_RTX));
+        let late = call.sender.frame(false, &[500]).remove(0);
+        world.done(Command::PauseProducer { producer: call.producer });
+        call.sender.sends_frame(&mut world);
+        world.done(Command::ResumeProducer { producer: call.producer });
+        let late = if by_rtx { call.sender.retransmission(&late) } else { late };
+        call.sender.sends(&mut world, &[late]);
+        call.sender.sends_frame(&mut world);
+        world.run_for(50);
+        assert!(call.sender.nacked(&mut world).is_empty());
+        let mut frame = call.sender.frame(false, &[500, 500, 500]);
+        let lost = frame.remove(0);
+        call.sender.sends(&mut world, &frame);
+        world.run_for(11);
+        assert_eq!(call.sender.nacked(&mut world), [lost.sequence], "and what is lost from now on is");
     }
 }

@@ -133,8 +133,8 @@ fn encodings_known_by_rid_have_streams_reports_and_statistics_of_their_own() {
         studio.watchers.clone().iter().map(|watcher| watcher.gets(&mut studio.world).len()).collect();
     assert_eq!((got[0], got[2]), (got[1] - 1, got[1] - 1));
     let stats = studio.stats();
-    for (index, stats) in stats.iter().enumerate() {
-        assert_eq!((stats.ssrc, stats.rid.as_deref()), (0x1000 + index as u32, Some(RIDS[index])));
+    for ((index, stats), ssrc) in stats.iter().enumerate().zip(0x1000..) {
+        assert_eq!((stats.ssrc, stats.rid.as_deref()), (ssrc, Some(RIDS[index])));
         assert_eq!((stats.packet_count, stats.packets_lost), (got[index] as u64, 0));
     }
     let heard = studio.cameras[0].hears(&mut studio.world);

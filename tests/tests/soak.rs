@@ -59,9 +59,10 @@ fn is_media(datagram: &[u8]) -> bool {
 
 #[test]
 fn what_is_wrong_is_reported_with_time_and_replay() {
-    let plants: [(Wrong, &str); 6] = [
+    let plants: [(Wrong, &str); 7] = [
         (changes_payloads, "was changed"),
-        (swallows_media, "no path took it"),
+        (swallows_media, "neither came nor was lost"),
+        (swallows_media_and_resends, "no path took it"),
         (swallows_resends, "and not sent"),
         (never_asks, "the worker never asked for"),
         (shifts_timestamps, "timestamp of"),
@@ -95,6 +96,13 @@ fn changes_payloads(world: &mut World) {
 
 fn swallows_media(world: &mut World) {
     world.network.tamper(|n, datagram| usize::from(!is_media(datagram) || !n.is_multiple_of(50)));
+}
+
+fn swallows_media_and_resends(world: &mut World) {
+    world.network.tamper(|n, datagram| match datagram[1] & 0x7F {
+        102 => 0,
+        _ => usize::from(!is_media(datagram) || !n.is_multiple_of(50)),
+    });
 }
 
 /// RTX is the router's payload type 102.

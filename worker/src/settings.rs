@@ -319,7 +319,6 @@ mod tests {
                 "--dtls-private-key-file=a.pem",
                 "--dtls-private-key-file needs --dtls-certificate-file beside it",
             ),
-            ("--log-tags=rtp,noise", "tags of info, ice,"),
             ("--unknown=1", "--unknown"),
             ("-v", "-v"),
             ("word", "word"),

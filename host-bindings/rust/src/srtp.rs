@@ -48,8 +48,10 @@ impl TryFrom<&SrtpParameters> for wire::SrtpParameters {
         let crypto_suite = given.crypto_suite;
         let key = STANDARD.decode(&given.key_base64).ok();
         let key = key.filter(|key| key.len() == crypto_suite.key_length());
-        let key = key
-            .ok_or(InvalidOption::SrtpKey { suite: crypto_suite.name(), bytes: crypto_suite.key_length() })?;
+        let key = key.ok_or_else(|| InvalidOption::SrtpKey {
+            suite: crypto_suite.name(),
+            bytes: crypto_suite.key_length(),
+        })?;
         Ok(Self { crypto_suite, key: List::first_of(key) })
     }
 }

@@ -36,7 +36,7 @@ struct Arguments {
     /// Write the report as JSON to this file; "-" is standard output, instead of the text.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Write memory over virtual time to this file [default: target/soak-<seed>.svg].
+    /// Write memory over virtual time to this file [default: target/soak-SEED.svg].
     #[arg(long)]
     svg: Option<PathBuf>,
 }

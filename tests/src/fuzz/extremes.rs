@@ -12,7 +12,6 @@ use tidegate_protocol::rtp::{
     CodecParameter, MediaKind, ParameterValue, RtpEncodingParameters, RtpHeaderExtensionParameters,
     RtpMapping, RtpParameters, RtpType,
 };
-use tidegate_protocol::srtp::SrtpCryptoSuite;
 use tidegate_protocol::transport::{
     ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions, Protocol,
 };
@@ -76,7 +75,10 @@ fn plain_options(
 ) -> PlainTransportOptions {
     let listen_info = options.listen_info.clone();
     match dice.below(8) {
-        0 => PlainTransportOptions { srtp: dice.pick(&SrtpCryptoSuite::ALL).copied(), ..options },
+        0 => {
+            let listen_info = ListenInfo { protocol: Protocol::Tcp, ..listen_info };
+            PlainTransportOptions { listen_info, ..options }
+        }
         1 => PlainTransportOptions { rtcp_mux: true, rtcp_listen_info: Some(listen_info), ..options },
         2 => {
             let rtcp_listen_info = Some(spoil_listen_info(listen_info, dice, around));

@@ -29,6 +29,7 @@ mod slots;
 mod sockets;
 pub mod source;
 pub mod voice;
+pub mod webrtc;
 pub mod wide;
 
 use std::cell::Cell;
@@ -375,6 +376,9 @@ impl World {
             if let Some(tag) = tag {
                 actors.on_worker_got(tag, now);
             }
+        }
+        while let Some(connection) = network.next_closed() {
+            worker.on_connection_closed(connection, &mut Turn { now, wall, pool, outbox, network, random });
         }
         let mut turn = Turn { now, wall, pool, outbox, network, random };
         later(worker, &mut turn);

@@ -5,9 +5,12 @@
 //! independent reader. Paths are perfect and immediate unless they are [impaired](SimulatedNetwork::impair).
 //! Invariant: the same calls give the same results; every choice comes from a seed.
 
+mod tcp;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use tidegate_protocol::transport::Protocol;
 use tidegate_worker::base::pool::{Class, Pool};
 use tidegate_worker::base::time::Time;
 use tidegate_worker::counters::NetworkCounters;
@@ -21,6 +24,7 @@ use super::flights::{Flights, Parcel, Tag};
 use super::path::{Fate, Impairment, Path, PathStats};
 use super::secured::{Secrecy, Secured};
 use super::sockets::Sockets;
+use tcp::{Carrier, Ended};
 
 /// All sockets of one simulated machine, and everybody who is reachable from it.
 #[derive(Debug)]
@@ -38,6 +42,7 @@ pub struct SimulatedNetwork {
     counters: NetworkCounters,
     operations: u64,
     tamper: Option<Tamper>,
+    ended: Ended,
     /// What actors will never get; the first is the next to be told.
     lost: VecDeque<(u32, Vec<u8>)>,
     random: Random,
@@ -69,6 +74,7 @@ struct Peer {
     paths: [Option<Box<Path>>; 2],
     mailbox: Mailbox,
     secrecy: Secrecy,
+    carrier: Carrier,
 }
 
 /// Where a peer's datagrams go.
@@ -123,6 +129,7 @@ impl SimulatedNetwork {
             counters: NetworkCounters::default(),
             operations: 0,
             tamper: None,
+            ended: Ended::default(),
             lost: VecDeque::new(),
             random,
         }
@@ -247,6 +254,7 @@ impl SimulatedNetwork {
             paths: [None, None],
             mailbox: Mailbox::Kept(Vec::new()),
             secrecy: Secrecy::Clear,
+            carrier: Carrier::Udp,
         });
         self.by_address.insert(address, peer);
         for direction in Direction::BOTH {
@@ -325,7 +333,8 @@ impl SimulatedNetwork {
     /// Without memory datagrams are dropped and counted, without a socket they are lost, as in a kernel.
     pub(super) fn receive(&mut self, pool: &mut Pool) -> Option<(Datagram, Option<Tag>)> {
         while let Some((received_at, parcel)) = self.to_worker.land(self.now) {
-            let Some(socket) = self.sockets.at(parcel.worker) else { continue };
+            let Some(key) = self.socket_of(parcel.peer, parcel.worker) else { continue };
+            let Some(socket) = self.sockets.get_mut(key) else { continue };
             let Some(mut buffer) = pool.take(Class::Large) else {
                 socket.stats.dropped_no_memory += 1;
                 continue;
@@ -403,20 +412,34 @@ impl SimulatedNetwork {
 
 impl Network for SimulatedNetwork {
     fn bind(&mut self, options: &BindOptions, start: u32) -> Result<Bound, BindError> {
-        let (socket, local) = self.sockets.open(options, start)?;
-        self.counters.sockets += 1;
-        let (send_buffer_bytes, receive_buffer_bytes) = (KERNEL_BUFFER_BYTES, KERNEL_BUFFER_BYTES);
-        Ok(Bound { socket, local, send_buffer_bytes, receive_buffer_bytes })
+        self.open(Protocol::Udp, options, start)
+    }
+
+    fn listen(&mut self, options: &BindOptions, start: u32) -> Result<Bound, BindError> {
+        self.open(Protocol::Tcp, options, start)
+    }
+
+    fn listener_of(&self, connection: SocketKey) -> Option<SocketKey> {
+        self.sockets.get(connection)?.listener
+    }
+
+    fn authenticate(&mut self, connection: SocketKey) -> bool {
+        let held = self.sockets.get_mut(connection);
+        held.map(|connection| connection.authenticated = true).is_some()
     }
 
     fn close(&mut self, socket: SocketKey) {
-        self.sockets.close(socket);
-        self.counters.sockets -= 1;
+        if !self.ended.has(socket) {
+            self.counters.sockets -= 1 + self.sockets.close(socket);
+        }
     }
 
     fn send(&mut self, batch: &mut SendBatch) {
         for message in batch.messages() {
             let to = message.to;
+            if self.ended.has(to.socket) {
+                continue;
+            }
             let socket = self.sockets.get_mut(to.socket).expect("a worker sends from open sockets");
             let ip = to.local_ip.filter(|_| socket.local.ip().is_unspecified());
             let from = SocketAddr::new(ip.unwrap_or_else(|| socket.local.ip()), socket.local.port());
@@ -472,7 +495,5 @@ pub(super) fn fork(random: &mut Random) -> Random {
     Random::from_seed(super::seed_bytes(random.next_u64()))
 }
 
-/// The kernel's default, as it books it.
-const KERNEL_BUFFER_BYTES: u32 = 425_984;
 /// More than any test sends between two questions, and little enough for a long run.
 const MESSAGES_KEPT: usize = 4_096;

@@ -1,10 +1,11 @@
-//! The sockets of a simulated machine: which are open, and whose a datagram is.
+//! The sockets of a simulated machine, of UDP and of TCP: which are open, and whose a datagram is.
 //!
 //! Knows addresses and ports, and refuses what a kernel would. Does not know datagrams. Used by `SimulatedNetwork`.
 //! Invariant: of two open sockets at one address both asked to share it.
 
 use std::net::{IpAddr, SocketAddr};
 
+use tidegate_protocol::transport::Protocol;
 use tidegate_worker::network::{BindError, BindOptions, PortChoice, SocketKey, SocketStats};
 use tidegate_worker::random::{KeyedMap, Random};
 
@@ -15,6 +16,11 @@ pub(super) struct Socket {
     pub(super) local: SocketAddr,
     reuse_port: bool,
     pub(super) stats: SocketStats,
+    protocol: Protocol,
+    /// Of a connection: where it was taken.
+    pub(super) listener: Option<SocketKey>,
+    /// Of a connection: its peer has shown who it is.
+    pub(super) authenticated: bool,
 }
 
 /// All open sockets.
@@ -45,30 +51,57 @@ impl Sockets {
         self.occupied.push(address);
     }
 
-    /// Opens a socket; its key and address.
+    /// Opens a socket or a listener; its key and address.
     pub(super) fn open(
         &mut self,
+        protocol: Protocol,
         options: &BindOptions,
         start: u32,
     ) -> Result<(SocketKey, SocketAddr), BindError> {
         if !options.ip.is_unspecified() && !is_local(options.ip) {
             return Err(BindError::AddressNotAvailable);
         }
-        let local = SocketAddr::new(options.ip, self.choose_port(options, start)?);
+        let local = SocketAddr::new(options.ip, self.choose_port(protocol, options, start)?);
+        Ok((self.insert(protocol, local, options.reuse_port, None), local))
+    }
+
+    /// Takes a connection to the listener at `to`; `None`: nobody listens there.
+    pub(super) fn accept(&mut self, to: SocketAddr) -> Option<SocketKey> {
+        let listener = self.at(Protocol::Tcp, to)?.key;
+        Some(self.insert(Protocol::Tcp, to, false, Some(listener)))
+    }
+
+    fn insert(
+        &mut self,
+        protocol: Protocol,
+        local: SocketAddr,
+        reuse_port: bool,
+        listener: Option<SocketKey>,
+    ) -> SocketKey {
         let place = self.vacant.pop().unwrap_or_else(|| {
             self.sockets.push(None);
             u32::try_from(self.sockets.len() - 1).expect("few sockets")
         });
         self.generations += 1;
         let key = SocketKey::new(place, self.generations);
-        let socket = Socket { key, local, reuse_port: options.reuse_port, stats: SocketStats::default() };
+        let stats = SocketStats::default();
+        let socket = Socket { key, local, reuse_port, stats, protocol, listener, authenticated: false };
         self.sockets[place as usize] = Some(socket);
         self.by_port.entry(local.port()).or_default().push(place);
-        Ok((key, local))
+        key
     }
 
-    /// Closes a socket.
-    pub(super) fn close(&mut self, key: SocketKey) {
+    /// Closes a socket; a listener with its connections. Answers how many those were.
+    pub(super) fn close(&mut self, key: SocketKey) -> u64 {
+        let taken = |socket: &&Socket| socket.listener == Some(key);
+        let connections = self.sockets.iter().flatten().filter(taken).map(|socket| socket.key);
+        let connections: Vec<SocketKey> = connections.collect();
+        connections.iter().for_each(|connection| self.remove(*connection));
+        self.remove(key);
+        connections.len() as u64
+    }
+
+    fn remove(&mut self, key: SocketKey) {
         let place = self.sockets.get_mut(key.slot() as usize);
         let socket = place.and_then(|place| place.take_if(|socket| socket.key == key));
         let port = socket.expect("a worker closes each socket once").local.port();
@@ -91,9 +124,12 @@ impl Sockets {
         self.sockets.get_mut(key.slot() as usize)?.as_mut().filter(|socket| socket.key == key)
     }
 
-    /// The socket that gets what is sent to `to`.
-    pub(super) fn at(&mut self, to: SocketAddr) -> Option<&mut Socket> {
-        let hears = |socket: &Socket| socket.local.ip() == to.ip() || socket.local.ip().is_unspecified();
+    /// The socket that gets what is sent to `to`, or the listener that is called there.
+    pub(super) fn at(&mut self, protocol: Protocol, to: SocketAddr) -> Option<&mut Socket> {
+        let hears = |socket: &Socket| {
+            let is_there = socket.local.ip() == to.ip() || socket.local.ip().is_unspecified();
+            is_there && socket.protocol == protocol && socket.listener.is_none()
+        };
         let mut places = self.by_port.get(&to.port())?.iter();
         let place = places.find(|place| self.sockets[**place as usize].as_ref().is_some_and(hears))?;
         self.sockets[*place as usize].as_mut()
@@ -104,19 +140,21 @@ impl Sockets {
         self.sockets.iter().flatten().count()
     }
 
-    fn is_free(&self, wanted: SocketAddr, reuse_port: bool) -> bool {
+    fn is_free(&self, protocol: Protocol, wanted: SocketAddr, reuse_port: bool) -> bool {
         let clashes = |held: SocketAddr| {
             let any = held.ip().is_unspecified() || wanted.ip().is_unspecified();
             held.port() == wanted.port() && (held.ip() == wanted.ip() || any)
         };
         let held = self.by_port.get(&wanted.port()).into_iter().flatten();
-        let mut held = held.filter_map(|place| self.sockets[*place as usize].as_ref());
+        let held = held.filter_map(|place| self.sockets[*place as usize].as_ref());
+        let mut held = held.filter(|socket| socket.protocol == protocol);
         !self.occupied.iter().any(|held| clashes(*held))
             && !held.any(|socket| !(socket.reuse_port && reuse_port) && clashes(socket.local))
     }
 
-    fn choose_port(&self, options: &BindOptions, start: u32) -> Result<u16, BindError> {
-        let is_free = |port: &u16| self.is_free(SocketAddr::new(options.ip, *port), options.reuse_port);
+    fn choose_port(&self, protocol: Protocol, options: &BindOptions, start: u32) -> Result<u16, BindError> {
+        let is_free =
+            |port: &u16| self.is_free(protocol, SocketAddr::new(options.ip, *port), options.reuse_port);
         match options.port {
             PortChoice::Fixed(port) if is_free(&port) => Ok(port),
             PortChoice::Fixed(_) => Err(BindError::AddressInUse),

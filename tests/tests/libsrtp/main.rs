@@ -15,7 +15,7 @@ use tidegate_worker::rtp::header::payload_offset;
 use tidegate_worker::srtp::{Body, Keys, Protect, Suite, Unprotect, UnprotectError};
 
 /// For each suite and each way: 100,000 packets each way in all.
-const PACKETS: u32 = 25_000;
+const PACKETS: usize = 25_000;
 /// Requests on their way at once: their bytes fit into a pipe.
 const AT_ONCE: usize = 16;
 
@@ -216,7 +216,7 @@ fn ours_is_opened(suite: Suite) {
     let (key, keys) = key_of(suite, &mut draw);
     let (mut libsrtp, mut session) = (Libsrtp::start(suite, &key), Protect::new(&keys).unwrap());
     let mut replays = 0;
-    for _ in 0..PACKETS.div_ceil(AT_ONCE as u32) {
+    for _ in 0..PACKETS.div_ceil(AT_ONCE) {
         let plains: Vec<_> = (0..AT_ONCE).map(|_| draw.either()).collect();
         let ours: Vec<_> =
             plains.iter().map(|(is_rtcp, plain)| protect(&mut session, *is_rtcp, plain)).collect();
@@ -251,7 +251,7 @@ fn theirs_is_opened(suite: Suite) {
     let mut draw = Draw::new(2);
     let (key, keys) = key_of(suite, &mut draw);
     let (mut libsrtp, mut session) = (Libsrtp::start(suite, &key), Unprotect::new(&keys).unwrap());
-    for _ in 0..PACKETS.div_ceil(AT_ONCE as u32) {
+    for _ in 0..PACKETS.div_ceil(AT_ONCE) {
         let plains: Vec<_> = (0..AT_ONCE).map(|_| draw.either()).collect();
         let requests: Vec<_> = plains
             .iter()

@@ -23,7 +23,7 @@ pub(crate) fn check(table: &TextFile, files: &[TextFile]) -> Vec<Violation> {
 /// Each named test: its line, its file, its function.
 fn names(table: &str) -> Vec<(usize, &str, &str)> {
     let mut named = Vec::new();
-    for (line, text) in (1..).zip(table.lines()) {
+    for (line, text) in (1..).zip(table.lines()).filter(|(_, text)| text.starts_with('|')) {
         let mut file = "";
         for name in text.split('`').skip(1).step_by(2) {
             let Some((path, test)) =

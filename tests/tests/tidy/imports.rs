@@ -73,7 +73,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         parts: WORKER,
-        uses: &[BASE, WIRE, ROOT_PARTS, MEDIA, CONTROL],
+        uses: &[BASE, WIRE, ENGINES, ROOT_PARTS, MEDIA, CONTROL],
         protocol_without: Some(&["codec", "frame"]),
         together: true,
     },

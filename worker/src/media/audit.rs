@@ -4,6 +4,8 @@
 //! `Worker::audit`. Knows what each room promises to the others. Does not know whose fault a broken promise is.
 //! Invariant: a sound worker between two turns has no violation, whatever it went through.
 
+use tidegate_protocol::transport::Protocol;
+
 use crate::base::pool::Pool;
 use crate::media::consumer::Consumer;
 use crate::media::deadline::Deadline;
@@ -15,7 +17,7 @@ use crate::media::sockets::Holder;
 use crate::media::transport::Transport;
 use crate::media::transport::plain::Plain;
 use crate::media::transport::webrtc::WebRtc;
-use crate::media::webrtc_server::WebRtcServer;
+use crate::media::webrtc_server::{WebRtcServer, WebRtcServerKey};
 use crate::media::{ConsumerKey, EntityKey, ProducerKey, Tables, TransportKey};
 
 /// What an audit found.
@@ -55,6 +57,9 @@ pub(crate) fn audit(tables: &Tables, pool: &Pool) -> Audit {
     }
     for (key, observer) in tables.observers.iter() {
         audit_observer(tables, key, observer, &mut audit);
+    }
+    for (key, server) in tables.webrtc_servers.iter() {
+        audit_webrtc_server(tables, key, server, &mut audit);
     }
     audit_sockets(tables, &mut audit);
     audit_timers(tables, &mut audit);
@@ -225,6 +230,58 @@ fn audit_consumer(tables: &Tables, key: ConsumerKey, consumer: &Consumer, audit:
     audit.equal(&format!("packets that {id:?} has not sent after its turn"), unsent, 0);
 }
 
+/// A server and the transports on it name each other, and its routes lead to them and to nobody else.
+fn audit_webrtc_server(tables: &Tables, key: WebRtcServerKey, server: &WebRtcServer, audit: &mut Audit) {
+    let id = server.id;
+    let (mut fragments, mut tuples) = (0, 0);
+    for transport_key in &server.transports {
+        let transport = tables.transports.get(*transport_key);
+        let webrtc = transport.and_then(|transport| transport.link.webrtc());
+        let Some(webrtc) = webrtc.filter(|webrtc| webrtc.server() == Some(key)) else {
+            audit.check(false, || format!("{id:?} lists {transport_key:?}, which is not on it"));
+            continue;
+        };
+        for fragment in webrtc.username_fragments() {
+            fragments += 1;
+            let leads = server.routes.fragments().any(|route| route == (&fragment, *transport_key));
+            audit.check(leads, || format!("{fragment:?} does not lead to {transport_key:?}"));
+        }
+        for tuple in webrtc.tuples() {
+            tuples += 1;
+            let owner = server.routes.owner_of(tuple);
+            audit.check(owner == Some(*transport_key), || {
+                format!("{tuple:?} of {transport_key:?} leads to {owner:?}")
+            });
+        }
+    }
+    audit.equal(&format!("fragments that {id:?} knows"), fragments, server.routes.fragments().count());
+    audit.equal(&format!("tuples that {id:?} knows"), tuples, server.routes.tuples());
+    let on_it = |transport: &Transport| transport.link.webrtc().and_then(WebRtc::server) == Some(key);
+    let count = tables.transports.iter().filter(|(_, transport)| on_it(transport)).count();
+    audit.equal(&format!("transports on {id:?}"), count, server.transports.len());
+}
+
+/// Each connection that is on record is a way of the transport that it is kept for, and the other way round.
+fn audit_connections(tables: &Tables, audit: &mut Audit) {
+    let mut ways = 0;
+    for (_, transport) in tables.transports.iter() {
+        let tuples = transport.link.webrtc().into_iter().flat_map(WebRtc::tuples);
+        ways += tuples.filter(|tuple| tuple.protocol == Protocol::Tcp).count();
+    }
+    let mut connections = 0;
+    for (socket, port) in tables.sockets.ice_ports().filter(|(socket, port)| port.listener != *socket) {
+        connections += 1;
+        let Holder::Transport(key) = port.holder else {
+            audit.check(false, || format!("connection {socket:?} is nobody's"));
+            continue;
+        };
+        let webrtc = tables.transports.get(key).and_then(|transport| transport.link.webrtc());
+        let is_way = webrtc.is_some_and(|own| own.tuples().any(|tuple| tuple.path.socket == socket));
+        audit.check(is_way, || format!("connection {socket:?} is no way of {key:?}, for whom it is kept"));
+    }
+    audit.equal("connections that are ways", ways, connections);
+}
+
 /// Each socket is kept for just those who use it.
 fn audit_sockets(tables: &Tables, audit: &mut Audit) {
     let mut kept: Vec<_> = tables.sockets.owners().map(|(socket, owner)| (socket, owner.transport)).collect();
@@ -248,6 +305,7 @@ fn audit_sockets(tables: &Tables, audit: &mut Audit) {
             format!("{socket:?} is kept for {:?}, who does not use it", port.holder)
         });
     }
+    audit_connections(tables, audit);
     for (key, transport) in tables.transports.iter() {
         for socket in transport.link.plain().into_iter().flat_map(Plain::sockets) {
             let is_kept = kept.binary_search(&(socket, key)).is_ok();

@@ -42,10 +42,11 @@ impl<K: Copy + PartialEq> IceRoutes<K> {
         shrink_when_sparse(&mut self.fragments);
     }
 
-    /// Follows what happened to `owner`'s agent in a call about `tuple`. Answers whose the tuple was before, if it was
-    /// another one's: that one's agent must hear of it (`IceLite::remove`).
-    pub(crate) fn follow(&mut self, owner: K, tuple: &Tuple, changes: &Changes) -> Option<K> {
-        let before = if changes.added { self.tuples.insert(*tuple, owner) } else { None };
+    /// Follows what happened to `owner`'s agent in a call, and about which tuple that was, if about one. Answers whose the
+    /// tuple was before, if it was another one's: that one's agent must hear of it (`IceLite::remove`).
+    pub(crate) fn follow(&mut self, owner: K, tuple: Option<&Tuple>, changes: &Changes) -> Option<K> {
+        let added = tuple.filter(|_| changes.added);
+        let before = added.and_then(|tuple| self.tuples.insert(*tuple, owner));
         if let Some(removed) = &changes.removed {
             self.remove_tuple(removed, owner);
         }
@@ -66,6 +67,11 @@ impl<K: Copy + PartialEq> IceRoutes<K> {
     /// How many tuples have an owner.
     pub(crate) fn tuples(&self) -> usize {
         self.tuples.len()
+    }
+
+    /// Whose a tuple is.
+    pub(crate) fn owner_of(&self, tuple: &Tuple) -> Option<K> {
+        self.tuples.get(tuple).copied()
     }
 
     /// All fragments with their owners.

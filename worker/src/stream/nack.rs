@@ -135,6 +135,11 @@ impl LossList {
         self.used = !self.missing.is_empty();
     }
 
+    /// Whether anything arrived since the beginning or since all was forgotten: what is listed is behind that.
+    pub const fn has_begun(&self) -> bool {
+        self.newest.is_some()
+    }
+
     /// How many numbers are missing.
     pub const fn len(&self) -> usize {
         self.missing.len()

@@ -1,10 +1,11 @@
 //! Why a number never came: whatever the network allowed to be repaired must have been.
 //!
 //! Knows what the path took, what was asked for in time, and when the worker had each packet. Used by
-//! [`Sink`](super::Sink) alone. Invariant: each number that was given up has exactly one reason, and none is the worker.
+//! [`Sink`] alone. Invariant: each number that was given up has exactly one reason, and none is the worker.
 
 use std::time::Duration;
 
+use tidegate_worker::base::time::Time;
 use tidegate_worker::stream::nack::REQUESTS_MAX;
 
 use super::Sink;
@@ -84,8 +85,14 @@ impl Sink {
             return &mut self.explained.never_at_worker;
         };
         assert!(lost > 0, "number {number} of {ssrc:#x} did not come, and no path took it: {record:?}");
-        let reaches_by = asked_at.map(|at| at + explains.round_trip_max);
-        if reaches_by.is_none_or(|at| at > arrived_at + explains.kept_at_least) {
+        // One that was sent before the worker had the packet may have come before it, too. The worker must still have it
+        // when the request comes, and the answer must come before the number is given up.
+        let in_time = |at: Time| {
+            at > arrived_at
+                && at + explains.round_trip_max <= arrived_at + explains.kept_at_least
+                && at <= since + patience
+        };
+        if !asked_at.is_some_and(|(first, last)| in_time(first) || in_time(last)) {
             return &mut self.explained.not_asked_in_time;
         }
         assert!(

@@ -76,8 +76,8 @@ struct Slot {
     requests: u8,
     /// Arrivals that the path took.
     lost: u8,
-    /// When the first request that reached the worker was sent.
-    asked_at: Option<Time>,
+    /// When the first and the last request that reached the worker were sent.
+    asked_at: Option<(Time, Time)>,
 }
 
 impl Slot {
@@ -94,8 +94,8 @@ pub(super) struct GivenUp {
     pub(super) since: Time,
     /// How often the path took it.
     pub(super) lost: u8,
-    /// When the first request that reached the worker was sent.
-    pub(super) asked_at: Option<Time>,
+    /// When the first and the last request that reached the worker were sent.
+    pub(super) asked_at: Option<(Time, Time)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -168,7 +168,7 @@ impl Reception {
         if let Some(slot) = self.slot(number) {
             slot.requests = slot.requests.saturating_add(arrivals);
             if arrivals > 0 {
-                slot.asked_at.get_or_insert(now);
+                slot.asked_at = Some((slot.asked_at.map_or(now, |(first, _)| first), now));
             }
         }
     }

@@ -167,8 +167,11 @@ impl SentStream {
     pub(crate) fn sender_info(&self, source: Option<&ReceivedStream>, turn: &Turn<'_>) -> Option<SenderInfo> {
         // That of the codec which the producer sends now.
         let clock_rate = source.map_or(0, ReceivedStream::clock_rate);
-        let captured_at =
-            |timestamp| source?.capture.captured_at(self.timestamps.unmap(timestamp), clock_rate);
+        let captured_at = |timestamp| {
+            let at = source?.capture.captured_at(self.timestamps.unmap(timestamp), clock_rate)?;
+            // Reports of another clock, or of none: nothing is sent before it was captured.
+            (at.since(turn.now) <= CAPTURED_AHEAD_MAX).then_some(at)
+        };
         self.course_so_far()?.sending.report(turn.now, turn.wall.0, clock_rate, captured_at)
     }
 
@@ -263,6 +266,9 @@ impl Course {
 
 /// How many beginnings are remembered.
 const SEGMENTS: usize = 4;
+
+/// The path may have become quicker than it was when the last reports came.
+const CAPTURED_AHEAD_MAX: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {

@@ -51,7 +51,7 @@ impl Server {
         let number = self.routes.find(&tuple(port), datagram)?;
         let mut out = [0; ANSWER_BYTES_MAX];
         let outcome = self.agents[number].on_stun(Time::from_millis(1), &tuple(port), datagram, &mut out);
-        if let Some(before) = self.routes.follow(number, &tuple(port), &outcome.changes) {
+        if let Some(before) = self.routes.follow(number, Some(&tuple(port)), &outcome.changes) {
             let _ = self.agents[before].remove(&tuple(port));
         }
         (outcome.verdict == Verdict::Accepted).then_some(number)

@@ -362,7 +362,9 @@ impl ReceivedStream {
         if is_key_frame {
             self.losses.on_key_frame(seq);
         }
+        // The list does not begin with what comes late, as after a pause: what is behind it came while nothing was listed.
         let arrival = match role {
+            _ if !self.losses.has_begun() && self.is_late(seq) => Arrival::Unlisted,
             Role::Media => self.losses.on_arrival(seq, now),
             Role::Rtx | Role::Fec => self.losses.on_retransmission(seq, now),
         };

@@ -174,7 +174,7 @@ impl ReceivedStream {
     }
 
     /// Whether packets behind it came before it.
-    fn is_late(&self, seq: Seq) -> bool {
+    pub(crate) fn is_late(&self, seq: Seq) -> bool {
         self.tracker.highest().is_some_and(|highest| highest > seq)
     }
 

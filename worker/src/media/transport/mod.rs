@@ -30,7 +30,9 @@ use crate::media::transport::link::Link;
 use crate::media::transport::protection::Incoming;
 use crate::media::transport::rtcp::RtcpSchedule;
 use crate::media::transport::sender::Sender;
-use crate::media::{ConsumerKey, ProducerKey, RouterKey, Tables, TransportKey, consumer, producer};
+use crate::media::{
+    ConsumerKey, EntityKey, ProducerKey, RouterKey, Tables, TransportKey, consumer, producer,
+};
 use crate::outbox::LogTag;
 use crate::random::Random;
 use crate::rtp::ExtensionKind;
@@ -118,6 +120,15 @@ impl Counters {
 
 /// Rates are those of the last second.
 const WINDOW: Duration = Duration::from_secs(1);
+
+/// Makes a new transport known by its id, and to its router.
+fn enrol(tables: &mut Tables, router: RouterKey, key: TransportKey) {
+    let Some(transport) = tables.transports.get(key) else { return };
+    tables.ids.insert(transport.id.into(), EntityKey::Transport(key));
+    if let Some(router) = tables.routers.get_mut(router) {
+        router.transports.push(key);
+    }
+}
 
 /// Closes a transport: its consumers, its producers and their consumers elsewhere, its sockets.
 pub(crate) fn close(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
@@ -208,7 +219,7 @@ pub(crate) fn stats(tables: &Tables, key: TransportKey, turn: &Turn<'_>) -> Opti
         rtp_packet_loss_received_ppm: congestion.and_then(|own| own.packet_loss_ppm()),
         rtp_packet_loss_sent_ppm: None,
         plain: transport.link.plain_stats(),
-        webrtc: webrtc::stats(tables, transport),
+        webrtc: webrtc::stats(tables, transport, turn),
     })
 }
 

@@ -16,8 +16,8 @@ use crate::media::refused::Refused;
 use crate::media::sockets::{Owner, Purpose, Sockets, announced};
 use crate::media::transport::link::Link;
 use crate::media::transport::protection::{self, Incoming};
-use crate::media::transport::{Transport, on_connected};
-use crate::media::{EntityKey, RouterKey, Tables, TransportKey};
+use crate::media::transport::{Transport, enrol, on_connected};
+use crate::media::{RouterKey, Tables, TransportKey};
 use crate::network::{Destination, SocketKey};
 use crate::srtp::Keys;
 use crate::turn::Turn;
@@ -97,10 +97,7 @@ pub(crate) fn create(
             return Err(refused);
         }
     }
-    tables.ids.insert(id.into(), EntityKey::Transport(key));
-    if let Some(router) = tables.routers.get_mut(router) {
-        router.transports.push(key);
-    }
+    enrol(tables, router, key);
     Ok(key)
 }
 

@@ -63,7 +63,8 @@ enum Kind {
     Connection(Box<Connection>),
 }
 
-const _: () = assert!(size_of::<Socket>() == 40 && size_of::<Connection>() == 304);
+// With debug assertions: mio keeps eight bytes more of a source then.
+const _: () = assert!(size_of::<Socket>() <= 40 && size_of::<Connection>() <= 304);
 
 impl TcpSockets {
     /// No sockets yet; `registry` will tell when one is ready, with the token of its key.

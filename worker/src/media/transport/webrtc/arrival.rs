@@ -3,7 +3,7 @@
 //! STUN proves ways; DTLS and SRTP count only on ways that were proven. Everything here is hostile until its integrity
 //! was checked, is dropped in a fixed amount of work, and counted.
 
-use super::{handshake, link_mut, on_changes};
+use super::{handshake, link_mut, lose_connection, on_changes};
 use crate::ice::{ANSWER_BYTES_MAX, Changes, Tuple};
 use crate::media::sockets::{Holder, IcePort};
 use crate::media::{Tables, TransportKey, receive};
@@ -41,9 +41,7 @@ pub(crate) fn on_datagram(tables: &mut Tables, port: IcePort, datagram: Datagram
 /// A connection was closed by its peer, or broke.
 pub(crate) fn on_connection_closed(tables: &mut Tables, connection: SocketKey, turn: &mut Turn<'_>) {
     let Some(key) = tables.sockets.on_connection_closed(connection) else { return };
-    let Ok(webrtc) = link_mut(tables, key) else { return };
-    let changes = webrtc.ice.on_connection_closed(connection);
-    on_changes(tables, key, None, changes, turn);
+    lose_connection(tables, key, connection, turn);
 }
 
 fn on_stun(tables: &mut Tables, key: TransportKey, tuple: Tuple, datagram: &[u8], turn: &mut Turn<'_>) {

@@ -13,10 +13,10 @@ use crate::dtls::Dtls;
 use crate::ice::{ConsentTimeout, Credentials, IceLite, Preference, host_candidates};
 use crate::media::refused::Refused;
 use crate::media::sockets::{Holder, Sockets, announced};
-use crate::media::transport::Transport;
 use crate::media::transport::link::Link;
 use crate::media::transport::protection::Incoming;
-use crate::media::{EntityKey, RouterKey, Tables, TransportKey};
+use crate::media::transport::{Transport, enrol};
+use crate::media::{RouterKey, Tables, TransportKey};
 use crate::turn::Turn;
 
 /// Makes a WebRTC transport; nothing is left open when a part of it is refused.
@@ -65,10 +65,7 @@ pub(crate) fn create(
             return Err(refused);
         }
     }
-    tables.ids.insert(id.into(), EntityKey::Transport(key));
-    if let Some(router) = tables.routers.get_mut(router) {
-        router.transports.push(key);
-    }
+    enrol(tables, router, key);
     Ok(key)
 }
 

@@ -11,9 +11,9 @@ use tidegate_protocol::webrtc::DtlsState;
 use zeroize::Zeroizing;
 
 use super::{WebRtc, arm, link_mut, on_reachability};
-use crate::dtls::{self, Connected, MasterKey, Output};
+use crate::dtls::{self, Connected, Flights, MasterKey, Output};
 use crate::media::deadline::Deadline;
-use crate::media::transport::protection;
+use crate::media::transport::protection::{self, Incoming};
 use crate::media::{Tables, TransportKey};
 use crate::outbox::{LogLevel, LogTag};
 use crate::srtp::{Keys, Suite};
@@ -21,10 +21,7 @@ use crate::turn::Turn;
 
 /// Begins, once there are both a way to the peer and a word of the host about it.
 pub(super) fn begin(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
-    let Tables { transports, flights, .. } = tables;
-    let Some(webrtc) = transports.get_mut(key).and_then(|transport| transport.link.webrtc_mut()) else {
-        return;
-    };
+    let Some((webrtc, flights)) = at_work(tables, key) else { return };
     if webrtc.way().is_none() {
         return;
     }
@@ -36,20 +33,14 @@ pub(super) fn begin(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>)
 
 /// A datagram of DTLS from a way that the peer has proven.
 pub(super) fn on_datagram(tables: &mut Tables, key: TransportKey, datagram: &[u8], turn: &mut Turn<'_>) {
-    let Tables { transports, flights, .. } = tables;
-    let Some(webrtc) = transports.get_mut(key).and_then(|transport| transport.link.webrtc_mut()) else {
-        return;
-    };
+    let Some((webrtc, flights)) = at_work(tables, key) else { return };
     webrtc.dtls.receive(turn.now, datagram, flights);
     pump(tables, key, turn);
 }
 
 /// Sends flights again, gives up, or works on what waited.
 pub(crate) fn on_deadline(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
-    let Tables { transports, flights, .. } = tables;
-    let Some(webrtc) = transports.get_mut(key).and_then(|transport| transport.link.webrtc_mut()) else {
-        return;
-    };
+    let Some((webrtc, flights)) = at_work(tables, key) else { return };
     webrtc.timers.dtls = None;
     if webrtc.dtls.is_waiting() {
         webrtc.dtls.resume(turn.now, flights);
@@ -58,6 +49,13 @@ pub(crate) fn on_deadline(tables: &mut Tables, key: TransportKey, turn: &mut Tur
         webrtc.dtls.on_deadline(turn.now);
     }
     pump(tables, key, turn);
+}
+
+/// A transport's handshake, and how much work the turn still bears.
+fn at_work(tables: &mut Tables, key: TransportKey) -> Option<(&mut WebRtc, &mut Flights)> {
+    let Tables { transports, flights, .. } = tables;
+    let webrtc = transports.get_mut(key)?.link.webrtc_mut()?;
+    Some((webrtc, flights))
 }
 
 /// Says goodbye to the peer of a transport that closes.
@@ -139,6 +137,10 @@ fn set_state(
     let Some(transport) = tables.transports.get_mut(key) else { return };
     let Some(webrtc) = transport.link.webrtc_mut() else { return };
     webrtc.dtls_state = state;
+    if matches!(state, DtlsState::Closed | DtlsState::Failed) {
+        // Whoever holds the keys has nothing to say any more.
+        transport.incoming = Incoming::Locked;
+    }
     let remote_certificate = certificate.map(|pem| Text::clipped(&pem));
     turn.outbox.event(Event::DtlsState { transport: transport.id, state, remote_certificate });
     on_reachability(tables, key, turn);

@@ -24,13 +24,14 @@ use tidegate_protocol::webrtc::{
 
 use crate::base::time::Time;
 use crate::dtls::{Context, Dtls, Fingerprint, HashFunction, Role};
-use crate::ice::{Changes, Credentials, IceLite, Tuple};
+use crate::ice::{Changes, Credentials, IceLite, Tuple, UsernameFragment};
 use crate::media::deadline::Deadline;
 use crate::media::refused::Refused;
 use crate::media::transport::{Transport, on_connected, on_disconnected};
 use crate::media::webrtc_server::WebRtcServerKey;
 use crate::media::{Tables, TransportKey};
 use crate::network::{Destination, SocketKey};
+use crate::outbox::LogTag;
 use crate::turn::Turn;
 
 /// The link's state.
@@ -116,6 +117,16 @@ impl WebRtc {
     /// The server whose ports it uses.
     pub(crate) fn server(&self) -> Option<WebRtcServerKey> {
         if let Ports::Server(key) = self.ports { Some(key) } else { None }
+    }
+
+    /// Its proven ways.
+    pub(crate) fn tuples(&self) -> impl Iterator<Item = &Tuple> {
+        self.ice.tuples().iter()
+    }
+
+    /// Fragments under which it is called.
+    pub(crate) fn username_fragments(&self) -> impl Iterator<Item = UsernameFragment> {
+        self.ice.username_fragments()
     }
 
     /// Whether it waits for its handshake, and for the end of consent.
@@ -244,9 +255,11 @@ pub(crate) fn dump(tables: &Tables, transport: &Transport) -> Option<WebRtcDump>
 }
 
 /// What it counts.
-pub(crate) fn stats(tables: &Tables, transport: &Transport) -> Option<WebRtcStats> {
+pub(crate) fn stats(tables: &Tables, transport: &Transport, turn: &Turn<'_>) -> Option<WebRtcStats> {
     let webrtc = transport.link.webrtc()?;
     let ice = webrtc.ice.stats();
+    let connections = webrtc.ice.tuples().iter().filter(|tuple| tuple.protocol == Protocol::Tcp);
+    let connections = connections.filter_map(|tuple| turn.network.socket_stats(tuple.path.socket));
     Some(WebRtcStats {
         ice_state: webrtc.ice.state(),
         ice_selected_tuple: selected_tuple(tables, webrtc),
@@ -261,7 +274,7 @@ pub(crate) fn stats(tables: &Tables, transport: &Transport) -> Option<WebRtcStat
             + ice.role_conflicts
             + ice.ignored,
         dtls_rejected: webrtc.dtls_rejected,
-        tcp_dropped: 0,
+        tcp_dropped: connections.map(|stats| stats.dropped_send_buffer).sum(),
     })
 }
 
@@ -293,10 +306,10 @@ fn on_changes(
     turn: &mut Turn<'_>,
 ) {
     let added = tuple.filter(|_| changes.added);
-    if let Some(added) = added.filter(|added| added.protocol == Protocol::Tcp) {
-        let connection = added.path.socket;
-        // One that is gone already is heard of as closed.
-        turn.network.authenticate(connection);
+    let connection = added.filter(|added| added.protocol == Protocol::Tcp).map(|added| added.path.socket);
+    let mut is_gone = false;
+    if let Some(connection) = connection {
+        is_gone = !turn.network.authenticate(connection);
         if let Some(listener) = turn.network.listener_of(connection) {
             tables.sockets.join_connection(connection, listener, key);
         }
@@ -307,7 +320,7 @@ fn on_changes(
     let Ok(webrtc) = link_mut(tables, key) else { return };
     let mut robbed = None;
     if let Some(server) = webrtc.server().and_then(|server| tables.webrtc_servers.get_mut(server)) {
-        robbed = tuple.and_then(|tuple| server.routes.follow(key, &tuple, &changes));
+        robbed = server.routes.follow(key, tuple.as_ref(), &changes);
     }
     if let (Some(robbed), Some(tuple)) = (robbed, tuple) {
         on_robbed(tables, robbed, &tuple, turn);
@@ -320,6 +333,17 @@ fn on_changes(
         on_reachability(tables, key, turn);
     }
     arm(tables, key);
+    if let Some(connection) = connection.filter(|_| is_gone) {
+        // Nobody will say that it is closed: it was a stranger's when it was.
+        lose_connection(tables, key, connection, turn);
+    }
+}
+
+/// The connection of a way is gone, and the way with it.
+fn lose_connection(tables: &mut Tables, key: TransportKey, connection: SocketKey, turn: &mut Turn<'_>) {
+    let Ok(webrtc) = link_mut(tables, key) else { return };
+    let changes = webrtc.ice.on_connection_closed(connection);
+    on_changes(tables, key, None, changes, turn);
 }
 
 /// Another transport's peer has proven a way that was this one's: the address is in other hands now.
@@ -337,10 +361,21 @@ fn tell(tables: &Tables, key: TransportKey, changes: Changes, turn: &mut Turn<'_
     if changes.selected
         && let Some(tuple) = selected_tuple(tables, webrtc)
     {
+        let id = transport.id.0;
+        turn.debug(LogTag::Ice, || {
+            let remote = webrtc.ice.selected().map(|selected| selected.path.remote);
+            let (address, port) = (&tuple.local_address, tuple.local_port);
+            format!(
+                "transport {id}: {:?} from {remote:?} to {address} port {port} is selected",
+                tuple.protocol
+            )
+        });
         turn.outbox.event(Event::IceSelectedTuple { transport: transport.id, tuple });
     }
     if changes.state {
-        turn.outbox.event(Event::IceState { transport: transport.id, state: webrtc.ice.state() });
+        let (id, state) = (transport.id, webrtc.ice.state());
+        turn.debug(LogTag::Ice, || format!("transport {}: ICE is {state:?}", id.0));
+        turn.outbox.event(Event::IceState { transport: id, state });
     }
 }
 
