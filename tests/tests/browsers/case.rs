@@ -81,8 +81,12 @@ pub(crate) struct Counted {
     pub(crate) sent_nacks: u32,
     pub(crate) received_nacks: u32,
     pub(crate) video_codec: Option<String>,
-    /// From asking to resume the consumer to the picture on the screen; the first with ICE and DTLS before it.
-    pub(crate) first_frame_ms: Vec<f64>,
+    /// From asking to resume the picture's new consumer to the picture on the screen; ICE and DTLS may still go on.
+    first_picture_ms: f64,
+    /// Likewise after pauses, when all is connected.
+    pub(crate) resumed_ms: Vec<f64>,
+    /// The same between two connections of the page, by turns with the former.
+    pub(crate) loopback_ms: Vec<f64>,
     pub(crate) ice_restarts: u32,
     pub(crate) candidates: Vec<Candidate>,
     /// To send and to receive.
@@ -99,7 +103,7 @@ pub(crate) struct Candidate {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Transport {
-    /// The version's number on the wire, in hexadecimal digits, where the browser tells it.
+    /// The version's number on the wire, in hexadecimal digits.
     tls_version: Option<String>,
     dtls_cipher: Option<String>,
     srtp_cipher: Option<String>,
@@ -109,6 +113,11 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
+    /// What the browser says of DTLS and SRTP is all there.
+    pub(crate) fn tells_its_suites(&self) -> bool {
+        [&self.tls_version, &self.dtls_cipher, &self.srtp_cipher].iter().all(|told| told.is_some())
+    }
+
     /// By which protocol the worker sends.
     pub(crate) fn selected_by_the_worker(&self) -> Option<&str> {
         self.worker.pointer("/webrtc/ice_selected_tuple/protocol")?.as_str()
@@ -120,13 +129,32 @@ impl Counted {
     pub(crate) fn energy_ratio(&self) -> f64 {
         self.heard_energy / self.sent_energy
     }
+}
 
-    /// From asking to resume to the picture, ICE and DTLS done.
-    pub(crate) fn median_first_frame_ms(&self) -> Option<f64> {
-        let mut resumed = self.first_frame_ms.get(1..)?.to_vec();
-        resumed.sort_by(f64::total_cmp);
-        resumed.get(resumed.len() / 2).copied()
+impl fmt::Display for Transport {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = |told: &Option<String>| told.clone().unwrap_or_else(|| "not told".to_owned());
+        let version = match self.tls_version.as_deref() {
+            Some("FEFC") => "1.3",
+            Some("FEFD") => "1.2",
+            other => other.unwrap_or("of a version that is not told"),
+        };
+        let tuple = self.selected_by_the_worker().unwrap_or("nothing");
+        let (suite, srtp) = (told(&self.dtls_cipher), told(&self.srtp_cipher));
+        write!(out, "{tuple}, DTLS {version}, {suite}, {srtp}")
     }
+}
+
+/// The middle one; the upper of two.
+pub(crate) fn median(times: &[f64]) -> Option<f64> {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied()
+}
+
+fn listed(times: &[f64]) -> String {
+    let rounded: Vec<String> = times.iter().map(|ms| format!("{ms:.0}")).collect();
+    rounded.join(", ")
 }
 
 impl fmt::Display for Counted {
@@ -139,22 +167,13 @@ impl fmt::Display for Counted {
         )?;
         write!(out, "{:.0} % of the sound's energy, ", 100.0 * self.energy_ratio())?;
         write!(out, "NACKs: {} sent, {} received; ", self.sent_nacks, self.received_nacks)?;
-        let rounded: Vec<String> = self.first_frame_ms.iter().map(|ms| format!("{ms:.0}")).collect();
-        write!(out, "first picture after {} ms", rounded.join(", "))?;
-        if let Some(median) = self.median_first_frame_ms() {
-            write!(out, " (median when resumed: {median:.0} ms)")?;
+        write!(out, "first picture after {:.0} ms", self.first_picture_ms)?;
+        for (name, times) in [("resumed", &self.resumed_ms), ("without a worker", &self.loopback_ms)] {
+            if let Some(median) = median(times) {
+                write!(out, ", {name} after {median:.0} (median of {})", listed(times))?;
+            }
         }
-        for (name, transport) in ["sends", "receives"].iter().zip(&self.transports) {
-            let told = |told: &Option<String>| told.clone().unwrap_or_else(|| "not told".to_owned());
-            let version = match transport.tls_version.as_deref() {
-                Some("FEFC") => "DTLS 1.3".to_owned(),
-                Some("FEFD") => "DTLS 1.2".to_owned(),
-                other => format!("DTLS {}", other.unwrap_or("version not told")),
-            };
-            let (suite, srtp) = (told(&transport.dtls_cipher), told(&transport.srtp_cipher));
-            let tuple = transport.selected_by_the_worker().unwrap_or("nothing");
-            write!(out, "; {name} by {tuple}, {version}, {suite}, {srtp}")?;
-        }
-        Ok(())
+        let [sends, receives] = &self.transports;
+        write!(out, "; sends by {sends}; receives by {receives}")
     }
 }

@@ -23,6 +23,7 @@ pub(crate) struct Echo {
     pub(crate) signalling: String,
     /// Where the proxy is, if there is one.
     pub(crate) through_udp_port: Option<u16>,
+    hall: Arc<Hall>,
     proxy: Option<Proxy>,
     wire: Arc<Mutex<Wire>>,
     log: Arc<Mutex<Vec<String>>>,
@@ -49,8 +50,8 @@ impl Echo {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let signalling = format!("ws://{}/signalling?room=echo", listener.local_addr()?);
         // It ends with the runtime.
-        tokio::spawn(serve(hall, listener, std::future::pending()));
-        Ok(Self { signalling, through_udp_port, proxy, wire, log })
+        tokio::spawn(serve(Arc::clone(&hall), listener, std::future::pending()));
+        Ok(Self { signalling, hall, through_udp_port, proxy, wire, log })
     }
 
     /// What the network did, to be printed.
@@ -68,8 +69,25 @@ impl Echo {
         let lossy = case.loss_permille != Some(0);
         for (way, counts) in [("to the worker", tally.to_worker), ("to the browser", tally.to_peer)] {
             ensure((counts.rtp.dropped > 0) == lossy, || format!("{way} the proxy dropped {counts}"))?;
+            ensure(!lossy || counts.rtx.came > 0, || format!("{way} nothing was sent again: {counts}"))?;
         }
         self.wire.lock().unwrap_or_else(PoisonError::into_inner).is_sealed()
+    }
+
+    /// The worker had no defect, and with ICE over TCP nothing went by UDP.
+    pub(crate) async fn judge_worker(&self, case: &Case) -> Result<(), Failed> {
+        let metrics = self.hall.worker().get_metrics().await?;
+        let count =
+            |name: &str| metrics.value(name).ok_or_else(|| format!("the worker has no metric {name}"));
+        let panics = count("panics_contained")?;
+        ensure(panics == 0, || format!("{panics} panics were contained"))?;
+        let (received, sent, tcp) =
+            (count("receive_calls")?, count("send_calls")?, count("tcp_sent_frames")?);
+        let udp = received + sent;
+        ensure((udp == 0) == case.force_tcp, || {
+            format!("{received} batches came by UDP, {sent} left by it")
+        })?;
+        ensure((tcp > 0) == case.force_tcp, || format!("{tcp} frames were sent by TCP"))
     }
 
     /// What the worker said.
@@ -87,7 +105,8 @@ async fn proxy(hall: &Hall, loss_permille: u32, wire: &Arc<Mutex<Wire>>) -> Resu
     let port = entrance.front()?.port();
     let wire = Arc::clone(wire);
     let witness = move |_, bytes: &[u8]| wire.lock().unwrap_or_else(PoisonError::into_inner).saw(bytes);
-    let settings = Settings::both_ways(loss_permille, Duration::ZERO, SEED);
+    let both_ways = Settings::both_ways(loss_permille, Duration::ZERO, SEED);
+    let settings = Settings { rtx_payload_types: &RTX_OF_VP8, ..both_ways };
     Ok((Proxy::start_at(settings, entrance, witness)?, port))
 }
 
@@ -122,3 +141,5 @@ fn media_ip(browser: Browser) -> Result<IpAddr, Failed> {
 }
 
 const SEED: u64 = 7;
+/// Chromium's, Firefox's and the room's.
+const RTX_OF_VP8: [u8; 3] = [97, 124, 102];
