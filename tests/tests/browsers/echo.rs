@@ -62,6 +62,18 @@ impl Echo {
         })
     }
 
+    /// How long the worker kept packets, to be printed.
+    pub(crate) async fn delay(&self) -> Result<String, Failed> {
+        let metrics = self.hall.worker().get_metrics().await?;
+        let delays =
+            metrics.histogram("forward_delay_us").ok_or("the worker has no metric forward_delay_us")?;
+        // Bucket k ends below 2^k.
+        let longest = delays.buckets.iter().rposition(|count| *count > 0).unwrap_or_default();
+        let (mean, longest) =
+            (delays.mean().unwrap_or_default(), Duration::from_micros(1 << longest.min(63)));
+        Ok(format!("; the worker kept packets {mean:.0} us, none longer than {longest:.0?}"))
+    }
+
     /// The network lost what it had to, and saw no media in clear.
     pub(crate) fn judge_network(&self, case: &Case) -> Result<(), Failed> {
         let Some(proxy) = &self.proxy else { return Ok(()) };

@@ -84,7 +84,7 @@ async fn play(name: &str, case: Case) -> Result<(), Failed> {
     let counted = runner::run(&case, &echo).await;
     let judged = match counted {
         Ok(counted) => {
-            println!("{name}: {counted}{}; {pressure}", echo.network());
+            println!("{name}: {counted}{}{}; {pressure}", echo.delay().await?, echo.network());
             judge::all(&case, &counted).and_then(|()| echo.judge_network(&case))
         }
         Err(failed) => Err(failed),
