@@ -26,15 +26,17 @@ export class Loopback {
     return statistic(await this.to.getStats(), "inbound-rtp", "totalAudioEnergy");
   }
 
-  // Stops sending and sends again: how long until a picture is shown. It begins with a key frame, as behind a worker.
-  async resumeAgain() {
+  // Stops sending; ends when no picture is under way any more.
+  async pause() {
     await this.#send(false);
     await settled(async () => statistic(await this.to.getStats(), "inbound-rtp", "framesDecoded"));
-    return msToPicture(this.element, () => this.#send(true));
   }
 
-  async stop() {
+  // Sends for a moment: how long until a picture is shown. It begins with a key frame, as behind a worker.
+  async msToPicture() {
+    const ms = await msToPicture(this.element, () => this.#send(true));
     await this.#send(false);
+    return ms;
   }
 
   async #send(active) {

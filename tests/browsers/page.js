@@ -140,23 +140,19 @@ class Visit {
 
   // Pauses the consumer of the picture and resumes it, by turns with the same without a worker.
   async resumeOften(times, { framesDecoded, videoCodec }) {
+    const { id: consumerId } = this.consumers.video;
+    const loopback = await Loopback.of(this.picture.clone(), videoCodec);
     await this.resumeSending();
     await until("pictures to pause", async () => (await this.decoded()) > framesDecoded + SETTLED_FRAMES);
     const [resumedMs, loopbackMs] = [[], []];
-    const loopback = await Loopback.of(this.picture.clone(), videoCodec);
     for (let i = 0; i < times; i += 1) {
-      loopbackMs.push(await loopback.resumeAgain());
-      await loopback.stop();
-      resumedMs.push(await this.resumeAgain());
+      await this.room.ask("pauseConsumer", { consumerId });
+      await Promise.all([settled(() => this.decoded()), loopback.pause()]);
+      loopbackMs.push(await loopback.msToPicture());
+      const resume = () => this.room.ask("resumeConsumer", { consumerId });
+      resumedMs.push(await msToPicture(document.getElementById("video"), resume));
     }
     return { resumedMs, loopbackMs };
-  }
-
-  async resumeAgain() {
-    const { id: consumerId } = this.consumers.video;
-    await this.room.ask("pauseConsumer", { consumerId });
-    await settled(() => this.decoded());
-    return msToPicture(document.getElementById("video"), () => this.room.ask("resumeConsumer", { consumerId }));
   }
 
   async restartIce() {

@@ -29,6 +29,8 @@ pub(crate) struct Case {
     pub(crate) restart_ice: bool,
     /// How often the picture is paused and resumed after that, to see how fast it comes.
     pub(crate) resumes: u32,
+    /// No freeze is forgiven: for runs to which the machine belongs alone.
+    pub(crate) is_steady: bool,
 }
 
 impl Case {
@@ -43,6 +45,7 @@ impl Case {
             loss_permille: None,
             restart_ice: false,
             resumes: 0,
+            is_steady: false,
         }
     }
 

@@ -10,12 +10,14 @@
 //! | `case` | what a browser is asked to do, and what it counted |
 //! | `runner` | how the page is built and a browser started |
 //! | `echo` | a worker, its room, and the network before them |
+//! | `machine` | how busy the machine is |
 //! | `secrecy` | whether media on the wire is sealed |
 //! | `judge` | whether what was counted is enough |
 
 mod case;
 mod echo;
 mod judge;
+mod machine;
 mod runner;
 mod secrecy;
 
@@ -29,7 +31,7 @@ fn main() -> ExitCode {
     // Started again by the host, this executable is the worker. The usual test harness would take the arguments.
     tidegate::embedded::run_if_worker();
     let short = Case { frames: SHORT_FRAMES, ..Case::new("VP8") };
-    let long = |video| Case { frames: LONG_FRAMES, ..Case::new(video) };
+    let long = |video| Case { frames: LONG_FRAMES, is_steady: true, ..Case::new(video) };
     let soon = |video| Case { resumes: RESUMES, video, ..short };
     let lossy = Case { loss_permille: Some(30), ..short };
     let restart = Case { restart_ice: true, ..short };
@@ -50,8 +52,8 @@ fn main() -> ExitCode {
         trial("av1_comes_back_for_20_s", long("AV1")),
         trial("vp8_comes_back_over_own_ports_for_20_s", Case { own_ports: true, ..long("VP8") }),
         trial("vp8_comes_back_over_tcp_for_20_s", Case { force_tcp: true, ..long("VP8") }),
-        trial("vp8_survives_loss_for_20_s", Case { frames: LONG_FRAMES, ..lossy }),
-        trial("vp8_survives_an_ice_restart_within_20_s", Case { frames: LONG_FRAMES, ..restart }),
+        trial("vp8_survives_loss_for_20_s", Case { loss_permille: Some(30), ..long("VP8") }),
+        trial("vp8_survives_an_ice_restart_within_20_s", Case { restart_ice: true, ..long("VP8") }),
         trial("h264_is_there_soon_after_resuming", soon("H264")),
         trial("vp9_is_there_soon_after_resuming", soon("VP9")),
         trial("av1_is_there_soon_after_resuming", soon("AV1")),
@@ -78,10 +80,11 @@ fn trial(name: &'static str, case: Case) -> Trial {
 
 async fn play(name: &str, case: Case) -> Result<(), Failed> {
     let echo = echo::Echo::open(&case).await?;
+    let pressure = machine::Pressure::begin();
     let counted = runner::run(&case, &echo).await;
     let judged = match counted {
         Ok(counted) => {
-            println!("{name}: {counted}{}", echo.network());
+            println!("{name}: {counted}{}{}; {pressure}", echo.delay().await?, echo.network());
             judge::all(&case, &counted).and_then(|()| echo.judge_network(&case))
         }
         Err(failed) => Err(failed),
@@ -90,7 +93,13 @@ async fn play(name: &str, case: Case) -> Result<(), Failed> {
         Ok(()) => echo.judge_worker(&case).await,
         failed => failed,
     };
-    judged.map_err(|failed| format!("{}\n{}", failed.message().unwrap_or_default(), echo.log()).into())
+    judged.map_err(|failed| {
+        {
+            let sentence = failed.message().unwrap_or_default();
+            format!("{sentence}; {pressure}\n{}", echo.log())
+        }
+        .into()
+    })
 }
 
 /// Four seconds.

@@ -119,11 +119,11 @@ pub(crate) fn clear_media_is_noticed() -> Result<(), Failed> {
     ensure(Wire::default().is_sealed().is_err(), || "that nothing was seen is not noticed".to_owned())
 }
 
-/// What is found of two streams of such payloads.
+/// What is found of four streams of such payloads.
 fn sealed_with(payload: fn(u32) -> [u8; 12]) -> Result<(), Failed> {
     let mut wire = Wire::default();
     for number in 0..2_000_u32 {
-        let mut datagram = vec![0x80, 96, 0, 0, 0, 0, 0, 0, 0, 0, 0, u8::from(number % 2 == 0)];
+        let mut datagram = vec![0x80, 96, 0, 0, 0, 0, 0, 0, 0, 0, 0, number.to_le_bytes()[0] % 4];
         datagram.extend(payload(number));
         wire.saw(&datagram);
     }
@@ -137,9 +137,9 @@ fn hashed(number: u32) -> u8 {
 }
 
 /// Sound and picture, there and back.
-const STREAMS_MIN: usize = 2;
-/// Of these, one value comes some six times if all are alike.
-const PACKETS_MIN: u32 = 200;
+const STREAMS_MIN: usize = 4;
+/// Of these, the most frequent value comes some four times if all are alike.
+const PACKETS_MIN: u32 = 100;
 /// One value in one of so many: that happens to no sealed stream.
 const FREQUENT_PART: u32 = 10;
 /// The longest descriptor of VP8 and the frame tag, generously.

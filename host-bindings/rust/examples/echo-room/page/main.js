@@ -66,6 +66,7 @@ class Room {
     if (detail.state === "waiting") {
       this.#endVisit();
       clear("death");
+      at("tiles").dataset.empty = detail.refused ? "Waiting to be let in…" : "Connecting…";
       record(detail.refused ? `Not let in: ${detail.why}.` : `Connection lost${detail.why ? `: ${detail.why}` : ""}.`);
       const until = performance.now() + detail.retryInMs;
       const button = { label: "Try now", act: () => this.#signalling.retryNow() };
@@ -203,6 +204,8 @@ function leave() {
   room?.leave();
   room = null;
   showRoom(false);
+  at("room-title").textContent = "";
+  document.title = "Echo room";
   notice("left", "You left the room; camera and microphone are off.", { forMs: 8_000 });
 }
 

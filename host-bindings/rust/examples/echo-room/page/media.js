@@ -50,13 +50,17 @@ export class Media extends EventTarget {
       }
     }
     // One of them may be there.
+    const errors = new Map();
     for (const kind of ["video", "audio"]) {
       try {
         this.#take(await navigator.mediaDevices.getUserMedia({ [kind]: WISHES[kind] }));
       } catch (error) {
-        this.notes.push(words.ofMedia(error, NAMES[kind]));
+        errors.set(kind, error);
       }
     }
+    const [one, other] = [...errors.values()];
+    if (other && one.name === other.name) this.notes.push(words.ofMedia(one, "camera or microphone"));
+    else for (const [kind, error] of errors) this.notes.push(words.ofMedia(error, NAMES[kind]));
   }
 
   #take(stream) {

@@ -4,7 +4,7 @@
 // Dispatches `consumer` { peerId, consumer, paused }, `closed` { consumerId }, `paused` { consumerId, paused }, `stuck`
 // { candidates } when media does not get through, and `through` when it does.
 
-import { Device } from "./vendor/mediasoup-client.js";
+import { Device, detectDevice } from "./vendor/mediasoup-client.js";
 
 export class Visit extends EventTarget {
   producers = {};
@@ -28,7 +28,9 @@ export class Visit extends EventTarget {
 
   // Joins, and sends the tracks; those whose kind is in `muted` paused.
   async begin(muted) {
-    const device = await Device.factory();
+    // A browser that hides its name is some Chromium most often.
+    const handlerName = detectDevice() ?? (globalThis.RTCRtpTransceiver && "Chrome111");
+    const device = await Device.factory({ handlerName });
     await device.load({ routerRtpCapabilities: await this.#ask("routerRtpCapabilities") });
     this.#sending = device.createSendTransport(await this.#createTransport());
     this.#receiving = device.createRecvTransport(await this.#createTransport());

@@ -78,7 +78,9 @@ async fn report(mut status: tokio::sync::watch::Receiver<Status>) {
         match now {
             Status::Running(stage) => eprintln!("worker {} has taken over", stage.worker.pid()),
             Status::Down(death) => {
-                eprintln!("{}; the next one starts in {:?}", death.reason, death.restart_in);
+                let pause = death.restart_in;
+                let when = if pause.is_zero() { "now".to_owned() } else { format!("in {pause:?}") };
+                eprintln!("{}; the next one starts {when}", death.reason);
             }
             Status::Closed => return,
         }
