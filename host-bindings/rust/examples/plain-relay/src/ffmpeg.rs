@@ -64,7 +64,7 @@ impl Output {
             arguments.extend(words(&format!("-seq {sequence}")));
         }
         if let Some(SrtpParameters { crypto_suite, key_base64 }) = &self.srtp {
-            let suite = crypto_suite.name();
+            let suite = in_its_words(crypto_suite.name());
             arguments.extend(words(&format!("-srtp_out_suite {suite} -srtp_out_params {key_base64}")));
         }
         [arguments, words("-f rtp"), vec![url]].concat()
@@ -93,6 +93,12 @@ pub fn play(session_description: &Path) -> Vec<String> {
 /// writers refuse.
 pub fn receive_to_judge(session_description: &Path) -> Vec<String> {
     [words(QUIET), words("-use_wallclock_as_timestamps 1"), read(session_description)].concat()
+}
+
+/// A suite's name, or a session description, for ffmpeg: under the name that RFC 4568 gives the suite with short tags it
+/// expects them on RTCP too, against 6.2.2 there; under a name of its own it does not.
+pub fn in_its_words(text: &str) -> String {
+    text.replace("AES_CM_128_HMAC_SHA1_32", "SRTP_AES128_CM_HMAC_SHA1_32")
 }
 
 /// A line that a shell understands as `program` with these arguments.
