@@ -18,6 +18,9 @@ struct Program {
     worker: u32,
 }
 
+/// A signal, and to whom it goes.
+type Way = (Signal, fn(&Program, Signal));
+
 impl Program {
     fn start() -> Self {
         let mut child = command("127.0.0.1:0").process_group(0).stdout(Stdio::piped()).spawn().unwrap();
@@ -65,7 +68,7 @@ fn command(listen: &str) -> Command {
 
 #[test]
 fn signals_end_it_and_its_worker_with_visitors_inside() {
-    let ways: [(Signal, fn(&Program, Signal)); 3] = [
+    let ways: [Way; 3] = [
         (Signal::SIGTERM, Program::send),
         (Signal::SIGINT, Program::send),
         (Signal::SIGINT, Program::send_to_group),
