@@ -96,6 +96,12 @@ async function scene(browser, door) {
   await both((visitor) => visitor.seesMoving(2, START_MS));
   seen.reconnectedMs = performance.now() - reopenedAt;
 
+  // No word comes any more, and nothing says so.
+  door.jam();
+  [seen.silent] = await both((visitor) => visitor.seesNotice(/nothing was heard/, SILENCE_MS));
+  door.reopen();
+  await both((visitor) => visitor.seesMoving(2, START_MS));
+
   await ben.press("leave-button");
   await until("Ann to be alone", PATIENCE_MS, async () => (await ann.look()).length === 1);
   await until("the worker to hold one visitor", PATIENCE_MS, async () => (
@@ -122,12 +128,23 @@ async function sceneWithoutDevices(browser) {
   return { noDevice, insecure, choices, complaints: [...cem.complaints, ...dan.complaints] };
 }
 
+// A visitor who does not let the page have the camera.
+async function sceneRefused(browser) {
+  const eve = new Visitor("Eve", await browser.newPage());
+  await eve.enter(`http://127.0.0.1:${port}/brook`, "camera");
+  const refused = await eve.seesNotice(/not allowed/, PATIENCE_MS);
+  await eve.seesMoving(1, START_MS);
+  return { refused, complaints: eve.complaints };
+}
+
 async function main() {
   await mkdir(screenshots, { recursive: true });
   const door = await openDoor(port);
   try {
     const seen = await inBrowser(DEVICES, (browser) => scene(browser, door));
-    return { ...seen, withoutDevices: await inBrowser([], sceneWithoutDevices) };
+    const withoutDevices = await inBrowser([], sceneWithoutDevices);
+    const { refused, complaints } = await inBrowser([DEVICES[0], "--deny-permission-prompts"], sceneRefused);
+    return { ...seen, withoutDevices, refused, complaints: [...seen.complaints, ...complaints] };
   } finally {
     door.close();
   }
@@ -167,6 +184,8 @@ const INSECURE_HOST = "room.test";
 const ROOM = "Küche <b>1/2</b> & 50%";
 const START_MS = 15_000;
 const PATIENCE_MS = 8_000;
+// More than the page waits for a word of the server.
+const SILENCE_MS = 15_000;
 
 main().then(
   (seen) => { console.log(JSON.stringify(seen)); process.exit(0); },

@@ -38,9 +38,13 @@ pub(crate) struct Seen {
     /// What the page said of a broken connection, and how long it took to see moving pictures again.
     pub(crate) lost: String,
     pub(crate) reconnected_ms: f64,
+    /// What it said when no word came any more over a connection that did not break.
+    pub(crate) silent: String,
     /// What the browser complained of.
     pub(crate) complaints: Vec<String>,
     pub(crate) without_devices: WithoutDevices,
+    /// What a visitor was told who did not let the page have the camera.
+    pub(crate) refused: String,
 }
 
 /// What visitors without a camera saw.

@@ -26,10 +26,12 @@ pub(crate) fn judge(seen: &Seen) -> Result<(), Failed> {
     ensure(!seen.lost.is_empty() && seen.reconnected_ms < RECONNECTED_MS_MAX, || {
         format!("{:?}; back after {:.0} ms", seen.lost, seen.reconnected_ms)
     })?;
+    ensure(!seen.silent.is_empty(), || "a silent server was not noticed".to_owned())?;
     ensure(seen.overflow <= 0, || format!("{} pixels wider than a phone", seen.overflow))?;
     let without = &seen.without_devices;
     ensure(without.no_device.contains("test pattern"), || format!("{without:?}"))?;
     ensure(without.insecure.contains("https://") && without.choices == 1, || format!("{without:?}"))?;
+    ensure(seen.refused.contains("test pattern"), || format!("refused: {:?}", seen.refused))?;
     let complaints = [&seen.complaints[..], &without.complaints].concat();
     ensure(complaints.is_empty(), || format!("the browser complained: {complaints:?}"))
 }
@@ -129,8 +131,8 @@ const GOOD: &str = r#"{
         { "title": "GSO", "value": "1.8 a call", "points": 3 }, { "title": "Delay", "value": "0.5 ms", "points": 3 }
     ],
     "death": { "told": "the worker was ended by signal 9", "movingAgainMs": 1800, "pid": 7, "pidAfter": 8 },
-    "overflow": 0, "lost": "The server cannot be reached.", "reconnectedMs": 1500, "complaints": [],
-    "withoutDevices": {
+    "overflow": 0, "lost": "The server cannot be reached.", "reconnectedMs": 1500, "silent": "Nothing was heard.", "complaints": [],
+    "refused": "Not allowed. A test pattern is sent.", "withoutDevices": {
         "noDevice": "No camera. A test pattern is sent.", "insecure": "Only https://", "choices": 1, "complaints": []
     }
 }"#;

@@ -193,6 +193,7 @@ async function enter(name, choice) {
     document.title = `${name} – Echo room`;
     showRoom(true);
     setButtons();
+    at("mic-button").focus({ preventScroll: true });
     room = new Room(name, media);
     room.enter();
   } finally {
@@ -204,6 +205,7 @@ function leave() {
   room?.leave();
   room = null;
   showRoom(false);
+  at("room-name").focus({ preventScroll: true });
   at("room-title").textContent = "";
   document.title = "Echo room";
   notice("left", "You left the room; camera and microphone are off.", { forMs: 8_000 });

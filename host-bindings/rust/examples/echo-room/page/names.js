@@ -27,8 +27,6 @@ export function roomOf(pathname) {
 }
 
 export function pathOf(name) {
-  // These two would vanish from an address, even encoded.
-  if (name === "." || name === "..") return `/${name.replaceAll(".", "dot")}`;
   return `/${encodeURIComponent(name)}`;
 }
 
@@ -37,6 +35,7 @@ export function complaint(name) {
   if (name.trim() === "") return "A room needs a name.";
   if ([...name.trim()].length > NAME_CHARACTERS_MAX) return `A room's name has ${NAME_CHARACTERS_MAX} characters at most.`;
   if (/\p{Cc}/u.test(name)) return "A room's name cannot have control characters.";
+  // Dots alone vanish from an address, even encoded.
   if (TAKEN.includes(name.trim()) || /^\.+$/.test(name.trim())) return "This name cannot be an address; choose another one.";
   return null;
 }

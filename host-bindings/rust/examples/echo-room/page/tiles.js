@@ -192,11 +192,11 @@ class Tile {
       const spoken = await this.#readSent("audio", producers);
       this.#rows.get("sent")(sent);
       this.#rows.get("echo")(video);
-      this.#level.value = loudness(spoken?.level);
+      this.#showLevel(spoken);
     } else {
       this.#rows.get("video")(video);
       this.#rows.get("audio")(audio);
-      this.#level.value = loudness(audio?.level);
+      this.#showLevel(audio);
     }
   }
 
@@ -238,6 +238,12 @@ class Tile {
     const key = `sent ${producer.id}`;
     if (!this.#meters.has(key)) this.#meters.set(key, new StreamMeter(producer));
     return this.#meters.get(key).read();
+  }
+
+  // Some browsers do not measure what they send.
+  #showLevel(read) {
+    this.#level.hidden = read !== null && read.level === null;
+    this.#level.value = loudness(read?.level);
   }
 
   #setSound(on) {
@@ -291,7 +297,7 @@ function show(cells, read) {
     read.width ? `${read.width}×${read.height}` : "–",
     numberText(read.fps, 0, ""),
     bitrateText(read.bitrate),
-    numberText(read.lossPercent, 1, " %"),
+    numberText(read.lossPercent, read.lossPercent >= 10 ? 0 : 1, " %"),
     timeText(read.rttMs),
   ];
   texts.forEach((text, index) => { cells[index].textContent = text; });

@@ -77,7 +77,12 @@ impl Stage {
         let worker = Worker::spawn(media.worker.clone()).await?;
         let Ports { udp, tcp } = ports.unwrap_or(Ports { udp: media.port, tcp: media.port });
         let listen = |protocol, port| ListenInfo { protocol, ..listen_info(media).with_port(port) };
-        let options = WebRtcServerOptions::new(vec![listen(Protocol::Udp, udp), listen(Protocol::Tcp, tcp)]);
+        let buffered = ListenInfo {
+            send_buffer_size: SOCKET_BUFFER_BYTES,
+            recv_buffer_size: SOCKET_BUFFER_BYTES,
+            ..listen(Protocol::Udp, udp)
+        };
+        let options = WebRtcServerOptions::new(vec![buffered, listen(Protocol::Tcp, tcp)]);
         let server = worker.create_webrtc_server(options).await.map_err(OpenError::Ports)?;
         Ok(Self { number, worker, server, after })
     }
@@ -111,6 +116,9 @@ impl BackOff {
     }
 }
 
+/// One socket carries everybody. The usual 208 KiB are full after 90 packets, a quarter of a second of one small room, in
+/// which a machine that is busy with browsers may well not let the worker run. The kernel gives less where it is told to.
+const SOCKET_BUFFER_BYTES: u32 = 2 << 20;
 /// Whoever lives so long did not die of the same cause as the one before.
 const LONG_LIFE: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);

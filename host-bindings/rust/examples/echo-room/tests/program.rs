@@ -3,11 +3,12 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 /// The program, its address and its worker.
@@ -17,9 +18,12 @@ struct Program {
     worker: u32,
 }
 
+/// A signal, and to whom it goes.
+type Way = (Signal, fn(&Program, Signal));
+
 impl Program {
     fn start() -> Self {
-        let mut child = command("127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command("127.0.0.1:0").process_group(0).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.split('/').nth(2).unwrap_or_else(|| panic!("{line}")).to_owned();
@@ -36,7 +40,16 @@ impl Program {
     }
 
     fn send(&self, signal: Signal) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+        kill(self.pid(), signal).unwrap();
+    }
+
+    /// As a terminal does on Ctrl-C: to the program and its worker.
+    fn send_to_group(&self, signal: Signal) {
+        killpg(self.pid(), signal).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap())
     }
 }
 
@@ -55,7 +68,12 @@ fn command(listen: &str) -> Command {
 
 #[test]
 fn signals_end_it_and_its_worker_with_visitors_inside() {
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+    let ways: [Way; 3] = [
+        (Signal::SIGTERM, Program::send),
+        (Signal::SIGINT, Program::send),
+        (Signal::SIGINT, Program::send_to_group),
+    ];
+    for (signal, send) in ways {
         let mut program = Program::start();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         // A visitor who says nothing and does not go.
@@ -64,7 +82,7 @@ fn signals_end_it_and_its_worker_with_visitors_inside() {
             let url = format!("ws://{}/signalling?room=a", program.address);
             tokio_tungstenite::client_async(url, stream).await.unwrap()
         });
-        program.send(signal);
+        send(&program, signal);
         let status = program.child.wait().unwrap();
         assert_eq!(status.code(), Some(0), "{signal}");
         assert!(!Path::new(&format!("/proc/{}", program.worker)).exists(), "{signal}");
