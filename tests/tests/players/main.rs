@@ -30,11 +30,12 @@ mod watch;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use tidegate::SrtpCryptoSuite::{AeadAes128Gcm, AeadAes256Gcm, AesCm128HmacSha1_32, AesCm128HmacSha1_80};
 
 use crate::codec::Codec::{G722, H264, Opus, Pcma, Pcmu, Vp8, Vp9};
 use crate::player::Tool::{Ffmpeg, Gstreamer};
 use crate::scenes::codecs::plays_through;
-use crate::scenes::{late, life, planted, repaired};
+use crate::scenes::{late, life, planted, repaired, secured};
 
 fn main() -> ExitCode {
     // Started again by the host, this executable is the worker. The usual test harness would take the arguments.
@@ -66,6 +67,28 @@ fn main() -> ExitCode {
         trial("lossy_legs_of_vp8_are_repaired_by_rtx", || repaired::on_both_legs(Vp8)),
         trial("lossy_legs_of_h264_are_repaired_by_rtx", || repaired::on_both_legs(H264)),
         trial("lossy_legs_of_viewers_of_ffmpeg_are_repaired_by_rtx", repaired::on_the_viewers_leg),
+        trial("srtp_of_ffmpeg_comes_through_to_both", || {
+            secured::plays_through(
+                (Ffmpeg, AesCm128HmacSha1_80),
+                &[(Ffmpeg, AesCm128HmacSha1_80), (Gstreamer, AeadAes128Gcm)],
+            )
+        }),
+        trial("srtp_with_short_tags_comes_through", || {
+            secured::plays_through(
+                (Ffmpeg, AesCm128HmacSha1_32),
+                &[(Ffmpeg, AesCm128HmacSha1_32), (Gstreamer, AesCm128HmacSha1_32)],
+            )
+        }),
+        trial("srtp_of_gstreamer_comes_through_to_both", || {
+            secured::plays_through(
+                (Gstreamer, AeadAes128Gcm),
+                &[(Gstreamer, AeadAes256Gcm), (Ffmpeg, AesCm128HmacSha1_80)],
+            )
+        }),
+        trial("srtp_with_keys_of_256_bits_comes_through", || {
+            secured::plays_through((Gstreamer, AeadAes256Gcm), &[(Gstreamer, AesCm128HmacSha1_80)])
+        }),
+        trial("srtp_under_another_key_is_not_heard", secured::another_key),
         trial("lossless_legs_of_vp8_ask_for_nothing_again", || repaired::nothing_to_repair(Vp8)),
         trial("lossless_legs_of_h264_ask_for_nothing_again", || repaired::nothing_to_repair(H264)),
     ];
