@@ -62,8 +62,11 @@ impl Echo {
         })
     }
 
-    /// How long the worker kept packets, to be printed.
-    pub(crate) async fn delay(&self) -> Result<String, Failed> {
+    /// How long the worker kept packets, to be printed; of what came by TCP it does not know when it came.
+    pub(crate) async fn delay(&self, case: &Case) -> Result<String, Failed> {
+        if case.force_tcp {
+            return Ok(String::new());
+        }
         let metrics = self.hall.worker().get_metrics().await?;
         let delays =
             metrics.histogram("forward_delay_us").ok_or("the worker has no metric forward_delay_us")?;

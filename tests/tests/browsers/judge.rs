@@ -1,6 +1,7 @@
 //! Whether what a browser counted is enough.
 
 use libtest_mimic::Failed;
+use serde_json::{Value, json};
 
 use crate::case::{Case, Counted, median};
 
@@ -79,6 +80,56 @@ fn first_picture(case: &Case, counted: &Counted) -> Result<(), Failed> {
 /// An error with this sentence unless `holds`.
 pub(crate) fn ensure(holds: bool, sentence: impl FnOnce() -> String) -> Result<(), Failed> {
     if holds { Ok(()) } else { Err(sentence().into()) }
+}
+
+/// Planted: what a page could count of a worker that is broken in one way each.
+pub(crate) fn faults_are_noticed() -> Result<(), Failed> {
+    let case = Case { frames: 100, resumes: 3, is_steady: true, ..Case::new("VP8") };
+    judged(&case, "/version", json!("1"))?;
+    judged(&case, "/resumedMs", json!([60, 300, 900]))?;
+    // Without a worker it is slow too: the machine is busy.
+    judged(&case, "/loopbackMs", json!([900, 900, 900]))?;
+    let faults = [
+        ("/framesEncoded", json!(99)),
+        ("/framesDecoded", json!(94)),
+        ("/freezeCount", json!(1)),
+        ("/heardEnergy", json!(0.4)),
+        ("/sentEnergy", json!(0.0)),
+        ("/videoCodec", json!("video/VP9")),
+        ("/videoCodec", json!(null)),
+        ("/resumedMs", json!([10, 301, 302])),
+        ("/resumedMs", json!([10, 20])),
+        ("/loopbackMs", json!([])),
+        ("/iceRestarts", json!(1)),
+        ("/transports/0/srtpCipher", json!(null)),
+        ("/transports/1/dtlsCipher", json!(null)),
+        ("/transports/1/protocols", json!(["tcp"])),
+        ("/transports/1/worker/webrtc/ice_selected_tuple/protocol", json!("Tcp")),
+    ];
+    for (place, value) in faults {
+        ensure(judged(&case, place, value.clone()).is_err(), || format!("{place}: {value} is not noticed"))?;
+    }
+    let lossy = Case { loss_permille: Some(30), ..case };
+    let deaf = judged(&lossy, "/receivedNacks", json!(1));
+    ensure(deaf.is_err(), || "that the browser asks for nothing again is not noticed".to_owned())?;
+    let by_udp = judged(&Case { force_tcp: true, ..case }, "/version", json!("1"));
+    ensure(by_udp.is_err(), || "that UDP was used is not noticed".to_owned())
+}
+
+/// Of a good visit with one thing changed.
+fn judged(case: &Case, place: &str, value: Value) -> Result<(), Failed> {
+    let transport = json!({
+        "tlsVersion": "FEFC", "dtlsCipher": "TLS_AES_128_GCM_SHA256", "srtpCipher": "SRTP_AEAD_AES_128_GCM",
+        "protocols": ["udp"], "worker": { "webrtc": { "ice_selected_tuple": { "protocol": "Udp" } } },
+    });
+    let mut counted = json!({
+        "version": "1", "framesEncoded": 100, "framesDecoded": 95, "freezeCount": 0, "sentEnergy": 1.0,
+        "heardEnergy": 0.5, "sentNacks": 0, "receivedNacks": 0, "videoCodec": "video/VP8", "firstPictureMs": 40.0,
+        "resumedMs": [50, 60, 1000], "loopbackMs": [30, 40, 50], "iceRestarts": 0,
+        "candidates": [{ "protocol": "udp" }], "transports": [transport, transport],
+    });
+    *counted.pointer_mut(place).ok_or("no such place")? = value;
+    all(case, &serde_json::from_value(counted)?)
 }
 
 const FIRST_PICTURE_MS_MAX: f64 = 300.0;

@@ -37,6 +37,7 @@ fn main() -> ExitCode {
     let restart = Case { restart_ice: true, ..short };
     let firefox = Case { browser: Browser::Firefox, ..long("VP8") };
     let mut trials = vec![
+        Trial::test("what_a_broken_worker_would_do_is_noticed", judge::faults_are_noticed),
         Trial::test("clear_media_on_the_wire_is_noticed", secrecy::clear_media_is_noticed),
         trial("vp8_and_opus_come_back_and_soon_after_resuming", Case { resumes: RESUMES, ..short }),
         trial("h264_comes_back", Case { video: "H264", ..short }),
@@ -52,6 +53,10 @@ fn main() -> ExitCode {
         trial("av1_comes_back_for_20_s", long("AV1")),
         trial("vp8_comes_back_over_own_ports_for_20_s", Case { own_ports: true, ..long("VP8") }),
         trial("vp8_comes_back_over_tcp_for_20_s", Case { force_tcp: true, ..long("VP8") }),
+        trial(
+            "nothing_of_20_s_is_clear_on_a_wire_that_loses_nothing",
+            Case { loss_permille: Some(0), ..long("VP8") },
+        ),
         trial("vp8_survives_loss_for_20_s", Case { loss_permille: Some(30), ..long("VP8") }),
         trial("vp8_survives_an_ice_restart_within_20_s", Case { restart_ice: true, ..long("VP8") }),
         trial("h264_is_there_soon_after_resuming", soon("H264")),
@@ -84,7 +89,7 @@ async fn play(name: &str, case: Case) -> Result<(), Failed> {
     let counted = runner::run(&case, &echo).await;
     let judged = match counted {
         Ok(counted) => {
-            println!("{name}: {counted}{}{}; {pressure}", echo.delay().await?, echo.network());
+            println!("{name}: {counted}{}{}; {pressure}", echo.delay(&case).await?, echo.network());
             judge::all(&case, &counted).and_then(|()| echo.judge_network(&case))
         }
         Err(failed) => Err(failed),
