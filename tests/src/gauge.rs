@@ -7,6 +7,7 @@
 
 pub mod flood;
 pub mod idle;
+pub mod idle_webrtc;
 pub mod report;
 pub mod run;
 pub mod scenario;

@@ -64,7 +64,7 @@ impl Turn<'_> {
 
     /// Room for a datagram in the batch, which is sent first when it is full.
     pub fn room(&mut self, bytes: usize) -> Option<&mut [u8]> {
-        if self.outbox.batch.reserve(bytes).is_none() {
+        if !self.outbox.batch.has_room(bytes) {
             self.flush();
         }
         self.outbox.batch.reserve(bytes)

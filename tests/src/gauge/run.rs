@@ -119,7 +119,7 @@ impl PeerSockets {
             socket.connect(entrance)?;
         }
         let sources = Sources::new(self.sources, &scenario.streams, settings.jitter_us);
-        Ok(Load { sources, sinks: self.sinks, flood: None })
+        Ok(Load { sources, sinks: self.sinks, flood: None, calm_ms: 0 })
     }
 }
 

@@ -83,6 +83,12 @@ impl Scenario {
         scenario
     }
 
+    /// A room of five, in a worker whose WebRTC port is flooded with `what`.
+    pub fn flooded_front(what: &str) -> Self {
+        let name = format!("flood of {what} beside a room of 5, vp8-720p");
+        Self { name, ..Self::room5(Traffic::Vp8) }
+    }
+
     /// Peers that send and receive nothing.
     pub fn idle(peers: usize) -> Self {
         Self::new(format!("{peers} idle transports"), peers, 0)

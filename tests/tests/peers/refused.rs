@@ -74,7 +74,7 @@ fn both_roles(visit: Visit) -> Result<(), Failed> {
 async fn comes(visit: Visit, role: Role) -> Result<(), Failed> {
     let room = Room::open().await?;
     let router = room.router(RouterOptions::new(vec![RtpCodecCapability::opus()])).await?;
-    let transport = router.create_webrtc_transport(WebRtcTransportOptions::on_server(room.server())).await?;
+    let transport = router.create_webrtc_transport(WebRtcTransportOptions::on_server(&room.server())).await?;
     let identity = Identity::new()?;
     let announced = if visit.announced { identity.fingerprint()? } else { Identity::new()?.fingerprint()? };
     let told = if role == Role::Client { DtlsRole::Client } else { DtlsRole::Server };

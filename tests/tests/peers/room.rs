@@ -55,7 +55,7 @@ impl Room {
     }
 
     /// The ports that everybody shares.
-    pub(crate) fn server(&self) -> &WebRtcServer {
+    pub(crate) fn server(&self) -> WebRtcServer {
         self.hall.server()
     }
 

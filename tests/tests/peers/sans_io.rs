@@ -93,7 +93,7 @@ struct Side {
 
 impl Side {
     async fn new(room: &Room, router: &Router, known: &RtpCapabilities, role: Role) -> Result<Self, Failed> {
-        let options = WebRtcTransportOptions::on_server(room.server());
+        let options = WebRtcTransportOptions::on_server(&room.server());
         let transport = router.create_webrtc_transport(options).await?;
         let socket = UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
         let mut rtc = config(known)?.build(now());

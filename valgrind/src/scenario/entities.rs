@@ -3,12 +3,12 @@
 use tidegate_protocol::ids::RouterId;
 use tidegate_protocol::request::Command;
 use tidegate_protocol::rtp::MediaKind;
+use tidegate_tests::driver::Driver;
 use tidegate_tests::fuzz::commands::{consume, parameters, produce, ssrc_of};
 use tidegate_tests::fuzz::model::Producer;
 
 use super::{Extent, anonymous_after_closing, anonymous_kb};
 use crate::Failure;
-use crate::driver::Driver;
 use crate::figures::{Figures, float};
 
 /// Creates `extent.entities` of each kind, one kind after the other, and closes them all.

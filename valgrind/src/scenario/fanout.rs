@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use tidegate_protocol::ids::{RouterId, TransportId};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
+use tidegate_tests::driver::Driver;
 use tidegate_tests::fuzz::commands::{VIDEO_PAYLOAD_TYPE, connect, consume, produce, ssrc_of};
 use tidegate_tests::load::{Load, Phases, Sinks, Sources, StreamPlan, peer_socket};
 use tidegate_tests::traffic::Traffic;
@@ -12,7 +13,6 @@ use tidegate_tests::traffic::Traffic;
 use super::entities::made;
 use super::{Extent, anonymous_after_closing, anonymous_kb};
 use crate::Failure;
-use crate::driver::Driver;
 use crate::figures::{Figures, float};
 
 /// A video into the worker.
@@ -98,7 +98,8 @@ impl Stage {
             payload_type: VIDEO_PAYLOAD_TYPE,
             start_us: 0,
         };
-        let mut load = Load { sources: Sources::new(vec![camera], &[plan], 0), sinks, flood: None };
+        let mut load =
+            Load { sources: Sources::new(vec![camera], &[plan], 0), sinks, flood: None, calm_ms: 0 };
         let phases = Phases { warm_up_ms: extent.warm_up_ms, window_ms: extent.window_ms };
         let outcome = load.run(phases, driver.pid()).map_err(|error| error.to_string())?;
         self.check_forwarded(driver)?;

@@ -156,7 +156,7 @@ fn on_nack(tables: &mut Tables, key: TransportKey, nack: &Nack<'_>, turn: &mut T
     let mut resent = seal::Sealed::default();
     for sequence in nack.sequences().take(answered) {
         let Some(stream) = stream else { break };
-        match seal::repair(consumer, stream, sequence, &mut transport.sender, destination, turn) {
+        match seal::repair(consumer, stream, sequence, &mut transport.sender, &destination, turn) {
             Some(Repair::Sent(sealed)) => resent += sealed,
             Some(Repair::Refused) => metrics.resends_refused += 1,
             None => {}

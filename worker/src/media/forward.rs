@@ -159,7 +159,7 @@ fn send(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) {
         let producer = tables.producers.get(consumer.producer);
         let stream = producer.and_then(|producer| producer.stream_named(consumer.consumable_ssrc));
         if let Some(stream) = stream {
-            sealed += seal::seal_unsent(consumer, stream, sender, destination, turn);
+            sealed += seal::seal_unsent(consumer, stream, sender, &destination, turn);
         }
     });
     let wire_bytes = sealed.wire_bytes(transport.sender.tag_bytes());

@@ -30,6 +30,7 @@ pub struct Message {
     start: u32,
     bytes: u32,
     segment_bytes: u16,
+    segments: u16,
     content: Content,
 }
 
@@ -54,9 +55,8 @@ impl Message {
     }
 
     /// How many datagrams it is, 1..=[`SEGMENTS_MAX`].
-    pub fn segments(&self) -> u16 {
-        let segments = self.bytes.div_ceil(u32::from(self.segment_bytes).max(1));
-        u16::try_from(segments).unwrap_or(SEGMENTS_MAX)
+    pub const fn segments(&self) -> u16 {
+        self.segments
     }
 
     /// What all of them are.
@@ -66,10 +66,10 @@ impl Message {
 
     /// Whether a datagram of `bytes` to `to` may become its last segment.
     fn admits(&self, to: &Destination, bytes: u16, content: Content) -> bool {
-        let whole_segments = self.bytes.is_multiple_of(u32::from(self.segment_bytes));
+        let whole_segments = self.bytes == u32::from(self.segments) * u32::from(self.segment_bytes);
         whole_segments
             && bytes <= self.segment_bytes
-            && self.segments() < SEGMENTS_MAX
+            && self.segments < SEGMENTS_MAX
             && self.bytes() + usize::from(bytes) <= UDP_PAYLOAD_MAX
             && self.content == content
             && self.to == *to
@@ -96,39 +96,55 @@ impl SendBatch {
         Self { arena: Vec::new(), used: 0, messages: Vec::new(), used_since_reclaim: false, idle_since: None }
     }
 
+    /// Whether a datagram of `bytes` can be reserved before what is there is sent.
+    #[inline]
+    pub fn has_room(&self, bytes: usize) -> bool {
+        self.messages.len() < MESSAGES_MAX && bytes.max(1) <= ARENA_BYTES - self.used
+    }
+
     /// Room for a datagram of up to `bytes`, to be written and then committed. `None`: the batch is full, send it first.
     /// More than [`UDP_PAYLOAD_MAX`] bytes are never given. What was reserved before and not committed is forgotten.
+    #[inline]
     pub fn reserve(&mut self, bytes: usize) -> Option<&mut [u8]> {
-        if self.is_full() || bytes > UDP_PAYLOAD_MAX {
+        if bytes > UDP_PAYLOAD_MAX || !self.has_room(bytes) {
             return None;
         }
         if self.arena.is_empty() {
-            self.arena = vec![0; ARENA_BYTES];
-            self.messages.reserve_exact(MESSAGES_MAX);
+            self.take_memory();
         }
         self.arena.get_mut(self.used..self.used + bytes)
+    }
+
+    #[cold]
+    fn take_memory(&mut self) {
+        self.arena = vec![0; ARENA_BYTES];
+        self.messages.reserve_exact(MESSAGES_MAX);
     }
 
     /// Makes the first `bytes` bytes of what was just reserved a datagram to `to`: another segment of the message
     /// before when it fits there, a message of its own otherwise. Zero bytes are no datagram.
     pub fn commit(&mut self, to: Destination, bytes: usize) {
-        self.commit_as(Content::Other, to, bytes);
+        self.commit_as(Content::Other, &to, bytes);
     }
 
     /// [`Self::commit`] of a datagram that is so much worth.
-    pub fn commit_as(&mut self, content: Content, to: Destination, bytes: usize) {
+    pub fn commit_as(&mut self, content: Content, to: &Destination, bytes: usize) {
         debug_assert!(self.used + bytes <= self.arena.len() && !self.is_full(), "commit without reserve");
         let Ok(segment_bytes) = u16::try_from(bytes) else { return };
         if segment_bytes == 0 || self.used + bytes > self.arena.len() {
             return;
         }
         match self.messages.last_mut() {
-            Some(last) if last.admits(&to, segment_bytes, content) => last.bytes += u32::from(segment_bytes),
+            Some(last) if last.admits(to, segment_bytes, content) => {
+                last.bytes += u32::from(segment_bytes);
+                last.segments += 1;
+            }
             _ => self.messages.push(Message {
-                to,
+                to: *to,
                 start: u32::try_from(self.used).unwrap_or(u32::MAX),
                 bytes: u32::from(segment_bytes),
                 segment_bytes,
+                segments: 1,
                 content,
             }),
         }
@@ -258,7 +274,7 @@ mod tests {
         let mut batch = SendBatch::new();
         for content in [Content::Video, Content::Video, Content::Other] {
             batch.reserve(100).unwrap().fill(1);
-            batch.commit_as(content, to(1), 100);
+            batch.commit_as(content, &to(1), 100);
         }
         let shape: Vec<_> = batch.messages().iter().map(|m| (m.content(), m.segments())).collect();
         assert_eq!(shape, [(Content::Video, 2), (Content::Other, 1)]);

@@ -20,4 +20,4 @@ pub use datagram::DatagramKind;
 pub use extension_kind::ExtensionKind;
 pub use extensions::{ExtensionId, Extensions};
 pub use header::{Header, HeaderError};
-pub use write::{ExtensionValues, NoRoom, Outgoing, header_len, packet_len, write_packet};
+pub use write::{ExtensionValues, Measured, NoRoom, Outgoing, header_len, packet_len, write_packet};

@@ -63,6 +63,13 @@ pub enum ExtensionValueError {
 pub struct ExtensionValues<'a> {
     // `push` holds the number to the inline capacity, so this never reaches the heap; the array is not even cleared.
     values: SmallVec<[(ExtensionId, &'a [u8]); EXTENSION_VALUES_MAX]>,
+    size: BlockSize,
+}
+
+/// How long the extension block of a packet becomes with the values added so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BlockSize {
+    values: usize,
     value_bytes: usize,
     needs_two_byte: bool,
 }
@@ -78,14 +85,7 @@ impl<'a> ExtensionValues<'a> {
     /// # Errors
     /// When there are too many, or this one is too long; the values stay as they were.
     pub fn push(&mut self, id: ExtensionId, value: &'a [u8]) -> Result<(), ExtensionValueError> {
-        if self.values.len() >= EXTENSION_VALUES_MAX {
-            return Err(ExtensionValueError::Full);
-        }
-        if value.len() > usize::from(u8::MAX) {
-            return Err(ExtensionValueError::TooLong);
-        }
-        self.needs_two_byte |= !id.fits_one_byte() || value.is_empty() || value.len() > ONE_BYTE_VALUE_MAX;
-        self.value_bytes += value.len();
+        self.size.add(id, value.len())?;
         self.values.push((id, value));
         Ok(())
     }
@@ -93,27 +93,17 @@ impl<'a> ExtensionValues<'a> {
     /// Forgets all values.
     pub fn clear(&mut self) {
         self.values.clear();
-        self.value_bytes = 0;
-        self.needs_two_byte = false;
+        self.size = BlockSize::default();
     }
 
     /// The form in which the values will stand: two-byte as soon as one of them needs it.
     pub fn form(&self) -> ExtensionForm {
-        match (self.values.is_empty(), self.needs_two_byte) {
-            (true, _) => ExtensionForm::Absent,
-            (false, false) => ExtensionForm::OneByte,
-            (false, true) => ExtensionForm::TwoByte,
-        }
+        self.size.form()
     }
 
     /// Bytes of the block, its 4-byte head and the padding to whole words included.
     pub fn block_len(&self) -> usize {
-        let head_bytes = match self.form() {
-            ExtensionForm::Absent => return 0,
-            ExtensionForm::OneByte => 1,
-            ExtensionForm::TwoByte => 2,
-        };
-        4 + (self.value_bytes + head_bytes * self.values.len()).next_multiple_of(4)
+        self.size.bytes()
     }
 
     /// Writes the block into `out`, which has exactly `block_len` bytes.
@@ -137,15 +127,134 @@ impl<'a> ExtensionValues<'a> {
     }
 }
 
+impl BlockSize {
+    /// Adds a value of 0..=255 bytes.
+    ///
+    /// # Errors
+    /// When there are too many, or this one is too long; the size stays as it was.
+    pub fn add(&mut self, id: ExtensionId, value_bytes: usize) -> Result<(), ExtensionValueError> {
+        if self.values >= EXTENSION_VALUES_MAX {
+            return Err(ExtensionValueError::Full);
+        }
+        if value_bytes > usize::from(u8::MAX) {
+            return Err(ExtensionValueError::TooLong);
+        }
+        self.needs_two_byte |= !id.fits_one_byte() || value_bytes == 0 || value_bytes > ONE_BYTE_VALUE_MAX;
+        self.values += 1;
+        self.value_bytes += value_bytes;
+        Ok(())
+    }
+
+    /// As [`ExtensionValues::form`].
+    pub const fn form(self) -> ExtensionForm {
+        match (self.values, self.needs_two_byte) {
+            (0, _) => ExtensionForm::Absent,
+            (_, false) => ExtensionForm::OneByte,
+            (_, true) => ExtensionForm::TwoByte,
+        }
+    }
+
+    /// As [`ExtensionValues::block_len`].
+    pub const fn bytes(self) -> usize {
+        let head_bytes = match self.form() {
+            ExtensionForm::Absent => return 0,
+            ExtensionForm::OneByte => 1,
+            ExtensionForm::TwoByte => 2,
+        };
+        4 + (self.value_bytes + head_bytes * self.values).next_multiple_of(4)
+    }
+}
+
+/// A packet and its extension values, measured once: its length is asked for before there is room for it, and where its
+/// parts lie by whoever encrypts it.
+#[derive(Clone, Copy, Debug)]
+pub struct Measured<'p, 'v> {
+    packet: &'p Outgoing<'p>,
+    extensions: &'p ExtensionValues<'v>,
+    csrcs: &'p [u8],
+    header_bytes: usize,
+    payload_offset: usize,
+    packet_bytes: usize,
+}
+
+impl<'p, 'v> Measured<'p, 'v> {
+    /// Measures.
+    pub fn new(packet: &'p Outgoing<'p>, extensions: &'p ExtensionValues<'v>) -> Self {
+        let csrcs = csrc_words(packet);
+        let header_bytes = FIXED_BYTES + csrcs.len() + extensions.block_len();
+        let payload_offset = header_bytes + if packet.rtx_osn.is_some() { 2 } else { 0 };
+        let packet_bytes = payload_offset + packet.payload.len() + usize::from(packet.padding);
+        Self { packet, extensions, csrcs, header_bytes, payload_offset, packet_bytes }
+    }
+
+    /// Bytes of header, CSRCs and extension block.
+    pub const fn header_bytes(&self) -> usize {
+        self.header_bytes
+    }
+
+    /// Where the payload begins: behind the header, and behind the original sequence number of an RTX packet.
+    pub const fn payload_offset(&self) -> usize {
+        self.payload_offset
+    }
+
+    /// The payload without padding.
+    pub const fn payload(&self) -> &'p [u8] {
+        self.packet.payload
+    }
+
+    /// Bytes of the whole packet, padding included.
+    pub const fn packet_bytes(&self) -> usize {
+        self.packet_bytes
+    }
+
+    /// Writes the packet at the start of `out`.
+    ///
+    /// # Errors
+    /// `NoRoom` when `out` is shorter than it; `out` is then untouched.
+    pub fn write(&self, out: &mut [u8]) -> Result<(), NoRoom> {
+        self.write_with(out, |place| place.copy_from_slice(self.packet.payload))
+    }
+
+    /// As [`write`](Self::write), but the payload's place is left as it is: for whoever encrypts it on its way there.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_around(&self, out: &mut [u8]) -> Result<(), NoRoom> {
+        self.write_with(out, |_| {})
+    }
+
+    /// `fill` gets the payload's place, which is as long as the payload.
+    #[inline]
+    fn write_with(&self, out: &mut [u8], fill: impl FnOnce(&mut [u8])) -> Result<(), NoRoom> {
+        let block_bytes = self.header_bytes - FIXED_BYTES - self.csrcs.len();
+        let out = out.get_mut(..self.packet_bytes).ok_or(NoRoom)?;
+        let mut out = put(out, fixed_header(self.packet, self.csrcs.len() / 4, block_bytes > 0))?;
+        if !self.csrcs.is_empty() {
+            out = put_slice(out, self.csrcs)?;
+        }
+        if block_bytes > 0 {
+            let (block, rest) = out.split_at_mut_checked(block_bytes).ok_or(NoRoom)?;
+            self.extensions.write(block)?;
+            out = rest;
+        }
+        if let Some(osn) = self.packet.rtx_osn {
+            out = put(out, osn.wire().to_be_bytes())?;
+        }
+        let (place, padding) = out.split_at_mut_checked(self.packet.payload.len()).ok_or(NoRoom)?;
+        fill(place);
+        write_padding(padding, self.packet.padding);
+        Ok(())
+    }
+}
+
 /// Bytes before the payload: header, CSRCs, extension block, and the original sequence number of an RTX packet.
 pub fn header_len(packet: &Outgoing<'_>, extensions: &ExtensionValues<'_>) -> usize {
-    let osn_bytes = if packet.rtx_osn.is_some() { 2 } else { 0 };
-    FIXED_BYTES + csrc_words(packet).len() + extensions.block_len() + osn_bytes
+    Measured::new(packet, extensions).payload_offset()
 }
 
 /// Bytes of the whole packet, padding included.
 pub fn packet_len(packet: &Outgoing<'_>, extensions: &ExtensionValues<'_>) -> usize {
-    header_len(packet, extensions) + packet.payload.len() + usize::from(packet.padding)
+    Measured::new(packet, extensions).packet_bytes()
 }
 
 /// Writes a packet at the start of `out` and returns its length, which is `packet_len`.
@@ -157,51 +266,8 @@ pub fn write_packet(
     packet: &Outgoing<'_>,
     extensions: &ExtensionValues<'_>,
 ) -> Result<usize, NoRoom> {
-    write_with(out, packet, extensions, Some(packet.payload))
-}
-
-/// Where the header ends and where the payload begins: between them is the original sequence number of an RTX packet.
-pub fn payload_place(packet: &Outgoing<'_>, extensions: &ExtensionValues<'_>) -> (usize, usize) {
-    let header = FIXED_BYTES + csrc_words(packet).len() + extensions.block_len();
-    (header, header_len(packet, extensions))
-}
-
-/// As [`write_packet`], but the payload's place is left as it is: for whoever encrypts it on its way there.
-///
-/// # Errors
-/// `NoRoom` when `out` is shorter; it is then untouched.
-pub fn write_around(
-    out: &mut [u8],
-    packet: &Outgoing<'_>,
-    extensions: &ExtensionValues<'_>,
-) -> Result<usize, NoRoom> {
-    write_with(out, packet, extensions, None)
-}
-
-#[inline]
-fn write_with(
-    out: &mut [u8],
-    packet: &Outgoing<'_>,
-    extensions: &ExtensionValues<'_>,
-    payload: Option<&[u8]>,
-) -> Result<usize, NoRoom> {
-    let block_bytes = extensions.block_len();
-    let total = packet_len(packet, extensions);
-    let csrcs = csrc_words(packet);
-    let out = out.get_mut(..total).ok_or(NoRoom)?;
-    let mut out = put(out, fixed_header(packet, csrcs.len() / 4, block_bytes > 0))?;
-    out = put_slice(out, csrcs)?;
-    let (block, mut out) = out.split_at_mut_checked(block_bytes).ok_or(NoRoom)?;
-    extensions.write(block)?;
-    if let Some(osn) = packet.rtx_osn {
-        out = put(out, osn.wire().to_be_bytes())?;
-    }
-    let (place, padding) = out.split_at_mut_checked(packet.payload.len()).ok_or(NoRoom)?;
-    if let Some(payload) = payload {
-        place.copy_from_slice(payload);
-    }
-    write_padding(padding, packet.padding);
-    Ok(total)
+    let packet = Measured::new(packet, extensions);
+    packet.write(out).map(|()| packet.packet_bytes())
 }
 
 fn fixed_header(packet: &Outgoing<'_>, csrc_count: usize, has_extensions: bool) -> [u8; FIXED_BYTES] {

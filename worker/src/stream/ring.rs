@@ -87,7 +87,7 @@ pub struct SentRing {
     slots: Box<[Entry]>,
     /// The highest number pushed; `None` before the first and after a clear.
     newest: Option<Seq>,
-    /// No number below it is unsent.
+    /// The lowest number that waits, while any does.
     cursor: Seq,
     unsent: u32,
     /// Numbers below the last of these were pushed `retain` ago or longer: one mark per quarter of `retain`.
@@ -137,9 +137,21 @@ impl SentRing {
         Ok(())
     }
 
-    /// The first packet that waits to be sent.
-    pub fn first_unsent(&self) -> Option<(Seq, Entry)> {
-        self.unsent().next()
+    /// Takes the first packet that waits to be sent: from now on it was, unless it is [forgotten](Self::forget).
+    pub fn take_unsent(&mut self) -> Option<(Seq, Entry)> {
+        if self.unsent == 0 {
+            return None;
+        }
+        let (own, newest) = (self.cursor, self.newest?);
+        let entry = self.entry_mut(own.wire())?;
+        entry.state = SENT;
+        let taken = *entry;
+        self.unsent -= 1;
+        self.cursor = own.next();
+        while self.unsent > 0 && self.cursor < newest && !self.waits(self.cursor) {
+            self.cursor = self.cursor.next();
+        }
+        Some((own, taken))
     }
 
     /// The packets that wait to be sent, in order of their numbers.
@@ -159,18 +171,14 @@ impl SentRing {
         self.unsent
     }
 
-    /// Records that a waiting packet was sealed with this much padding. False when it was not waiting.
-    pub fn mark_sent(&mut self, own: Seq, padding: u8) -> bool {
-        self.take_from_unsent(own, |entry| {
-            entry.state = SENT;
-            entry.padding = padding;
-        })
-    }
-
-    /// Forgets a waiting packet: what it leads to is gone, or it waited too long. False when it was not waiting.
-    pub fn forget_unsent(&mut self, own: Seq) -> bool {
-        let mask = self.mask();
-        self.take_from_unsent(own, |entry| *entry = Entry::vacant(entry.sequence & mask))
+    /// Forgets a packet that was taken and could not be sent: what it leads to is gone, or it waited too long.
+    pub fn forget(&mut self, own: Serial16) {
+        let slot = own.wire() & self.mask();
+        if let Some(entry) = self.entry_mut(own)
+            && entry.state != UNSENT
+        {
+            *entry = Entry::vacant(slot);
+        }
     }
 
     /// What was sent under a number that a NACK names. `None`: never sent, or too long ago.
@@ -199,11 +207,12 @@ impl SentRing {
     pub fn shrink(&mut self, now: Time, retain: Duration, pool: &mut Pool) {
         let Some(newest) = self.newest else { return };
         self.move_marks(newest.next(), now, retain);
-        self.watch_room(newest, now);
+        let needed = self.needed(newest);
+        self.watch_room(needed, now);
         if self.spacious_since.is_none_or(|since| now < since + SPACIOUS) {
             return;
         }
-        if self.needed(newest) == 0 {
+        if needed == 0 {
             self.clear(pool);
             return;
         }
@@ -211,7 +220,7 @@ impl SentRing {
         self.rebuild(newest, slots);
         pool.release(slots * size_of::<Entry>());
         self.spacious_since = None;
-        self.watch_room(newest, now);
+        self.watch_room(needed, now);
     }
 
     /// Bytes of the ring, as charged to the budget.
@@ -258,13 +267,16 @@ impl SentRing {
     ) -> Result<(), PushError> {
         let previous = newest.unwrap_or_else(|| self.begin(own, now));
         self.move_marks(own, now, retain);
-        self.make_room(previous, own, pool)?;
+        let needed = self.needed(own);
+        if needed > self.slots.len() {
+            self.make_room(needed, previous, own, pool)?;
+        }
         let jumped = own.since(previous).saturating_sub(1).min(self.slots.len() as u64);
         for number in own.extended() - jumped..own.extended() {
             self.vacate(Seq::new(number));
         }
         self.newest = Some(own);
-        self.watch_room(own, now);
+        self.watch_room(needed, now);
         Ok(())
     }
 
@@ -276,12 +288,15 @@ impl SentRing {
         Seq::new(own.extended().saturating_sub(1))
     }
 
-    /// Makes the ring long enough for `own` while keeping what is live, or says why it cannot.
-    fn make_room(&mut self, previous: Seq, own: Seq, pool: &mut Pool) -> Result<(), PushError> {
-        let needed = self.needed(own);
-        if needed <= self.slots.len() {
-            return Ok(());
-        }
+    /// Makes the ring long enough for `own`, for which it must have `needed` slots, while keeping what is live, or says
+    /// why it cannot.
+    fn make_room(
+        &mut self,
+        needed: usize,
+        previous: Seq,
+        own: Seq,
+        pool: &mut Pool,
+    ) -> Result<(), PushError> {
         let slots = needed.next_power_of_two().clamp(ENTRIES_MIN, ENTRIES_MAX);
         let grown = match slots.saturating_sub(self.slots.len()) {
             0 => Ok(()),
@@ -348,17 +363,8 @@ impl SentRing {
         }
     }
 
-    fn take_from_unsent(&mut self, own: Seq, change: impl FnOnce(&mut Entry)) -> bool {
-        let in_reach = own >= self.cursor && self.newest.is_some_and(|newest| own <= newest);
-        let Some(entry) = self.entry_mut(own.wire()).filter(|entry| in_reach && entry.state == UNSENT) else {
-            return false;
-        };
-        change(entry);
-        self.unsent -= 1;
-        if own == self.cursor {
-            self.cursor = self.first_unsent().map_or_else(|| own.next(), |(next, _)| next);
-        }
-        true
+    fn waits(&self, own: Seq) -> bool {
+        self.entry(own.wire()).is_some_and(|entry| entry.state == UNSENT)
     }
 
     fn entry(&self, own: Serial16) -> Option<&Entry> {
@@ -394,8 +400,8 @@ impl SentRing {
         self.marked_at = now - Duration::from_nanos_u128(elapsed.as_nanos() % quarter.as_nanos());
     }
 
-    fn watch_room(&mut self, newest: Seq, now: Time) {
-        let needed = self.needed(newest);
+    /// Starts or stops the clock of room of which only `needed` slots are in use.
+    fn watch_room(&mut self, needed: usize, now: Time) {
         let may_shrink = needed == 0 || self.slots.len() > ENTRIES_MIN;
         if !may_shrink || needed * 4 >= self.slots.len().max(1) {
             self.spacious_since = None;
@@ -463,5 +469,7 @@ const _: () =
 const _: () = assert!(ENTRIES_MAX.is_power_of_two() && ENTRIES_MAX <= 1 << 15);
 const _: () = assert!(MARKS == QUARTERS as usize + 1);
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -199,8 +199,8 @@ pub(crate) struct Flood {
     /// Seconds measured.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) seconds: u64,
-    /// What floods: media that nobody announced, as much as it can, beside one stream; or 50,000 datagrams of feedback a
-    /// second, beside a room.
+    /// What floods: media that nobody announced, as much as it can, beside one stream; or 50,000 datagrams a second beside a
+    /// room: of feedback, or fake ones to a port of WebRTC.
     #[arg(long, value_enum, default_value_t = FloodOf::Rtp)]
     pub(crate) of: FloodOf,
     /// The worker's moderated loop.
@@ -218,6 +218,9 @@ pub(crate) struct Idle {
     /// How many transports.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=50_000))]
     pub(crate) transports: u16,
+    /// Transports of WebRTC, connected and on one port, whose peers ask for consent every five seconds.
+    #[arg(long)]
+    pub(crate) webrtc: bool,
     /// Seconds measured.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) seconds: u64,
@@ -301,6 +304,9 @@ impl SuiteName {
 pub(crate) enum FloodOf {
     Rtp,
     Rtcp,
+    Stun,
+    Dtls,
+    Srtp,
 }
 
 impl FloodOf {
@@ -308,6 +314,9 @@ impl FloodOf {
         match self {
             Self::Rtp => Of::Rtp,
             Self::Rtcp => Of::Rtcp,
+            Self::Stun => Of::Stun,
+            Self::Dtls => Of::Dtls,
+            Self::Srtp => Of::Srtp,
         }
     }
 }

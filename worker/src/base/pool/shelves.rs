@@ -2,7 +2,7 @@
 //!
 //! Knows chunks as records with free slots. Does not know their memory, which the parent module makes, hands out and
 //! frees. It keeps that module's one rule for its users: a chunk leaves its shelf as it is freed, and is freed empty.
-//! Invariant: `held_bytes() <= limit_bytes()`.
+//! Invariant: `held_bytes() <= limit_bytes()`, and a sixth of that is never a chunk's.
 
 #![forbid(unsafe_code)]
 
@@ -94,7 +94,8 @@ impl Pool {
     ///
     /// [`BudgetFull`], and nothing charged, when it does not fit.
     pub fn charge(&mut self, bytes: usize) -> Result<(), BudgetFull> {
-        if !self.make_room(bytes) {
+        let limit = self.limit_bytes;
+        if !self.make_room(|pool| pool.held_bytes().saturating_add(bytes).saturating_sub(limit)) {
             self.refused += 1;
             return Err(BudgetFull);
         }
@@ -119,8 +120,7 @@ impl Pool {
 
     /// Bytes held now: chunks, used or not, and charges.
     pub fn held_bytes(&self) -> usize {
-        let chunks = |class| self.shelf(class).count * Class::chunk_bytes(class);
-        chunks(Class::Small) + chunks(Class::Large) + self.charged_bytes
+        self.chunk_bytes() + self.charged_bytes
     }
 
     /// Slots that a handle names, of both classes.
@@ -142,8 +142,8 @@ impl Pool {
     /// free, or that could be had with the pool still below 90 % of its limit.
     pub fn pressure(&self, reserve: usize) -> usize {
         let idle_small = self.spare_empty(Class::Small) * Class::Small.chunk_bytes();
-        let mark = self.limit_bytes / 10 * 9;
-        let room = (mark + idle_small).saturating_sub(self.held_bytes());
+        let mark = (self.limit_bytes / 10 * 9).saturating_sub(self.charged_bytes).min(self.chunk_bytes_max());
+        let room = (mark + idle_small).saturating_sub(self.chunk_bytes());
         let obtainable = room / Class::Large.chunk_bytes() * CHUNK_SLOTS;
         let large = self.class_stats(Class::Large);
         reserve.saturating_sub(large.slots - large.in_use + obtainable)
@@ -164,8 +164,9 @@ impl Pool {
     }
 
     fn add_chunk(&mut self, class: Class) -> Option<usize> {
-        let chunk =
-            if self.make_room(class.chunk_bytes()) { Chunk::allocate(class, self.shared) } else { None };
+        let excess =
+            |pool: &Self| (pool.chunk_bytes() + class.chunk_bytes()).saturating_sub(pool.chunk_bytes_max());
+        let chunk = if self.make_room(excess) { Chunk::allocate(class, self.shared) } else { None };
         let Some(chunk) = chunk else {
             self.refused += 1;
             return None;
@@ -183,10 +184,20 @@ impl Pool {
         Some(at)
     }
 
-    /// Whether `bytes` more fit, if need be after giving back empty chunks before their time.
-    fn make_room(&mut self, bytes: usize) -> bool {
-        let limit = self.limit_bytes;
-        let excess = |pool: &Self| pool.held_bytes().saturating_add(bytes).saturating_sub(limit);
+    /// The most bytes of chunks now. What is charged counts as [`CHARGES_SHARE`] at least: a turn that brings more than
+    /// there is room for would leave none to what must remember its packets.
+    fn chunk_bytes_max(&self) -> usize {
+        let kept = self.limit_bytes / CHARGES_SHARE;
+        self.limit_bytes.saturating_sub(self.charged_bytes.max(kept))
+    }
+
+    fn chunk_bytes(&self) -> usize {
+        let of_class = |class| self.shelf(class).count * Class::chunk_bytes(class);
+        of_class(Class::Small) + of_class(Class::Large)
+    }
+
+    /// Whether nothing is in `excess`, if need be after giving back empty chunks before their time.
+    fn make_room(&mut self, excess: impl Fn(&Self) -> usize) -> bool {
         for class in [Class::Small, Class::Large] {
             let mut missing = excess(self);
             self.give_back(class, 1, |_| {
@@ -305,6 +316,10 @@ impl Held {
     }
 }
 
+/// One part in so many of the limit is for charges alone: 308 bytes a large buffer. A packet that is kept takes a place of
+/// 104 bytes in its stream's history and of 12 in each consumer's ring; both grow by doubling, so that with four consumers
+/// it is 304 at most.
+const CHARGES_SHARE: usize = 6;
 /// A chunk that stays empty as long as this goes back to the system.
 pub const EMPTY_CHUNK_LIFE: Duration = Duration::from_secs(5);
 /// How many chunks one call of [`Pool::reclaim`] gives back at most: unmapping a large one takes some 25 us, and a turn

@@ -7,6 +7,11 @@ fn fill(pool: &mut Pool, class: Class, count: usize) -> Vec<Buffer> {
     (0..count).map(|_| pool.take(class).expect("the budget has room")).collect()
 }
 
+/// A pool in which chunks may take so many bytes.
+fn limited(chunk_bytes: usize) -> Pool {
+    Pool::new(chunk_bytes.div_ceil(5) * 6)
+}
+
 #[test]
 fn a_packet_is_shared_and_its_slot_comes_back_with_the_last_handle() {
     let mut pool = Pool::new(LIMIT);
@@ -48,17 +53,34 @@ fn small_copies_hold_small_slots() {
 #[test]
 fn at_the_limit_takes_and_charges_are_refused_and_counted() {
     let chunk = Class::Large.chunk_bytes();
-    let mut pool = Pool::new(2 * chunk + 100);
+    let mut pool = limited(2 * chunk);
+    let rest = pool.limit_bytes() - 2 * chunk;
     let held = fill(&mut pool, Class::Large, 2 * CHUNK_SLOTS);
     assert!(pool.take(Class::Large).is_none());
     assert!(pool.copy_small(b"no chunk for this either").is_none());
-    assert_eq!(pool.charge(100), Ok(()));
+    assert_eq!(pool.charge(rest), Ok(()));
     assert_eq!(pool.charge(1), Err(BudgetFull));
     assert_eq!(pool.charge(usize::MAX), Err(BudgetFull));
     assert_eq!((pool.held_bytes(), pool.stats().refused), (pool.limit_bytes(), 4));
     pool.release(60);
-    assert_eq!((pool.held_bytes(), pool.stats().charged_bytes), (2 * chunk + 40, 40));
+    assert_eq!((pool.held_bytes(), pool.stats().charged_bytes), (2 * chunk + rest - 60, rest - 60));
     drop(held);
+    assert!(pool.take(Class::Large).is_some());
+}
+
+#[test]
+fn buffers_leave_a_sixth_of_the_limit_to_charges_and_charges_leave_nothing() {
+    let mut pool = Pool::new(LIMIT);
+    let mut buffers: Vec<_> = std::iter::from_fn(|| pool.take(Class::Large)).collect();
+    let buffers_max = LIMIT / 6 * 5;
+    let chunks = buffers_max / Class::Large.chunk_bytes();
+    assert_eq!(buffers.len(), chunks * CHUNK_SLOTS);
+    buffers.extend(std::iter::from_fn(|| pool.take(Class::Small)));
+    assert!(buffers_max - pool.held_bytes() < Class::Small.chunk_bytes(), "small ones take no more");
+    assert_eq!(pool.charge(LIMIT / 6), Ok(()), "what is kept for charges");
+    assert!(pool.take(Class::Small).is_none(), "they are no room for buffers");
+    drop(buffers);
+    assert_eq!(pool.charge(LIMIT - pool.stats().charged_bytes - 2 * Class::Large.chunk_bytes()), Ok(()));
     assert!(pool.take(Class::Large).is_some());
 }
 
@@ -136,7 +158,7 @@ fn slots_come_from_the_lowest_chunk_so_that_the_others_run_empty() {
 
 #[test]
 fn an_empty_chunk_of_one_class_makes_room_for_the_other() {
-    let mut pool = Pool::new(Class::Large.chunk_bytes() + Class::Small.chunk_bytes());
+    let mut pool = limited(Class::Large.chunk_bytes() + Class::Small.chunk_bytes());
     drop(fill(&mut pool, Class::Small, 5 * CHUNK_SLOTS));
     assert_eq!(pool.stats().small.chunks, 5);
     assert!(pool.take(Class::Large).is_some());
@@ -146,8 +168,9 @@ fn an_empty_chunk_of_one_class_makes_room_for_the_other() {
 #[test]
 fn no_more_empty_chunks_go_back_early_than_make_the_room() {
     let chunk = Class::Small.chunk_bytes();
-    let mut pool = Pool::new(5 * chunk);
+    let mut pool = limited(5 * chunk);
     drop(fill(&mut pool, Class::Small, 5 * CHUNK_SLOTS));
+    assert_eq!(pool.charge(pool.limit_bytes() - 5 * chunk), Ok(()));
     for (bytes, chunks) in [(1, 4), (chunk - 1, 4), (chunk + 1, 2), (chunk, 1)] {
         assert_eq!((pool.charge(bytes), pool.stats().small.chunks), (Ok(()), chunks));
     }
@@ -156,8 +179,9 @@ fn no_more_empty_chunks_go_back_early_than_make_the_room() {
 #[test]
 fn pressure_starts_at_nine_tenths_and_ends_when_a_chunk_of_slots_is_free() {
     let mut pool = Pool::new(LIMIT);
+    assert_eq!(pool.charge(LIMIT / 6), Ok(()));
     assert_eq!(pool.pressure(CHUNK_SLOTS), 0);
-    let below = LIMIT / 10 * 9 / Class::Large.chunk_bytes() - 1;
+    let below = (LIMIT / 10 * 9 - LIMIT / 6) / Class::Large.chunk_bytes() - 1;
     let mut held = fill(&mut pool, Class::Large, below * CHUNK_SLOTS);
     assert_eq!(pool.pressure(CHUNK_SLOTS), 0, "one more chunk stays below 90 %");
     held.push(pool.take(Class::Large).expect("room"));
@@ -168,6 +192,18 @@ fn pressure_starts_at_nine_tenths_and_ends_when_a_chunk_of_slots_is_free() {
     assert_eq!(pool.pressure(CHUNK_SLOTS), CHUNK_SLOTS - 20);
     held.truncate(held.len() - 44);
     assert_eq!(pool.pressure(CHUNK_SLOTS), 0);
+}
+
+#[test]
+fn pressure_starts_when_the_last_chunk_is_full_that_charges_leave() {
+    let mut pool = Pool::new(LIMIT);
+    let most = LIMIT / 6 * 5 / Class::Large.chunk_bytes();
+    let mut held = fill(&mut pool, Class::Large, (most - 1) * CHUNK_SLOTS);
+    assert_eq!(pool.pressure(CHUNK_SLOTS), 0);
+    held.push(pool.take(Class::Large).expect("room"));
+    assert_eq!(pool.pressure(CHUNK_SLOTS), 1);
+    held.extend(std::iter::from_fn(|| pool.take(Class::Large)));
+    assert_eq!((held.len(), pool.pressure(CHUNK_SLOTS)), (most * CHUNK_SLOTS, CHUNK_SLOTS));
 }
 
 #[test]

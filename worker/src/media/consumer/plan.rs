@@ -6,6 +6,7 @@
 use smallvec::SmallVec;
 
 use crate::base::sequence::Seq;
+use crate::media::consumer::seal::Carried;
 use crate::media::consumer::{Consumer, seal};
 use crate::media::producer::stream::{ReceivedStream, Stored};
 use crate::stream::history::Position;
@@ -32,6 +33,7 @@ pub(crate) fn plan_run(
     assert!(!consumer.is_defective, "a planted defect");
     let mut planned = Planned::default();
     let mut passing: SmallVec<[Passing; RUN_USUAL]> = SmallVec::new();
+    let carried = &seal::carried(consumer);
     for (position, stored) in stream.run() {
         let begins = consumer.stream.follows != Some(stored.beginning);
         if begins && !may_begin(consumer, stored) {
@@ -41,12 +43,16 @@ pub(crate) fn plan_run(
         if begins {
             follow(consumer, stream, stored, turn);
         }
-        passing.extend(plan(consumer, position, stored, turn));
+        if let Some(packet) = plan(consumer, carried, position, stored, turn) {
+            passing.push(packet);
+        }
         if begins {
             planned.needs_key_frame = false;
             let ahead = stream.ahead_of(position, stored);
             passing.extend(
-                ahead.iter().filter_map(|(position, stored)| plan(consumer, *position, stored, turn)),
+                ahead
+                    .iter()
+                    .filter_map(|(position, stored)| plan(consumer, carried, *position, stored, turn)),
             );
         }
     }
@@ -63,7 +69,7 @@ pub(crate) fn plan_run(
             turn.pool,
         ) {
             Ok(()) => planned.packets += 1,
-            Err(_) => consumer.stream.course(turn.now).counters.discarded += 1,
+            Err(_) => discard(consumer, turn),
         }
     }
     planned
@@ -78,22 +84,41 @@ struct Passing {
     bytes: u16,
 }
 
-fn plan(consumer: &mut Consumer, position: Position, stored: &Stored, turn: &Turn<'_>) -> Option<Passing> {
+// The body of the hot loop, and of one that is rarely run.
+#[inline(always)]
+fn plan(
+    consumer: &mut Consumer,
+    carried: &Carried,
+    position: Position,
+    stored: &Stored,
+    turn: &Turn<'_>,
+) -> Option<Passing> {
     if !passes(consumer, stored) {
         consumer.stream.continuity.drop_input(stored.seq);
         if !has_codec(consumer, stored) {
             // RED to who has Opus alone, for example: to be seen in its statistics.
-            consumer.stream.course(turn.now).counters.discarded += 1;
+            discard(consumer, turn);
         }
         return None;
     }
     let Some(seq) = consumer.stream.continuity.forward(stored.seq) else {
-        consumer.stream.course(turn.now).counters.discarded += 1;
+        discard(consumer, turn);
         return None;
     };
     consumer.stream.timestamps.forward(stored.header.timestamp, turn.now);
     let rewrite = Rewrite { segment: consumer.stream.segments.current(), ..Rewrite::default() };
-    Some(Passing { seq, position: position.low(), rewrite, bytes: seal::variable_bytes(consumer, stored) })
+    Some(Passing {
+        seq,
+        position: position.low(),
+        rewrite,
+        bytes: seal::variable_bytes(consumer, carried, stored),
+    })
+}
+
+/// A packet does not pass though it is of its stream.
+#[cold]
+fn discard(consumer: &mut Consumer, turn: &Turn<'_>) {
+    consumer.stream.course(turn.now).counters.discarded += 1;
 }
 
 /// Whether a consumer that follows nothing can start here: what the peer got before must be of before.

@@ -5,6 +5,7 @@
 
 use std::ops::AddAssign;
 
+use smallvec::SmallVec;
 use tidegate_protocol::bounded::Text;
 use tidegate_protocol::rtp::MediaKind;
 use tidegate_protocol::stats::Direction;
@@ -18,7 +19,7 @@ use crate::media::trace;
 use crate::media::transport::sender::Sender;
 use crate::network::{Content, Destination};
 use crate::rtp::values::abs_send_time;
-use crate::rtp::write::{ExtensionValues, Outgoing};
+use crate::rtp::write::{BlockSize, ExtensionValues, Outgoing};
 use crate::rtp::{ExtensionId, ExtensionKind};
 use crate::stream::ring::Entry;
 use crate::stream::stamps::Moment;
@@ -51,22 +52,24 @@ pub(crate) fn seal_unsent(
     consumer: &mut Consumer,
     stream: &ReceivedStream,
     sender: &mut Sender,
-    destination: Destination,
+    destination: &Destination,
     turn: &mut Turn<'_>,
 ) -> Sealed {
     let mut sealed = Sealed::default();
+    let carried = &carried(consumer);
     let (is_traced, repeats_moments) = (consumer.traced.has_packets(), consumer.repeats_moments());
-    while let Some((seq, entry)) = consumer.stream.ring.first_unsent() {
-        let moment = take_moment(consumer, sender, turn.wall);
-        let form = Form::Media { sequence: seq.wire() };
-        let leaving = stream.stored(entry.position).map(|stored| Leaving { stored, entry, form, moment });
-        let written = leaving.and_then(|leaving| seal(consumer, &leaving, sender, destination, turn));
-        let (Some(leaving), Some(bytes)) = (leaving, written) else {
-            consumer.stream.ring.forget_unsent(seq);
+    while let Some((seq, entry)) = consumer.stream.ring.take_unsent() {
+        let Some(stored) = stream.stored(entry.position) else {
+            consumer.stream.ring.forget(seq.wire());
             continue;
         };
-        let stored = leaving.stored;
-        consumer.stream.ring.mark_sent(seq, entry.padding);
+        let moment = take_moment(consumer, sender, turn.wall);
+        let form = Form::Media { sequence: seq.wire() };
+        let leaving = Leaving { stored, entry, form, moment, carried };
+        let Some(bytes) = seal(consumer, &leaving, sender, destination, turn) else {
+            consumer.stream.ring.forget(seq.wire());
+            continue;
+        };
         if is_traced {
             tell(consumer, &leaving, bytes, turn);
         }
@@ -96,7 +99,7 @@ pub(crate) fn repair(
     stream: &ReceivedStream,
     sequence: Serial16,
     sender: &mut Sender,
-    destination: Destination,
+    destination: &Destination,
     turn: &mut Turn<'_>,
 ) -> Option<Repair> {
     let entry = consumer.stream.ring.sent(sequence)?;
@@ -116,7 +119,7 @@ pub(crate) fn repair(
         Some(ssrc) => Form::Rtx { original: sequence, ssrc, sequence: consumer.stream.take_rtx_sequence() },
         None => Form::Media { sequence },
     };
-    let leaving = Leaving { stored, entry, form, moment };
+    let leaving = Leaving { stored, entry, form, moment, carried: &carried(consumer) };
     let bytes = seal(consumer, &leaving, sender, destination, turn)?;
     if consumer.traced.has_packets() {
         tell(consumer, &leaving, bytes, turn);
@@ -139,7 +142,7 @@ pub(crate) enum Repair {
 
 /// Tells the host of a packet that was written just now; of a retransmission as the packet that it repeats.
 fn tell(consumer: &Consumer, leaving: &Leaving<'_>, bytes: u64, turn: &mut Turn<'_>) {
-    let Leaving { stored, entry, form, moment } = *leaving;
+    let Leaving { stored, entry, form, moment, .. } = *leaving;
     let codec = consumer.codecs.iter().find(|codec| codec.payload_type == stored.mapped_payload_type);
     let offset = consumer.stream.segments.timestamp_offset(entry.segment);
     let (Some(codec), Some(offset)) = (codec, offset) else { return };
@@ -175,6 +178,16 @@ struct Leaving<'a> {
     entry: Entry,
     form: Form,
     moment: Moment,
+    carried: &'a Carried,
+}
+
+/// The header extensions of a consumer's packets. They are listed once a run: most kinds are not among them.
+pub(crate) type Carried = SmallVec<[(ExtensionKind, ExtensionId); ExtensionKind::ALL.len()]>;
+
+/// What a consumer's packets carry. It has one stream, which its SSRC names.
+pub(crate) fn carried(consumer: &Consumer) -> Carried {
+    let names_stream = |kind| matches!(kind, ExtensionKind::Rid | ExtensionKind::RepairedRid);
+    consumer.extensions.iter().filter(|(kind, _)| !names_stream(*kind)).collect()
 }
 
 /// How a packet leaves.
@@ -189,10 +202,11 @@ fn seal(
     consumer: &Consumer,
     leaving: &Leaving<'_>,
     sender: &mut Sender,
-    destination: Destination,
+    destination: &Destination,
     turn: &mut Turn<'_>,
 ) -> Option<u64> {
-    let Leaving { stored, entry, form, moment } = *leaving;
+    let Leaving { stored, entry, form, moment, carried } = leaving;
+    let received: &[u8] = &stored.packet;
     let codec = consumer.codecs.iter().find(|codec| codec.payload_type == stored.mapped_payload_type)?;
     let offset = consumer.stream.segments.timestamp_offset(entry.segment)?;
     let mut outgoing = Outgoing {
@@ -201,15 +215,15 @@ fn seal(
         sequence: Serial16::new(0),
         timestamp: stored.header.timestamp.wire().wrapping_add(offset),
         ssrc: consumer.stream.ssrc,
-        csrcs: stored.header.csrcs(&stored.packet),
+        csrcs: stored.header.csrcs(received),
         rtx_osn: None,
-        payload: stored.header.payload(&stored.packet),
+        payload: stored.header.payload(received),
         padding: entry.padding,
     };
     form.apply(codec, &mut outgoing)?;
     let wide_sequence = moment.wide_sequence.to_be_bytes();
     let mut values = ExtensionValues::new();
-    for (id, value) in extension_values(consumer, stored, &moment.abs_send_time, &wide_sequence) {
+    for (id, value) in extension_values(consumer, carried, stored, &moment.abs_send_time, &wide_sequence) {
         // Never too many: there are fewer kinds than room. Too long is left out.
         let _ = values.push(id, value);
     }
@@ -244,29 +258,29 @@ fn take_moment(consumer: &Consumer, sender: &mut Sender, wall: Ntp) -> Moment {
 /// The extension values of a packet for this consumer: its own, those of the moment, and what the producer sent.
 fn extension_values<'a>(
     consumer: &'a Consumer,
+    carried: &'a Carried,
     stored: &'a Stored,
     abs_send_time: &'a [u8; 3],
     wide_sequence: &'a [u8; 2],
 ) -> impl Iterator<Item = (ExtensionId, &'a [u8])> {
-    consumer.extensions.iter().filter_map(move |(kind, id)| {
-        let value = match kind {
+    carried.iter().filter_map(move |(kind, id)| {
+        let value = match *kind {
             ExtensionKind::Mid => consumer.mid.as_deref()?.as_bytes(),
             ExtensionKind::AbsSendTime => abs_send_time,
             ExtensionKind::TransportWideCc => wide_sequence,
-            // A consumer has one stream: its SSRC names it.
-            ExtensionKind::Rid | ExtensionKind::RepairedRid => return None,
             forwarded => stored.extension(forwarded)?,
         };
-        Some((id, value))
+        Some((*id, value))
     })
 }
 
 /// The part of a sealed packet's length that differs between packets of one run.
-pub(crate) fn variable_bytes(consumer: &Consumer, stored: &Stored) -> u16 {
-    let mut values = ExtensionValues::new();
-    for (id, value) in extension_values(consumer, stored, &[0; 3], &[0; 2]) {
-        let _ = values.push(id, value);
+pub(crate) fn variable_bytes(consumer: &Consumer, carried: &Carried, stored: &Stored) -> u16 {
+    let mut block = BlockSize::default();
+    for (id, value) in extension_values(consumer, carried, stored, &[0; 3], &[0; 2]) {
+        let _ = block.add(id, value.len());
     }
-    let bytes = stored.header.payload_len() + values.block_len() + stored.header.csrcs(&stored.packet).len();
+    let csrc_bytes = 4 * usize::from(stored.header.csrc_count);
+    let bytes = stored.header.payload_len() + block.bytes() + csrc_bytes;
     u16::try_from(bytes).unwrap_or(u16::MAX)
 }

@@ -252,6 +252,7 @@ impl Course {
         self.allowance.earn(self.media.bytes(), u64::try_from(recent_bits / 8).unwrap_or(u64::MAX));
     }
 
+    #[cold]
     pub(crate) fn new(now: Time) -> Self {
         Self {
             media: TrafficCounter::new(bitrate::WINDOW),

@@ -8,7 +8,7 @@ use crate::base::time::Time;
 use crate::media::ConsumerKey;
 use crate::network::{Content, Destination};
 use crate::random::Random;
-use crate::rtp::write::{ExtensionValues, Outgoing, packet_len, payload_place, write_around, write_packet};
+use crate::rtp::write::{ExtensionValues, Measured, Outgoing};
 use crate::srtp::{Body, Protect};
 use crate::turn::Turn;
 
@@ -65,18 +65,19 @@ impl Sender {
         packet: &Outgoing<'_>,
         values: &ExtensionValues<'_>,
         content: Content,
-        destination: Destination,
+        destination: &Destination,
         turn: &mut Turn<'_>,
     ) -> Option<usize> {
-        let bytes = packet_len(packet, values);
+        let packet = Measured::new(packet, values);
+        let bytes = packet.packet_bytes();
         let total = bytes + self.tag_bytes();
         let room = turn.room(total)?;
         match &mut self.srtp {
-            None => _ = write_packet(room, packet, values).ok()?,
+            None => packet.write(room).ok()?,
             Some(session) => {
-                write_around(room.get_mut(..bytes)?, packet, values).ok()?;
-                let (header_bytes, payload_offset) = payload_place(packet, values);
-                session.rtp(room, Body { header_bytes, payload_offset, payload: packet.payload }).ok()?;
+                packet.write_around(room).ok()?;
+                let (header_bytes, payload_offset) = (packet.header_bytes(), packet.payload_offset());
+                session.rtp(room, Body { header_bytes, payload_offset, payload: packet.payload() }).ok()?;
             }
         }
         turn.outbox.batch.commit_as(content, destination, total);

@@ -1,22 +1,22 @@
-//! Tests of the ring: its rules one by one, and all of them against an endless list.
+//! Tests of the ring's rules one by one. All of them against an endless list: `model.rs`.
 
 use std::collections::BTreeMap;
 
-use proptest::prelude::*;
-
 use super::*;
 
-const RETAIN: Duration = Duration::from_millis(500);
+pub(super) const RETAIN: Duration = Duration::from_millis(500);
 
-fn ms(millis: u64) -> Time {
+pub(super) fn ms(millis: u64) -> Time {
     Time::from_millis(millis)
 }
 
-fn entry(position: u32) -> Entry {
-    Entry::new(position, Rewrite { timestamp_offset: 90, deltas: 7, segment: 1, padding: 0 })
+const REWRITE: Rewrite = Rewrite { timestamp_offset: 90, deltas: 7, segment: 1, padding: 3 };
+
+pub(super) fn entry(position: u32) -> Entry {
+    Entry::new(position, REWRITE)
 }
 
-fn big_pool() -> Pool {
+pub(super) fn big_pool() -> Pool {
     Pool::new(16 << 20)
 }
 
@@ -25,12 +25,14 @@ fn push(ring: &mut SentRing, own: u64, at: u64, pool: &mut Pool) -> Result<(), P
 }
 
 fn send_all(ring: &mut SentRing) {
-    while let Some((own, _)) = ring.first_unsent() {
-        assert!(ring.mark_sent(own, 0));
-    }
+    while ring.take_unsent().is_some() {}
 }
 
-fn sent_position(ring: &SentRing, own: u64) -> Option<u32> {
+fn first_unsent(ring: &SentRing) -> Option<Seq> {
+    ring.unsent().next().map(|(own, _)| own)
+}
+
+pub(super) fn sent_position(ring: &SentRing, own: u64) -> Option<u32> {
     ring.sent(Seq::new(own).wire()).map(|entry| entry.position)
 }
 
@@ -39,11 +41,10 @@ fn a_number_can_be_asked_for_only_after_it_was_sent() {
     let (mut ring, mut pool) = (SentRing::new(), big_pool());
     push(&mut ring, 1_000, 0, &mut pool).unwrap();
     assert_eq!(sent_position(&ring, 1_000), None);
-    assert!(ring.mark_sent(Seq::new(1_000), 3));
+    let taken = ring.take_unsent().unwrap();
     let sent = ring.sent(Serial16::new(1_000)).unwrap();
-    let rewrite = Rewrite { timestamp_offset: 90, deltas: 7, segment: 1, padding: 3 };
-    assert_eq!((sent.position, sent.rewrite(90)), (1_000, rewrite), "padded when sealed");
-    assert!(!ring.mark_sent(Seq::new(1_000), 3), "not waiting any more");
+    assert_eq!((sent.position, sent.rewrite(90)), (1_000, REWRITE));
+    assert_eq!((taken, ring.take_unsent()), ((Seq::new(1_000), sent), None), "not waiting any more");
     assert_eq!(sent_position(&ring, 999), None);
     assert_eq!(sent_position(&ring, 1_016), None, "same slot, another number");
 }
@@ -69,7 +70,7 @@ fn what_was_sent_waits_again_when_it_is_pushed_under_another_number() {
     send_all(&mut ring);
     let sent = ring.sent(Serial16::new(1_000)).unwrap();
     ring.push(Seq::new(1_001), sent, ms(0), RETAIN, &mut pool).unwrap();
-    assert_eq!((ring.first_unsent().unwrap().0, sent_position(&ring, 1_001)), (Seq::new(1_001), None));
+    assert_eq!((first_unsent(&ring), sent_position(&ring, 1_001)), (Some(Seq::new(1_001)), None));
 }
 
 #[test]
@@ -77,7 +78,8 @@ fn nothing_can_be_read_under_any_number_where_one_was_forgotten() {
     for own in [1_008, 1_009, 1_023] {
         let (mut ring, mut pool) = (SentRing::new(), big_pool());
         push(&mut ring, own, 0, &mut pool).unwrap();
-        assert!(ring.forget_unsent(Seq::new(own)));
+        ring.take_unsent().unwrap();
+        ring.forget(Seq::new(own).wire());
         assert!((0..=u16::MAX).all(|wire| ring.sent(Serial16::new(wire)).is_none()), "{own}");
     }
 }
@@ -93,12 +95,16 @@ fn nothing_can_be_read_under_any_number_where_some_were_jumped_over() {
 }
 
 #[test]
-fn a_number_a_cycle_away_is_another_number() {
+fn only_the_very_number_that_was_taken_is_forgotten() {
     let (mut ring, mut pool) = (SentRing::new(), big_pool());
     push(&mut ring, 65_536, 0, &mut pool).unwrap();
-    assert!(!ring.mark_sent(Seq::new(0), 0));
-    assert!(!ring.forget_unsent(Seq::new(131_072)));
-    assert!(ring.mark_sent(Seq::new(65_536), 0));
+    push(&mut ring, 65_537, 0, &mut pool).unwrap();
+    ring.take_unsent().unwrap();
+    // Another number of its slot, and one that waits still.
+    [16, 1].into_iter().for_each(|own| ring.forget(Serial16::new(own)));
+    assert_eq!((sent_position(&ring, 65_536), first_unsent(&ring)), (Some(65_536), Some(Seq::new(65_537))));
+    ring.forget(Serial16::new(0));
+    assert_eq!(sent_position(&ring, 65_536), None);
 }
 
 #[test]
@@ -109,14 +115,14 @@ fn what_waits_is_sent_in_order_with_late_packets_in_their_place() {
     }
     let waiting: Vec<u64> = ring.unsent().map(|(own, _)| own.extended()).collect();
     assert_eq!(waiting, [10, 11, 12, 13]);
-    assert!(ring.mark_sent(Seq::new(12), 0), "out of turn");
-    assert!(ring.forget_unsent(Seq::new(10)));
-    assert_eq!(ring.first_unsent().unwrap().0, Seq::new(11));
+    assert_eq!(ring.take_unsent().map(|(own, _)| own), Some(Seq::new(10)));
+    ring.forget(Serial16::new(10));
+    assert_eq!(first_unsent(&ring), Some(Seq::new(11)));
     send_all(&mut ring);
-    assert_eq!((ring.unsent_count(), ring.first_unsent()), (0, None));
+    assert_eq!((ring.unsent_count(), first_unsent(&ring)), (0, None));
     assert_eq!(sent_position(&ring, 10), None, "was never sent");
     push(&mut ring, 10, 1, &mut pool).unwrap();
-    assert_eq!(ring.first_unsent().unwrap().0, Seq::new(10), "late, behind the cursor");
+    assert_eq!(first_unsent(&ring), Some(Seq::new(10)), "late, behind the cursor");
 }
 
 #[test]
@@ -130,7 +136,7 @@ fn a_late_packet_finds_its_hole_however_short_the_ring_is() {
     assert_eq!(ring.bytes(), ENTRIES_MIN * 12);
     for (own, slots) in [(5_980, 32), (5_985, 32), (4_500, 2_048), (1_904, ENTRIES_MAX)] {
         ring.push(Seq::new(own), entry(9), ms(6_000), Duration::ZERO, &mut pool).unwrap();
-        assert_eq!(ring.first_unsent().map(|(own, _)| own), Some(Seq::new(own)), "it waits in its place");
+        assert_eq!(first_unsent(&ring), Some(Seq::new(own)), "it waits in its place");
         send_all(&mut ring);
         assert_eq!((sent_position(&ring, own), ring.bytes()), (Some(9), slots * 12), "{own}");
     }
@@ -243,7 +249,7 @@ fn the_ring_follows_the_load_down_and_an_idle_one_is_empty() {
     assert_eq!((ring.bytes(), pool.held_bytes()), (0, 0));
     assert_eq!(sent_position(&ring, 1_299), None);
     push(&mut ring, 1_300, 30_000, &mut pool).unwrap();
-    assert_eq!(ring.first_unsent().unwrap().0, Seq::new(1_300));
+    assert_eq!(first_unsent(&ring), Some(Seq::new(1_300)));
 }
 
 #[test]
@@ -295,7 +301,8 @@ fn a_pacer_that_never_sends_is_bounded() {
     }
     assert_eq!(push(&mut ring, 4_096, 50_000, &mut pool), Err(PushError::Unsent));
     assert_eq!((ring.bytes(), ring.unsent().count()), (ENTRIES_MAX * 12, ENTRIES_MAX));
-    ring.forget_unsent(Seq::new(0));
+    ring.take_unsent().unwrap();
+    ring.forget(Serial16::new(0));
     push(&mut ring, 4_096, 50_000, &mut pool).unwrap();
     ring.clear(&mut pool);
     assert_eq!((pool.held_bytes(), ring.unsent_count()), (0, 0));
@@ -306,7 +313,7 @@ fn without_budget_the_history_is_shorter_and_never_loses_what_waits() {
     let (mut ring, mut pool) = (SentRing::new(), Pool::new(ENTRIES_MIN * 12));
     for own in 0..100 {
         push(&mut ring, own, 0, &mut pool).unwrap();
-        ring.mark_sent(Seq::new(own), 0);
+        ring.take_unsent().unwrap();
     }
     assert_eq!((sent_position(&ring, 83), sent_position(&ring, 84)), (None, Some(84)));
     for own in 100..116 {
@@ -316,149 +323,6 @@ fn without_budget_the_history_is_shorter_and_never_loses_what_waits() {
     assert_eq!(ring.unsent().count(), 16);
     let mut none = Pool::new(0);
     assert_eq!(push(&mut SentRing::new(), 0, 0, &mut none), Err(PushError::Budget));
-}
-
-/// Every number pushed since the last clear, with what the ring should know of it.
-#[derive(Default)]
-struct Model {
-    pushed: BTreeMap<u64, Known>,
-    next: u64,
-}
-
-#[derive(Clone, Copy)]
-struct Known {
-    position: u32,
-    at: Time,
-    sent: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Op {
-    Push(u64),
-    PushLate(u64),
-    Send(usize),
-    SendOutOfTurn(usize),
-    Wait(u64),
-    Shrink,
-    Clear,
-    Ask(u16),
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    prop_oneof![
-        40 => Just(Op::Push(0)),
-        6 => (0..60_u64).prop_map(Op::Push),
-        1 => (0..2_999_u64).prop_map(Op::Push),
-        8 => (1..90_u64).prop_map(Op::PushLate),
-        2 => (1..5_000_u64).prop_map(Op::PushLate),
-        12 => (1..40_usize).prop_map(Op::Send),
-        4 => (0..8_usize).prop_map(Op::SendOutOfTurn),
-        10 => (0..40_u64).prop_map(Op::Wait),
-        1 => (0..9_000_u64).prop_map(Op::Wait),
-        4 => Just(Op::Shrink),
-        1 => Just(Op::Clear),
-        6 => any::<u16>().prop_map(Op::Ask),
-    ]
-}
-
-impl Model {
-    fn check(&self, ring: &SentRing, now: Time) -> Result<(), TestCaseError> {
-        let waiting: Vec<u64> =
-            self.pushed.iter().filter(|(_, known)| !known.sent).map(|(&own, _)| own).collect();
-        prop_assert_eq!(ring.unsent().map(|(own, _)| own.extended()).collect::<Vec<_>>(), &waiting[..]);
-        prop_assert_eq!(ring.unsent_count() as usize, waiting.len());
-        for (&own, known) in self.pushed.iter().rev().take(200) {
-            let answer = sent_position(ring, own);
-            prop_assert!(answer.is_none() || known.sent && answer == Some(known.position));
-            if known.sent && now.since(known.at) < RETAIN && self.next - own < ENTRIES_MAX as u64 {
-                prop_assert_eq!(answer, Some(known.position), "{} is young", own);
-            }
-        }
-        Ok(())
-    }
-
-    /// A number from the wire may be answered only with what was last sent under it.
-    fn check_answer(&self, ring: &SentRing, wire: u16) -> Result<(), TestCaseError> {
-        if let Some(entry) = ring.sent(Serial16::new(wire)) {
-            let latest = self.pushed.iter().rev().find(|&(&own, _)| Seq::new(own).wire().wire() == wire);
-            prop_assert_eq!(latest.map(|(_, known)| known.position), Some(entry.position));
-        }
-        Ok(())
-    }
-}
-
-proptest! {
-    #![proptest_config(crate::stream::model_config())]
-
-    #[test]
-    fn answers_like_an_endless_list(start in 0..200_000_u64, ops in prop::collection::vec(op(), 1..600)) {
-        let (mut ring, mut pool) = (SentRing::new(), big_pool());
-        let mut model = Model { next: start, ..Model::default() };
-        let mut now = ms(start * 3);
-        let mut position = u32::MAX - 100;
-        for op in ops {
-            match op {
-                Op::Push(gap) => {
-                    let own = model.next + gap;
-                    position = position.wrapping_add(1);
-                    let result = ring.push(Seq::new(own), entry(position), now, RETAIN, &mut pool);
-                    if result.is_ok() {
-                        model.pushed.insert(own, Known { position, at: now, sent: false });
-                        model.next = own + 1;
-                    } else {
-                        prop_assert_eq!(result, Err(PushError::Unsent));
-                        let first = model.pushed.iter().find(|(_, known)| !known.sent).map(|(&own, _)| own);
-                        prop_assert!(own - first.unwrap() >= ENTRIES_MAX as u64);
-                    }
-                }
-                Op::PushLate(back) => {
-                    let Some((&newest, _)) = model.pushed.last_key_value() else { continue };
-                    let own = newest.saturating_sub(back);
-                    position = position.wrapping_add(1);
-                    let result = ring.push(Seq::new(own), entry(position), now, RETAIN, &mut pool);
-                    let was = model.pushed.get(&own).copied();
-                    match result {
-                        // Only a number that was never used, or is so old that the ring has forgotten it.
-                        Ok(()) => {
-                            prop_assert!(was.is_none_or(|was| was.sent && now.since(was.at) >= RETAIN));
-                            model.pushed.insert(own, Known { position, at: now, sent: false });
-                        }
-                        Err(PushError::TooLate) => prop_assert!(newest - own >= ENTRIES_MAX as u64),
-                        Err(error) => prop_assert!(was.is_some() && error == PushError::Taken),
-                    }
-                }
-                Op::Send(count) => {
-                    for _ in 0..count {
-                        let Some((own, entry)) = ring.first_unsent() else { break };
-                        let known = model.pushed.get_mut(&own.extended()).unwrap();
-                        prop_assert_eq!(entry.position, known.position);
-                        prop_assert!(ring.mark_sent(own, 0));
-                        known.sent = true;
-                    }
-                }
-                Op::SendOutOfTurn(nth) => {
-                    let nth = ring.unsent().nth(nth);
-                    if let Some((own, _)) = nth {
-                        prop_assert!(ring.mark_sent(own, 0));
-                        model.pushed.get_mut(&own.extended()).unwrap().sent = true;
-                    }
-                }
-                Op::Wait(millis) => now = now + Duration::from_millis(millis),
-                Op::Shrink => {
-                    ring.shrink(now, RETAIN, &mut pool);
-                    prop_assert!(ring.bytes() > 0 || model.pushed.values().all(|known| known.sent));
-                }
-                Op::Clear => {
-                    ring.clear(&mut pool);
-                    model.pushed.clear();
-                }
-                Op::Ask(wire) => model.check_answer(&ring, wire)?,
-            }
-            prop_assert_eq!(pool.held_bytes(), ring.bytes());
-            prop_assert!(ring.bytes() <= ENTRIES_MAX * 12);
-            model.check(&ring, now)?;
-        }
-    }
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Bench {
                 self.sockets.send(&mut batch);
             }
             batch.reserve(datagram.len()).unwrap().copy_from_slice(datagram);
-            batch.commit_as(content, to, datagram.len());
+            batch.commit_as(content, &to, datagram.len());
         }
         self.sockets.send(&mut batch);
         assert!(batch.is_empty());
