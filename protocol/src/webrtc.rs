@@ -87,8 +87,8 @@ pub struct WebRtcTransportOptions {
     pub prefer_udp: bool,
     /// TCP candidates get the higher priority.
     pub prefer_tcp: bool,
-    /// Seconds without a binding request after which the peer counts as gone (RFC 7675); 0 is never, other values
-    /// are taken as the nearest from 10 to 60.
+    /// Seconds with neither a binding request nor authentic media or RTCP after which the peer counts as gone (RFC
+    /// 7675); 0 is never, other values are taken as the nearest from 10 to 60.
     pub ice_consent_timeout_s: u8,
     /// Bits per second to start with. Stored; nothing is estimated yet.
     pub initial_available_outgoing_bitrate: u64,

@@ -3,12 +3,13 @@
 // `echo(scene)` is called once by run.js, which documents `scene`; what it returns is judged elsewhere.
 
 import { Device } from "mediasoup-client";
+import { Loopback } from "./loopback.js";
 import { converse } from "./signalling.js";
-import { Loudness } from "./loudness.js";
+import { find, msToPicture, settled, statistic, until } from "./waiting.js";
 
 window.echo = async (scene) => {
   const visit = await enter(scene);
-  await until("the first frame of the echo", () => visit.firstFrameMs !== null);
+  await until("the first picture of the echo", () => visit.firstPictureMs !== null);
   await until("the sound of the echo", () => visit.consumers.audio);
   await visit.listen();
   // Pictures that are under way when counting begins or ends would count as lost or as too many: both ends of the
@@ -19,19 +20,12 @@ window.echo = async (scene) => {
   await until("pictures after the pause", async () => (await visit.decoded()) >= before.framesDecoded + SETTLED_FRAMES);
   // The pause itself is a freeze; it is over now.
   const freezesBefore = (await visit.count()).freezeCount;
-  const firstFrameMs = [visit.firstFrameMs];
-  if (scene.restartIce) {
-    await sent(visit, scene.frames / 2);
-    await visit.restartIce();
-  }
-  await sent(visit, scene.frames);
+  await sent(visit, scene.frames / 2);
+  if (scene.restartIce) await visit.restartIce();
+  await sent(visit, scene.frames / 2);
   await visit.pauseSending();
   const after = await visit.count();
-  if (scene.resumes) {
-    await visit.resumeSending();
-    await until("pictures to pause", async () => (await visit.decoded()) > after.framesDecoded + SETTLED_FRAMES);
-    for (let i = 0; i < scene.resumes; i += 1) firstFrameMs.push(await visit.resumeAgain());
-  }
+  const resumed = scene.resumes > 0 ? await visit.resumeOften(scene.resumes, after) : { resumedMs: [], loopbackMs: [] };
   const difference = (name) => after[name] - before[name];
   return {
     framesEncoded: difference("framesEncoded"),
@@ -42,7 +36,8 @@ window.echo = async (scene) => {
     sentNacks: after.sentNacks,
     receivedNacks: after.receivedNacks,
     videoCodec: after.videoCodec,
-    firstFrameMs,
+    firstPictureMs: visit.firstPictureMs,
+    ...resumed,
     iceRestarts: visit.iceRestarts,
     candidates: visit.candidates,
     transports: await visit.transports(),
@@ -93,7 +88,7 @@ async function enter(scene) {
 }
 
 class Visit {
-  firstFrameMs = null;
+  firstPictureMs = null;
   iceRestarts = 0;
   consumers = {};
 
@@ -120,52 +115,44 @@ class Visit {
       this.consumers[consumer.kind] = consumer;
       const element = document.getElementById(consumer.kind);
       element.srcObject = new MediaStream([consumer.track]);
-      const asked = performance.now();
-      if (consumer.kind === "video") {
-        element.requestVideoFrameCallback(() => { this.firstFrameMs = performance.now() - asked; });
-      }
-      await this.room.ask("resumeConsumer", { consumerId: consumer.id });
+      const resume = () => this.room.ask("resumeConsumer", { consumerId: consumer.id });
+      if (consumer.kind === "audio") await resume();
+      else msToPicture(element, resume).then((ms) => { this.firstPictureMs = ms; });
     }).catch((error) => console.error(`consume: ${error.stack}`));
   }
 
-  // A browser that does not measure the sound it sends lets us do it, at both ends alike.
+  // What a browser sends that does not measure it is what its own other end would hear.
   async listen() {
     if (find(await this.audio.getStats(), "media-source")?.totalAudioEnergy !== undefined) return;
-    this.loudness = { sent: new Loudness(this.sound), heard: new Loudness(this.consumers.audio.track) };
+    this.reference = await Loopback.of(this.sound);
+    await until("sound without a worker", async () => (await this.reference.energy()) > 0);
   }
 
   // Ends when the last picture under way has been decoded.
   async pauseSending() {
     await this.video.replaceTrack({ track: null });
-    await this.settled();
+    await settled(() => this.decoded());
   }
 
   async resumeSending() {
     await this.video.replaceTrack({ track: this.picture });
   }
 
-  // Waits until no picture has come for a while.
-  async settled() {
-    let last = -1;
-    let since = 0;
-    await until("pictures to end", async () => {
-      const now = await this.decoded();
-      if (now !== last) [last, since] = [now, performance.now()];
-      return performance.now() - since > QUIET_MS;
-    });
-  }
-
-  // Pauses the consumer of the picture and resumes it: how long until a picture is shown.
-  async resumeAgain() {
+  // Pauses the consumer of the picture and resumes it, by turns with the same without a worker.
+  async resumeOften(times, { framesDecoded, videoCodec }) {
     const { id: consumerId } = this.consumers.video;
-    await this.room.ask("pauseConsumer", { consumerId });
-    await this.settled();
-    const shown = new Promise((resolve) => {
-      document.getElementById("video").requestVideoFrameCallback(() => resolve(performance.now()));
-    });
-    const asked = performance.now();
-    await this.room.ask("resumeConsumer", { consumerId });
-    return (await shown) - asked;
+    const loopback = await Loopback.of(this.picture.clone(), videoCodec);
+    await this.resumeSending();
+    await until("pictures to pause", async () => (await this.decoded()) > framesDecoded + SETTLED_FRAMES);
+    const [resumedMs, loopbackMs] = [[], []];
+    for (let i = 0; i < times; i += 1) {
+      await this.room.ask("pauseConsumer", { consumerId });
+      await Promise.all([settled(() => this.decoded()), loopback.pause()]);
+      loopbackMs.push(await loopback.msToPicture());
+      const resume = () => this.room.ask("resumeConsumer", { consumerId });
+      resumedMs.push(await msToPicture(document.getElementById("video"), resume));
+    }
+    return { resumedMs, loopbackMs };
   }
 
   async restartIce() {
@@ -196,8 +183,8 @@ class Visit {
       framesDecoded: statistic(heardVideo, "inbound-rtp", "framesDecoded"),
       freezeCount: statistic(heardVideo, "inbound-rtp", "freezeCount"),
       sentNacks: statistic(heardVideo, "inbound-rtp", "nackCount"),
-      sentEnergy: this.loudness?.sent.energy ?? statistic(sentAudio, "media-source", "totalAudioEnergy"),
-      heardEnergy: this.loudness?.heard.energy ?? statistic(heardAudio, "inbound-rtp", "totalAudioEnergy"),
+      sentEnergy: (await this.reference?.energy()) ?? statistic(sentAudio, "media-source", "totalAudioEnergy"),
+      heardEnergy: statistic(heardAudio, "inbound-rtp", "totalAudioEnergy"),
       videoCodec: mimeType,
     };
   }
@@ -216,31 +203,9 @@ class Visit {
   }
 }
 
-// Longer than any pause between two pictures, a repair included.
-const QUIET_MS = 500;
-
 async function selectedPair(transport) {
   const stats = await transport.getStats();
   const selected = find(stats, "transport")?.selectedCandidatePairId;
   if (selected) return stats.get(selected) ?? null;
   return [...stats.values()].find(({ type, selected: is }) => type === "candidate-pair" && is) ?? null;
 }
-
-function find(stats, type) {
-  return [...(stats?.values() ?? [])].find((one) => one.type === type);
-}
-
-function statistic(stats, type, name) {
-  return find(stats, type)?.[name] ?? 0;
-}
-
-async function until(what, holds) {
-  const started = performance.now();
-  while (!(await holds())) {
-    if (performance.now() - started > PATIENCE_MS) throw new Error(`waited ${PATIENCE_MS / 1000} s for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-}
-
-const PATIENCE_MS = 60_000;
-const POLL_MS = 40;

@@ -5,7 +5,8 @@
 //! time; `tests/pipe.rs` runs a few, and uses the parts for facts of its own.
 //!
 //! * [`child`]: a worker process with descriptors in our hands; [`host_end`]: the bytes to and from it.
-//! * [`model`]: what the worker must hold by now; [`commands`], [`extremes`], [`mutate`], [`traffic`]: what it is given.
+//! * [`model`]: what the worker must hold by now; [`commands`], [`webrtc`], [`extremes`], [`mutate`], [`traffic`]: what it
+//!   is given.
 //! * [`life`]: one worker from greeting to exit; [`report`]: what was seen.
 //!
 //! Knows the protocol crate and exit codes. Does not know the host library, nor the worker's insides.
@@ -22,6 +23,7 @@ pub mod mutate;
 pub mod report;
 pub mod traffic;
 pub mod unread;
+pub mod webrtc;
 
 use crate::clock;
 use child::WorkerProgram;

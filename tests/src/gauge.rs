@@ -7,9 +7,11 @@
 
 pub mod flood;
 pub mod idle;
+pub mod idle_webrtc;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod secured;
 pub mod srtp;
 pub mod subject;
 pub mod worker_bin;

@@ -1,7 +1,10 @@
 //! The test bed: a worker in a simulated world and scenarios for it, traffic as real senders make it, a load
 //! generator, what the benchmarks are made of, and a proxy that loses packets of real players.
 
+pub mod caller;
 pub mod clock;
+pub mod driver;
+pub mod endpoint;
 pub mod fuzz;
 pub mod gauge;
 pub mod ideal;

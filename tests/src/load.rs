@@ -118,6 +118,8 @@ pub struct Load {
     pub sinks: Sinks,
     /// Optional: fills the forwarder's socket in every free moment.
     pub flood: Option<Flood>,
+    /// How long streams go on behind the window, in milliseconds, when the flood is over.
+    pub calm_ms: u64,
 }
 
 impl Load {
@@ -153,6 +155,7 @@ impl Load {
         self.sinks.open_window(&self.sources.packets());
         if let Some(flood) = &mut self.flood {
             flood.sent = 0;
+            flood.waits = false;
         }
     }
 
@@ -164,7 +167,7 @@ impl Load {
 
     /// Streams go on while the last packets of the window arrive: a forwarder that batches sees no end of traffic.
     fn drain(&mut self) -> io::Result<()> {
-        self.pump_until(clock::monotonic_ns() + DRAIN_NS)?;
+        self.pump_until(clock::monotonic_ns() + DRAIN_NS + self.calm_ms * 1_000_000)?;
         self.sinks.sweep_all()
     }
 
@@ -188,7 +191,7 @@ impl Load {
             if free_ns > SWEEP_NEEDS_NS && self.sinks.sweep_due(now_ns)? {
                 continue;
             }
-            if let Some(flood) = &mut self.flood {
+            if let Some(flood) = self.flood.as_mut().filter(|flood| !flood.waits) {
                 flood.send(now_ns)?;
             } else if free_ns > SLEEP_NEEDS_NS {
                 self.sources.read_feedback()?;

@@ -4,10 +4,12 @@
 //! `front`, the worker to its `back`, and each takes the other for the lane. What happens to datagrams is decided by
 //! the paths of the simulated network ([`crate::world::path`]), here against the machine's clock; each lane and
 //! direction has its own, from one seed. What is lost is thus the same for the same datagrams in the same order.
+//! Where it is not known who will come, as with ICE, an [`Entrance`] opens a lane for each peer that does.
 //!
 //! Knows datagrams and, by their first bytes, whether they are RTP, RTX or RTCP. Does not know who plays or what for.
 //! Invariant: of each direction and kind, what came is what was dropped, carried or is still on its way.
 
+mod entrance;
 mod tally;
 
 use std::cmp::Reverse;
@@ -24,6 +26,8 @@ use nix::sys::socket::{setsockopt, sockopt};
 use tidegate_worker::base::time::Time;
 use tidegate_worker::random::Random;
 
+use self::entrance::Admission;
+pub use self::entrance::Entrance;
 pub use self::tally::{Count, Counts, Tally};
 use crate::clock;
 use crate::world::path::{Impairment, Path};
@@ -62,7 +66,7 @@ impl Settings<'_> {
 /// The two ports of a lane, before it is known who is behind them.
 #[derive(Debug)]
 pub struct Lane {
-    front: UdpSocket,
+    front: Arc<UdpSocket>,
     back: UdpSocket,
 }
 
@@ -72,14 +76,7 @@ impl Lane {
     /// # Errors
     /// The system has no port left there.
     pub fn open(ip: IpAddr) -> io::Result<Self> {
-        let socket = || {
-            let socket = UdpSocket::bind((ip, 0))?;
-            socket.set_nonblocking(true)?;
-            // Clipped to what the system allows.
-            setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER_BYTES)?;
-            Ok::<_, io::Error>(socket)
-        };
-        Ok(Self { front: socket()?, back: socket()? })
+        Ok(Self { front: Arc::new(socket(ip)?), back: socket(ip)? })
     }
 
     /// Where the peer sends to, and what it hears from.
@@ -126,9 +123,32 @@ impl Proxy {
     /// # Errors
     /// The system has no thread left.
     pub fn start(settings: Settings<'_>, routes: Vec<Route>) -> io::Result<Self> {
+        Self::carry(settings, routes, None, Box::new(|_, _| ()))
+    }
+
+    /// Begins to carry for whoever comes to `entrance`. All that comes, lost or not, is shown to `witness`.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub fn start_at(
+        settings: Settings<'_>,
+        entrance: Entrance,
+        witness: impl FnMut(Way, &[u8]) + Send + 'static,
+    ) -> io::Result<Self> {
+        Self::carry(settings, Vec::new(), Some(entrance), Box::new(witness))
+    }
+
+    fn carry(
+        settings: Settings<'_>,
+        routes: Vec<Route>,
+        entrance: Option<Entrance>,
+        witness: Witness,
+    ) -> io::Result<Self> {
         let tally = Arc::new(Mutex::new(Tally::new(settings.rtx_payload_types)));
         let ends = Arc::new(AtomicBool::new(false));
         let mut carrier = Carrier::new(settings, routes, Arc::clone(&tally));
+        carrier.witness = witness;
+        carrier.admission = entrance.map(|entrance| Admission::new(entrance, settings));
         let until = Arc::clone(&ends);
         let run = move || {
             clock::end_sleeps_on_time();
@@ -164,7 +184,13 @@ struct Carrier {
     under_way: BinaryHeap<Reverse<Parcel>>,
     parcels: u64,
     tally: Arc<Mutex<Tally>>,
+    /// Lanes to come.
+    admission: Option<Admission>,
+    witness: Witness,
 }
+
+/// Is shown all that comes.
+type Witness = Box<dyn FnMut(Way, &[u8]) + Send>;
 
 /// A datagram on its way. Ordered by arrival; at one time, by departure.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -182,14 +208,18 @@ impl Carrier {
         let mut fork = || Random::from_seed(seed_bytes(random.next_u64()));
         let both = |_: &Route| [Path::new(settings.to_worker, fork()), Path::new(settings.to_peer, fork())];
         let paths = routes.iter().map(both).collect();
-        Self { routes, paths, under_way: BinaryHeap::new(), parcels: 0, tally }
+        let under_way = BinaryHeap::new();
+        Self { routes, paths, under_way, parcels: 0, tally, admission: None, witness: Box::new(|_, _| ()) }
     }
 
     /// Waits for what comes or is due, and does it.
     fn turn(&mut self) {
         self.wait();
+        self.admit();
         for route in 0..self.routes.len() {
-            self.take_in(route, Way::ToWorker);
+            if self.admission.is_none() {
+                self.take_in(route, Way::ToWorker);
+            }
             self.take_in(route, Way::ToPeer);
         }
         let now = now();
@@ -200,7 +230,8 @@ impl Carrier {
     }
 
     fn wait(&self) {
-        let sockets = self.routes.iter().flat_map(|route| [&route.lane.front, &route.lane.back]);
+        let lanes = self.routes.iter().flat_map(|route| [&*route.lane.front, &route.lane.back]);
+        let sockets = lanes.chain(self.admission.as_ref().map(Admission::front));
         let mut polled: Vec<_> =
             sockets.map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN)).collect();
         let due = self.under_way.peek().map(|Reverse(parcel)| parcel.at.since(now()).as_micros());
@@ -210,36 +241,71 @@ impl Carrier {
         let _ = poll(&mut polled, u16::try_from(millis).map_or(PollTimeout::ZERO, PollTimeout::from));
     }
 
-    fn take_in(&mut self, route: usize, way: Way) {
-        let Self { routes, paths, under_way, parcels, tally } = self;
-        let (Some(Route { lane, .. }), Some([to_worker, to_peer])) =
-            (routes.get(route), paths.get_mut(route))
-        else {
-            return;
-        };
-        let (socket, path) = match way {
-            Way::ToWorker => (&lane.front, to_worker),
-            Way::ToPeer => (&lane.back, to_peer),
-        };
+    /// Takes in what came to the entrance; who is new gets a lane.
+    fn admit(&mut self) {
         let mut buffer = [0; DATAGRAM_BYTES_MAX];
-        while let Ok((length, _)) = socket.recv_from(&mut buffer) {
-            let Some(bytes) = buffer.get(..length) else { return };
-            let fate = path.carry(length, now());
-            tally.lock().unwrap_or_else(PoisonError::into_inner).count(way, bytes, fate.at.is_some());
-            for at in [fate.at, fate.again_at].into_iter().flatten() {
-                let (number, to_worker) = (*parcels, way == Way::ToWorker);
-                *parcels += 1;
-                under_way.push(Reverse(Parcel { at, number, route, to_worker, bytes: bytes.to_vec() }));
+        while let Some(admission) = &mut self.admission
+            && let Ok((length, from)) = admission.front().recv_from(&mut buffer)
+        {
+            let known = self.routes.iter().position(|route| route.peer == from);
+            let route = known.or_else(|| {
+                // Whom there is no lane for is not there: on a network, too, not everybody gets through.
+                let (route, paths) = admission.lane_for(from, self.routes.len())?;
+                self.routes.push(route);
+                self.paths.push(paths);
+                Some(self.routes.len() - 1)
+            });
+            if let (Some(route), Some(bytes)) = (route, buffer.get(..length)) {
+                self.accept(route, Way::ToWorker, bytes);
             }
+        }
+    }
+
+    fn take_in(&mut self, route: usize, way: Way) {
+        let mut buffer = [0; DATAGRAM_BYTES_MAX];
+        while let Some(Route { lane, .. }) = self.routes.get(route) {
+            let socket = match way {
+                Way::ToWorker => &*lane.front,
+                Way::ToPeer => &lane.back,
+            };
+            let Ok((length, _)) = socket.recv_from(&mut buffer) else { return };
+            let Some(bytes) = buffer.get(..length) else { return };
+            self.accept(route, way, bytes);
+        }
+    }
+
+    /// Decides what happens to a datagram.
+    fn accept(&mut self, route: usize, way: Way, bytes: &[u8]) {
+        let Some([to_worker, to_peer]) = self.paths.get_mut(route) else { return };
+        let path = match way {
+            Way::ToWorker => to_worker,
+            Way::ToPeer => to_peer,
+        };
+        let fate = path.carry(bytes.len(), now());
+        (self.witness)(way, bytes);
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).count(way, bytes, fate.at.is_some());
+        for at in [fate.at, fate.again_at].into_iter().flatten() {
+            let (number, to_worker) = (self.parcels, way == Way::ToWorker);
+            self.parcels += 1;
+            self.under_way.push(Reverse(Parcel { at, number, route, to_worker, bytes: bytes.to_vec() }));
         }
     }
 
     fn deliver(&self, parcel: &Parcel) {
         let Some(Route { lane, peer, worker }) = self.routes.get(parcel.route) else { return };
-        let (socket, to) = if parcel.to_worker { (&lane.back, worker) } else { (&lane.front, peer) };
+        let (socket, to) = if parcel.to_worker { (&lane.back, worker) } else { (&*lane.front, peer) };
         // Who is not there yet, or not any more, gets nothing, as on any network.
         let _ = socket.send_to(&parcel.bytes, to);
     }
+}
+
+/// A socket at any free port.
+fn socket(ip: IpAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind((ip, 0))?;
+    socket.set_nonblocking(true)?;
+    // Clipped to what the system allows.
+    setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER_BYTES)?;
+    Ok(socket)
 }
 
 fn now() -> Time {
@@ -296,6 +362,38 @@ mod tests {
         assert_eq!(from, front);
         let tally = proxy.tally();
         assert_eq!((tally.dropped(), tally.to_worker.rtp.came, tally.to_peer.rtcp.came), (0, 50, 1));
+    }
+
+    #[test]
+    fn each_peer_at_an_entrance_has_a_lane_of_its_own() {
+        let ip = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let [first, second, worker] = [(); 3].map(|()| {
+            let socket = UdpSocket::bind((ip, 0)).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            socket
+        });
+        let entrance = Entrance::open(worker.local_addr().unwrap()).unwrap();
+        let front = entrance.front().unwrap();
+        let witnessed = Arc::new(Mutex::new(Vec::new()));
+        let writes = Arc::clone(&witnessed);
+        let witness = move |way, bytes: &[u8]| writes.lock().unwrap().push((way, bytes.to_vec()));
+        let _proxy = Proxy::start_at(Settings::both_ways(0, Duration::ZERO, 1), entrance, witness).unwrap();
+        let mut buffer = [0; 100];
+        let mut backs = Vec::new();
+        // The first comes again, and finds its lane.
+        for (number, peer) in [(0, &first), (1, &second), (2, &first)] {
+            peer.send_to(&packet(96, number), front).unwrap();
+            let (length, back) = worker.recv_from(&mut buffer).unwrap();
+            assert_eq!(buffer[..length], packet(96, number));
+            worker.send_to(&packet(97, number), back).unwrap();
+            let (length, from) = peer.recv_from(&mut buffer).unwrap();
+            assert_eq!((&buffer[..length], from), (&packet(97, number)[..], front));
+            backs.push(back);
+        }
+        assert_eq!(backs[0], backs[2]);
+        assert_ne!(backs[0], backs[1]);
+        let both = |number| [(Way::ToWorker, packet(96, number)), (Way::ToPeer, packet(97, number))];
+        assert_eq!(*witnessed.lock().unwrap(), (0..3).flat_map(both).collect::<Vec<_>>());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use tidegate_tests::world::World;
 use tidegate_tests::world::parameters::Stream;
 use tidegate_tests::world::peer::{CONSUMED, Call, Sender, address};
 use tidegate_tests::world::rtcp::Rtcp;
+use tidegate_tests::world::rtp::RtpPacket;
 
 const CAMERA: u32 = 0x1111;
 const NEVER: [u64; 0] = [];
@@ -79,6 +80,42 @@ fn unanswered_request_is_repeated_once_after_a_second() {
     assert_eq!(call.sender.plis(&mut world), 1);
     world.run_for(10_000);
     assert_eq!(call.sender.plis(&mut world), 0);
+}
+
+#[test]
+fn resuming_asks_for_a_key_frame_at_once_and_all_of_it_comes_without_delay() {
+    let mut world = World::new();
+    let mut call = flowing(&mut world, &Stream::vp8(CAMERA));
+    world.done(Command::PauseConsumer { consumer: call.consumer });
+    call.sender.streams_for(&mut world, 1_000);
+    assert_eq!(call.sender.plis(&mut world), 0);
+    call.receiver.gets(&mut world);
+    let resumed = world.elapsed_ms();
+    world.done(Command::ResumeConsumer { consumer: call.consumer });
+    assert_eq!((call.sender.plis(&mut world), world.elapsed_ms()), (1, resumed));
+    call.sender.sends_frame(&mut world);
+    assert_eq!(call.receiver.gets_numbers(&mut world), NO_NUMBERS, "nothing that it cannot decode");
+    let sent = call.sender.sends_key_frame(&mut world);
+    let got = call.receiver.gets(&mut world);
+    let payloads =
+        |packets: &[RtpPacket]| packets.iter().map(|packet| packet.payload.len()).collect::<Vec<_>>();
+    assert_eq!((payloads(&got), world.elapsed_ms()), (payloads(&sent), resumed));
+}
+
+#[test]
+fn resuming_soon_after_a_request_waits_for_the_end_of_500_ms() {
+    let mut world = World::new();
+    let mut call = flowing(&mut world, &Stream::vp8(CAMERA));
+    world.done(Command::RequestKeyFrame { consumer: call.consumer });
+    assert_eq!(call.sender.plis(&mut world), 1);
+    call.sender.sends_key_frame(&mut world);
+    world.done(Command::PauseConsumer { consumer: call.consumer });
+    world.run_for(200);
+    world.done(Command::ResumeConsumer { consumer: call.consumer });
+    world.run_for(290);
+    assert_eq!(call.sender.plis(&mut world), 0, "what was asked for has come: the encoder is given time");
+    world.run_for(30);
+    assert_eq!(call.sender.plis(&mut world), 1);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the worker takes: memory by the kernel's count and by massif's, errors by memcheck, instructions by callgrind.
 //!
-//! * [`driver`]: a standalone worker with us as its host; [`program`]: where it is built and under which tool it runs.
-//! * [`scenario`]: idle, entities, fan-out and peak; each fills a list of [`figures`].
+//! * [`program`]: where the standalone worker is built and under which tool it runs; a `Driver` of the test bed is its host.
+//! * [`scenario`]: idle, entities, WebRTC, fan-out and peak; each fills a list of [`figures`].
 //! * [`budgets`]: what each figure may be, from `budgets.toml`.
 //! * [`massif`], [`callgrind`], [`memcheck`]: what these tools of valgrind wrote.
 //!
@@ -12,12 +12,11 @@
 
 pub mod budgets;
 pub mod callgrind;
-pub mod driver;
 pub mod figures;
 pub mod massif;
 pub mod memcheck;
 pub mod program;
 pub mod scenario;
 
-/// What went wrong with a measurement; a sentence for people.
-pub type Failure = String;
+/// What went wrong with a measurement.
+pub use tidegate_tests::driver::Failure;

@@ -6,13 +6,14 @@
 
 mod entities;
 mod fanout;
+mod webrtc;
 
 use tidegate_protocol::request::Command;
 use tidegate_tests::clock;
+use tidegate_tests::driver::Driver;
 use tidegate_tests::fuzz::child::WorkerProgram;
 
 use crate::Failure;
-use crate::driver::Driver;
 use crate::figures::{Figures, float};
 
 /// Which one.
@@ -22,6 +23,8 @@ pub enum Scenario {
     Idle,
     /// Many routers, transports, producers and consumers without media.
     Entities,
+    /// Many WebRTC transports, connected and idle.
+    WebRtc,
     /// One recorded video to many consumers.
     Fanout,
     /// Consumers come and go, several times.
@@ -85,13 +88,14 @@ impl Extent {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Idle, Self::Entities, Self::Fanout, Self::Peak];
+    pub const ALL: [Self; 5] = [Self::Idle, Self::Entities, Self::WebRtc, Self::Fanout, Self::Peak];
 
     /// As on the command line and in `budgets.toml`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Idle => "idle",
             Self::Entities => "entities",
+            Self::WebRtc => "webrtc",
             Self::Fanout => "fanout",
             Self::Peak => "peak",
         }
@@ -117,6 +121,7 @@ impl Scenario {
         match self {
             Self::Idle => idle(&driver, extent, &mut figures)?,
             Self::Entities => entities::run(&mut driver, extent, &mut figures)?,
+            Self::WebRtc => webrtc::run(&mut driver, extent, &mut figures)?,
             Self::Fanout => fanout::run(&mut driver, extent, &mut figures)?,
             Self::Peak => fanout::run_peak(&mut driver, extent, &mut figures)?,
         }

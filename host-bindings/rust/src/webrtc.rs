@@ -24,8 +24,8 @@ pub struct WebRtcTransportOptions {
     pub prefer_udp: bool,
     /// TCP candidates get the higher priority; false by default.
     pub prefer_tcp: bool,
-    /// Seconds without a sign of the peer's consent after which it counts as gone; 30 by default, 0 is never, other
-    /// values are taken as the nearest from 10 to 60.
+    /// Seconds without a sign of the peer, a binding request or authentic media or RTCP, after which it counts as gone;
+    /// 30 by default, 0 is never, other values are taken as the nearest from 10 to 60.
     pub ice_consent_timeout: u8,
     /// Bits per second to start with; 600,000 by default. Stored; nothing is estimated yet.
     pub initial_available_outgoing_bitrate: u64,

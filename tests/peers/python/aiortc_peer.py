@@ -107,7 +107,7 @@ async def main(url, role):
     await sending.close()
     await receiving.close()
     for told in transports:
-        while (state := room.dtls_state(told["id"])) == "Connected":
+        while (state := room.transport_state(told["id"])["dtls_state"]) == "Connected":
             await asyncio.sleep(LOOK_AGAIN_S)
         told["state"] = state
     room.close()
@@ -115,4 +115,4 @@ async def main(url, role):
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    asyncio.run(main(*sys.argv[1:3]))

@@ -44,8 +44,9 @@ class Room:
                     return self.news.pop(at)["data"]["producerId"]
             self._read()
 
-    def dtls_state(self, transport_id):
-        return self.ask("transportStats", transportId=transport_id)["webrtc"]["dtls_state"]
+    def transport_state(self, transport_id):
+        """What the worker says of ICE and DTLS."""
+        return self.ask("transportStats", transportId=transport_id)["webrtc"]
 
     def close(self):
         self.socket.close()

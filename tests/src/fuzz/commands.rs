@@ -22,8 +22,8 @@ use tidegate_protocol::transport::{
 };
 
 use super::Dice;
-use super::extremes;
-use super::model::{Model, Producer};
+use super::model::{Model, Producer, TRANSPORTS_MAX};
+use super::{extremes, webrtc};
 
 /// What a request's answer must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +48,14 @@ pub struct Surroundings {
 /// Draws a request.
 pub fn draw(model: &mut Model, dice: &mut Dice, around: Surroundings) -> (Command, Expect) {
     match dice.below(100) {
-        0..35 => creating(model, dice, around),
-        35..60 => about_living(model, dice, around),
+        0..30 => creating(model, dice, around),
+        30..42 => webrtc::draw(model, dice),
+        42..60 => about_living(model, dice, around),
         60..75 => about_nothing(model, dice, around),
         75..80 => used_id(model, dice, around).unwrap_or_else(|| creating(model, dice, around)),
         80..95 => {
-            let (command, _) = creating(model, dice, around);
+            let (command, _) =
+                if dice.chance(75) { creating(model, dice, around) } else { webrtc::draw(model, dice) };
             (extremes::spoil(command, dice, around), Expect::Any)
         }
         _ => about_worker(model, dice),
@@ -488,7 +490,6 @@ pub const RED_PAYLOAD_TYPE: u8 = 63;
 const MAPPED: u32 = 1 << 31;
 const COMMANDS_PER_ENTITY: usize = 8;
 const ROUTERS_MAX: usize = 6;
-const TRANSPORTS_MAX: usize = 40;
 const PRODUCERS_MAX: usize = 40;
 const CONSUMERS_MAX: usize = 150;
 const OBSERVERS_MAX: usize = 30;

@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tidegate_protocol::bounded::{List, Text};
-use tidegate_protocol::ids::{ProducerId, RouterId, TransportId};
+use tidegate_protocol::ids::{ProducerId, RouterId, TransportId, WebRtcServerId};
 use tidegate_protocol::observer::AudioLevelObserverOptions;
 use tidegate_protocol::request::Command;
 use tidegate_protocol::rtp::{
@@ -14,6 +14,9 @@ use tidegate_protocol::rtp::{
 };
 use tidegate_protocol::transport::{
     ListenInfo, ListenPort, PlainConnectOptions, PlainTransportOptions, Protocol,
+};
+use tidegate_protocol::webrtc::{
+    DtlsFingerprint, FingerprintAlgorithm, ListenInfos, WebRtcCommand, WebRtcListen,
 };
 
 use super::Dice;
@@ -64,7 +67,56 @@ fn spoil_once(command: Command, dice: &mut Dice, around: Surroundings) -> Comman
             let interval_ms = *dice.pick(&[0, 99, 5_001, u16::MAX]).unwrap_or(&0);
             Command::CreateActiveSpeakerObserver { router, observer, interval_ms }
         }
+        Command::WebRtc(command) => Command::WebRtc(webrtc(command, dice, around)),
         other => other,
+    }
+}
+
+fn webrtc(command: WebRtcCommand, dice: &mut Dice, around: Surroundings) -> WebRtcCommand {
+    match command {
+        WebRtcCommand::CreateServer { server, listen_infos } => WebRtcCommand::CreateServer {
+            server,
+            listen_infos: spoil_listen_infos(listen_infos, dice, around),
+        },
+        WebRtcCommand::CreateTransport { router, transport, mut options } => {
+            match (dice.below(4), options.listen) {
+                (0, WebRtcListen::Individual(_)) => {
+                    options.listen = WebRtcListen::Server(WebRtcServerId(dice.any()));
+                }
+                (_, WebRtcListen::Individual(infos)) => {
+                    options.listen = WebRtcListen::Individual(spoil_listen_infos(infos, dice, around));
+                }
+                (_, listen) => {
+                    options.listen = listen;
+                    options.enable_udp = false;
+                    options.initial_available_outgoing_bitrate = dice.any();
+                }
+            }
+            WebRtcCommand::CreateTransport { router, transport, options }
+        }
+        WebRtcCommand::ConnectTransport { transport, role, .. } => {
+            let algorithm = FingerprintAlgorithm::ALL;
+            let any = |dice: &mut Dice| DtlsFingerprint {
+                algorithm: dice.pick(&algorithm).copied().unwrap_or(FingerprintAlgorithm::Sha1),
+                value: any_text(dice),
+            };
+            let fingerprints = (0..dice.below(17)).map(|_| any(dice)).collect::<Vec<_>>();
+            let fingerprints = List::first_of(fingerprints);
+            WebRtcCommand::ConnectTransport { transport, role, fingerprints }
+        }
+        other => other,
+    }
+}
+
+fn spoil_listen_infos(infos: ListenInfos, dice: &mut Dice, around: Surroundings) -> ListenInfos {
+    match dice.below(5) {
+        0 => ListenInfos::new(),
+        // Descriptors and ports run out before entities do.
+        1 => ListenInfos::first_of(infos.into_vec().into_iter().cycle().take(64)),
+        _ => {
+            let spoiled = infos.into_vec().into_iter().map(|info| spoil_listen_info(info, dice, around));
+            ListenInfos::first_of(spoiled.collect::<Vec<_>>())
+        }
     }
 }
 

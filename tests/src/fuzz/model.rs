@@ -11,7 +11,8 @@ use tidegate_protocol::ids::EntityId;
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 use tidegate_protocol::rtp::{MediaKind, RtpParameters};
-use tidegate_protocol::transport::PlainTransportOptions;
+use tidegate_protocol::transport::{PlainTransportOptions, Protocol};
+use tidegate_protocol::webrtc::{WebRtcCommand, WebRtcDump, WebRtcListen};
 
 use super::commands::produce;
 
@@ -28,6 +29,8 @@ pub struct Model {
     pub consumers: Vec<Consumer>,
     /// Observers.
     pub observers: Vec<Observer>,
+    /// WebRTC servers.
+    pub servers: Vec<u64>,
     /// Ids that a request closed, or that closed with another one.
     pub closed: BTreeSet<u64>,
     created: BTreeSet<u64>,
@@ -52,6 +55,21 @@ pub struct Transport {
     pub connectable: bool,
     /// Whether only ordinary producers were asked of it; the header extensions of others may contradict theirs.
     pub ordinary: bool,
+    /// Of a WebRTC transport.
+    pub ice: Option<Ice>,
+}
+
+/// What only a WebRTC transport has.
+#[derive(Clone, Debug)]
+pub struct Ice {
+    /// Whose ports it uses.
+    pub server: Option<u64>,
+    /// Under which it is called.
+    pub fragment: String,
+    /// What goes with it.
+    pub password: String,
+    /// Whether a request to connect it was sent, whatever became of that.
+    pub asked_to_connect: bool,
 }
 
 /// A producer that lives.
@@ -69,6 +87,28 @@ pub struct Producer {
     pub mapped_ssrcs: Vec<u32>,
     /// Whether it is as [`super::commands::produce`] makes them, so that consuming it must work.
     pub ordinary: bool,
+}
+
+impl Producer {
+    /// What [`super::commands::produce`] makes, as consumers need to know it.
+    pub fn ordinary(transport: u64, id: u64, is_video: bool) -> Self {
+        let made = Self::of(&produce(transport, id, is_video));
+        made.unwrap_or_else(|| unreachable!("produce makes Produce"))
+    }
+
+    fn of(command: &Command) -> Option<Self> {
+        let Command::Produce { transport, producer, kind, rtp_parameters, rtp_mapping, .. } = command else {
+            return None;
+        };
+        Some(Self {
+            id: producer.0,
+            transport: transport.0,
+            kind: *kind,
+            parameters: rtp_parameters.clone(),
+            mapped_ssrcs: rtp_mapping.encodings.iter().map(|encoding| encoding.mapped_ssrc).collect(),
+            ordinary: is_ordinary_produce(command),
+        })
+    }
 }
 
 /// A consumer that lives.
@@ -116,7 +156,7 @@ impl Model {
     /// How many entities live.
     pub fn len(&self) -> usize {
         let media = self.transports.len() + self.producers.len() + self.consumers.len();
-        self.routers.len() + media + self.observers.len()
+        self.routers.len() + media + self.observers.len() + self.servers.len()
     }
 
     /// Whether none does.
@@ -136,7 +176,8 @@ impl Model {
         let consumers = self.consumers.iter().map(|consumer| consumer.id);
         let observers = self.observers.iter().map(|observer| observer.id);
         let media = transports.chain(producers).chain(consumers);
-        self.routers.iter().copied().chain(media).chain(observers).collect()
+        let above = self.routers.iter().chain(&self.servers).copied();
+        above.chain(media).chain(observers).collect()
     }
 
     /// Takes note of a request on its way.
@@ -154,6 +195,12 @@ impl Model {
             Command::ConnectPlainTransport { transport, .. } => {
                 if let Some(transport) = self.transport_mut(transport.0) {
                     transport.connectable = false;
+                }
+            }
+            Command::WebRtc(WebRtcCommand::CloseServer { server }) => self.close_server(server.0),
+            Command::WebRtc(WebRtcCommand::ConnectTransport { transport, .. }) => {
+                if let Some(ice) = self.transport_mut(transport.0).and_then(|it| it.ice.as_mut()) {
+                    ice.asked_to_connect = true;
                 }
             }
             Command::Produce { transport, .. } if !is_ordinary_produce(command) => {
@@ -190,8 +237,51 @@ impl Model {
                 let lives = self.is_new(observer.0, self.routers.contains(&router.0));
                 self.observers.extend(lives.then_some(Observer { id: observer.0, router: router.0 }));
             }
+            (Command::WebRtc(command), reply) => self.on_webrtc_reply(command, reply),
             _ => {}
         }
+    }
+
+    fn on_webrtc_reply(&mut self, command: &WebRtcCommand, reply: &Reply) {
+        match (command, reply) {
+            (WebRtcCommand::CreateServer { server, .. }, _) => {
+                let lives = self.is_new(server.0, true);
+                self.servers.extend(lives.then_some(server.0));
+            }
+            (WebRtcCommand::CreateTransport { router, transport, options }, Reply::WebRtcTransport(dump)) => {
+                self.add_webrtc_transport(router.0, transport.0, &options.listen, dump);
+            }
+            (WebRtcCommand::RestartIce { transport }, Reply::IceParameters(told)) => {
+                if let Some(ice) = self.transport_mut(transport.0).and_then(|it| it.ice.as_mut()) {
+                    ice.fragment = told.username_fragment.to_string();
+                    ice.password = told.password.to_string();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn add_webrtc_transport(&mut self, router: u64, id: u64, listen: &WebRtcListen, dump: &WebRtcDump) {
+        let udp = dump.ice_candidates.iter().find(|candidate| candidate.protocol == Protocol::Udp);
+        let address = udp.and_then(|found| Some(SocketAddr::new(found.address.parse().ok()?, found.port)));
+        let server = if let WebRtcListen::Server(server) = listen { Some(server.0) } else { None };
+        let added = Transport {
+            id,
+            router,
+            address,
+            rtcp_mux: true,
+            connectable: false,
+            ordinary: true,
+            ice: Some(Ice {
+                server,
+                fragment: dump.ice_parameters.username_fragment.to_string(),
+                password: dump.ice_parameters.password.to_string(),
+                asked_to_connect: false,
+            }),
+        };
+        let has_server = server.is_none_or(|server| self.servers.contains(&server));
+        let lives = self.is_new(id, has_server && self.routers.contains(&router));
+        self.transports.extend(lives.then_some(added));
     }
 
     fn add_transport(&mut self, command: &Command, port: u16) {
@@ -204,24 +294,15 @@ impl Model {
             rtcp_mux: options.rtcp_mux,
             connectable: !options.comedia && is_ordinary(options),
             ordinary: true,
+            ice: None,
         };
         let lives = self.is_new(transport.0, self.routers.contains(&router.0));
         self.transports.extend(lives.then_some(added));
     }
 
     fn add_producer(&mut self, command: &Command) {
-        let Command::Produce { transport, producer, kind, rtp_parameters, rtp_mapping, .. } = command else {
-            return;
-        };
-        let added = Producer {
-            id: producer.0,
-            transport: transport.0,
-            kind: *kind,
-            parameters: rtp_parameters.clone(),
-            mapped_ssrcs: rtp_mapping.encodings.iter().map(|encoding| encoding.mapped_ssrc).collect(),
-            ordinary: is_ordinary_produce(command),
-        };
-        let lives = self.is_new(producer.0, self.router_of(transport.0).is_some());
+        let Some(added) = Producer::of(command) else { return };
+        let lives = self.is_new(added.id, self.router_of(added.transport).is_some());
         self.producers.extend(lives.then_some(added));
     }
 
@@ -250,6 +331,16 @@ impl Model {
             self.close_observer(observer);
         }
         self.routers.retain(|router| *router != id);
+        self.note_closed(id);
+    }
+
+    fn close_server(&mut self, id: u64) {
+        let on_it = |transport: &&Transport| transport.ice.as_ref().is_some_and(|ice| ice.server == Some(id));
+        let transports = self.transports.iter().filter(on_it);
+        for transport in transports.map(|transport| transport.id).collect::<Vec<_>>() {
+            self.close_transport(transport);
+        }
+        self.servers.retain(|server| *server != id);
         self.note_closed(id);
     }
 
@@ -302,6 +393,8 @@ fn new_id(command: &Command) -> Option<u64> {
         Command::Consume { consumer, .. } => Some(consumer.0),
         Command::CreateAudioLevelObserver { observer, .. }
         | Command::CreateActiveSpeakerObserver { observer, .. } => Some(observer.0),
+        Command::WebRtc(WebRtcCommand::CreateServer { server, .. }) => Some(server.0),
+        Command::WebRtc(WebRtcCommand::CreateTransport { transport, .. }) => Some(transport.0),
         _ => None,
     }
 }
@@ -330,3 +423,5 @@ fn is_ordinary(options: &PlainTransportOptions) -> bool {
 
 /// A prime: no few flipped bits lead from one multiple of it to another.
 const ID_STEP: u64 = 1_000_003;
+/// More are not created.
+pub const TRANSPORTS_MAX: usize = 40;

@@ -7,6 +7,7 @@ use std::net::{SocketAddr, UdpSocket};
 use super::Dice;
 use super::commands::{AUDIO_PAYLOAD_TYPE, VIDEO_PAYLOAD_TYPE};
 use super::model::Model;
+use super::webrtc;
 use tidegate_protocol::rtp::MediaKind;
 
 /// Sends up to `count` datagrams to transports of the model; answers how many left.
@@ -25,7 +26,11 @@ fn draw(model: &Model, dice: &mut Dice) -> Option<(SocketAddr, Vec<u8>)> {
         Some(producer) if dice.chance(70) => model.transports.iter().find(|it| it.id == producer.transport),
         _ => dice.pick(&model.transports),
     };
-    let to = transport?.address?;
+    let transport = transport?;
+    let to = transport.address?;
+    if let Some(ice) = transport.ice.as_ref().filter(|_| dice.chance(70)) {
+        return Some((to, damaged(webrtc::datagram(ice, dice), dice)));
+    }
     let datagram = match (producer, dice.below(10)) {
         (Some(producer), 0..6) => {
             let ssrc = producer.parameters.encodings.first().and_then(|encoding| encoding.ssrc).unwrap_or(0);

@@ -105,10 +105,15 @@ pub fn is_void(run: &Measurement) -> bool {
     run.outcome.loss() > LOSS_MAX
 }
 
-/// Gives each row of one scenario its ratio to the cheapest way of the yardstick that is not void.
-pub fn compare(rows: &mut [Row]) {
+/// Microseconds a packet of the cheapest way of the yardstick that is not void.
+pub fn cheapest_way(rows: &[Row]) -> Option<f64> {
     let ideal = rows.iter().filter(|row| row.is_ideal && !row.void).map(|row| row.cpu_us_per_packet);
-    let best = ideal.min_by(f64::total_cmp);
+    ideal.min_by(f64::total_cmp)
+}
+
+/// Gives each row of one scenario its ratio to the [`cheapest_way`].
+pub fn compare(rows: &mut [Row]) {
+    let best = cheapest_way(rows);
     for row in rows {
         row.ratio_to_ideal = best.map(|best| row.cpu_us_per_packet / best).filter(|_| !row.void);
     }
@@ -187,7 +192,7 @@ mod tests {
     use crate::load::Outcome;
     use crate::process::RunTime;
 
-    const WORKER: Kind = Kind::Worker(WorkerVariant { moderation: true, padding: true });
+    const WORKER: Kind = Kind::Worker(WorkerVariant::clear(true));
 
     fn run(run_time_ns: u64, received: u64) -> Measurement {
         let run_time = RunTime { ran_ns: run_time_ns, waited_ns: 0 };

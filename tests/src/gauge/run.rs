@@ -49,6 +49,9 @@ pub fn measure(scenario: &Scenario, kind: Kind, settings: &Settings) -> io::Resu
     let mut subject = subject::start(kind, scenario, &sockets.peers(settings)?)?;
     process::pin(subject.pid(), settings.cores.subject)?;
     let mut load = sockets.load(scenario, subject.entrances(), settings)?;
+    for (sink, keys) in subject.sink_keys().iter().enumerate() {
+        load.sinks.expect_srtp(sink, keys)?;
+    }
     let phases = settings.phases;
     let watched = subject.pid();
     let (outcome, counts) = under_load(&mut load, phases, watched, |start_ns| {
@@ -116,7 +119,7 @@ impl PeerSockets {
             socket.connect(entrance)?;
         }
         let sources = Sources::new(self.sources, &scenario.streams, settings.jitter_us);
-        Ok(Load { sources, sinks: self.sinks, flood: None })
+        Ok(Load { sources, sinks: self.sinks, flood: None, calm_ms: 0 })
     }
 }
 

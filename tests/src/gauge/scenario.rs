@@ -83,9 +83,29 @@ impl Scenario {
         scenario
     }
 
+    /// A room of five, in a worker whose WebRTC port is flooded with `what`.
+    pub fn flooded_front(what: &str) -> Self {
+        let name = format!("flood of {what} beside a room of 5, vp8-720p");
+        Self { name, ..Self::room5(Traffic::Vp8) }
+    }
+
     /// Peers that send and receive nothing.
     pub fn idle(peers: usize) -> Self {
         Self::new(format!("{peers} idle transports"), peers, 0)
+    }
+
+    /// Bytes of payload of a forwarded packet, on average over [`AVERAGED_US`] of media.
+    pub fn mean_payload_bytes(&self) -> usize {
+        let (mut packets, mut bytes) = (0, 0);
+        for stream in self.routes.iter().filter_map(|route| self.streams.get(route.stream)) {
+            let mut schedule = stream.traffic.schedule(0);
+            let mut step = schedule.next_step();
+            while step.at_us < AVERAGED_US {
+                (packets, bytes) = (packets + 1, bytes + usize::from(step.payload_bytes));
+                step = schedule.next_step();
+            }
+        }
+        bytes.checked_div(packets).unwrap_or(0)
     }
 
     fn new(name: String, sources: usize, sinks: usize) -> Self {
@@ -127,6 +147,7 @@ const ECHOED: [Traffic; 4] =
     [Traffic::SimulcastLow, Traffic::SimulcastMiddle, Traffic::SimulcastHigh, Traffic::Opus];
 const FIRST_SSRC: u32 = 0x1000_0000;
 const FRAME_US: u64 = 33_333;
+const AVERAGED_US: u64 = 10_000_000;
 
 #[cfg(test)]
 mod tests {

@@ -64,7 +64,11 @@ pub fn measure(rounds: usize) -> io::Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn row(suite: Suite, payload_bytes: usize, rounds: usize) -> io::Result<Row> {
+/// Measures one suite on one length.
+///
+/// # Errors
+/// OpenSSL refuses something.
+pub fn row(suite: Suite, payload_bytes: usize, rounds: usize) -> io::Result<Row> {
     let keys = Keys::new(suite, &vec![0x3A; suite.master_bytes()]).map_err(io::Error::other)?;
     let mut ours = Ours::new(&keys, payload_bytes)?;
     let mut theirs = Evp::new(suite, payload_bytes)?;

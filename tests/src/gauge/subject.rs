@@ -9,6 +9,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use tidegate::SrtpCryptoSuite;
+use tidegate_worker::srtp::Keys;
+
 use super::scenario::Scenario;
 use crate::ideal::{SocketUse, Way};
 
@@ -29,9 +32,25 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ideal(way) => way.name(),
-            Self::Worker(WorkerVariant { moderation: true, .. }) => "worker moderated",
-            Self::Worker(WorkerVariant { moderation: false, .. }) => "worker at once",
+            Self::Worker(WorkerVariant { moderation, srtp, .. }) => worker_name(moderation, srtp),
         }
+    }
+}
+
+/// With SRTP the suite's name is shortened: a row has little room.
+const fn worker_name(moderation: bool, srtp: Option<SrtpCryptoSuite>) -> &'static str {
+    use SrtpCryptoSuite::{AeadAes128Gcm, AeadAes256Gcm, AesCm128HmacSha1_32, AesCm128HmacSha1_80};
+    match (moderation, srtp) {
+        (true, None) => "worker moderated",
+        (true, Some(AeadAes256Gcm)) => "worker GCM 256",
+        (true, Some(AeadAes128Gcm)) => "worker GCM 128",
+        (true, Some(AesCm128HmacSha1_80)) => "worker CM 80",
+        (true, Some(AesCm128HmacSha1_32)) => "worker CM 32",
+        (false, None) => "worker at once",
+        (false, Some(AeadAes256Gcm)) => "at once GCM 256",
+        (false, Some(AeadAes128Gcm)) => "at once GCM 128",
+        (false, Some(AesCm128HmacSha1_80)) => "at once CM 80",
+        (false, Some(AesCm128HmacSha1_32)) => "at once CM 32",
     }
 }
 
@@ -42,6 +61,16 @@ pub struct WorkerVariant {
     pub moderation: bool,
     /// Whether packets of nearly one size are padded (`equalize_padding`).
     pub padding: bool,
+    /// How it protects what goes to sinks. What comes from sources is clear: a forwarder opens each packet once and
+    /// seals it for every sink.
+    pub srtp: Option<SrtpCryptoSuite>,
+}
+
+impl WorkerVariant {
+    /// In clear, with padding.
+    pub const fn clear(moderation: bool) -> Self {
+        Self { moderation, padding: true, srtp: None }
+    }
 }
 
 /// What a subject is connected with, and started from.
@@ -89,6 +118,11 @@ pub trait Subject: Send {
 
     /// Where each source has to send.
     fn entrances(&self) -> &[SocketAddr];
+
+    /// Under which keys packets come to each sink, by its number; empty when they come in clear.
+    fn sink_keys(&self) -> &[Keys] {
+        &[]
+    }
 
     /// What it has counted.
     ///

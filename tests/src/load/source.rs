@@ -161,17 +161,27 @@ impl Sources {
 /// Sends as many packets as it can to one address: 64 a call, of an SSRC that nobody knows.
 #[derive(Debug)]
 pub struct Flood {
-    socket: UdpSocket,
+    from: Vec<Flooder>,
+    /// Whose turn it is.
+    turn: usize,
     to: SockaddrIn,
     headers: MultiHeaders<SockaddrIn>,
-    /// What is sent, one after the other and again.
-    datagrams: Vec<Vec<u8>>,
-    next: usize,
     /// From batch to batch; 0: as fast as it goes.
     every_ns: u64,
     due_ns: u64,
+    /// Sends nothing before the window.
+    pub waits: bool,
     /// How many packets were sent.
     pub sent: u64,
+}
+
+/// One socket that floods.
+#[derive(Debug)]
+struct Flooder {
+    socket: UdpSocket,
+    /// What is sent, one after the other and again.
+    datagrams: Vec<Vec<u8>>,
+    next: usize,
 }
 
 impl Flood {
@@ -182,12 +192,26 @@ impl Flood {
 
     /// From `socket` to an IPv4 address: these, so many a second; 0 is as many as it can.
     pub fn of(socket: UdpSocket, to: SocketAddr, datagrams: Vec<Vec<u8>>, per_second: u64) -> Option<Self> {
+        Self::from_all(vec![(socket, datagrams)], to, per_second)
+    }
+
+    /// From each of these sockets by turns, with datagrams of its own.
+    pub fn from_all(from: Vec<(UdpSocket, Vec<Vec<u8>>)>, to: SocketAddr, per_second: u64) -> Option<Self> {
         let SocketAddr::V4(to) = to else { return None };
-        let headers = MultiHeaders::preallocate(FLOOD_BATCH, None);
-        let every_ns = (FLOOD_BATCH as u64 * 1_000_000_000).checked_div(per_second).unwrap_or(0);
-        let is_empty = datagrams.is_empty();
-        let flood = Self { socket, to: to.into(), headers, datagrams, next: 0, every_ns, due_ns: 0, sent: 0 };
-        (!is_empty).then_some(flood)
+        if from.is_empty() || from.iter().any(|(_, datagrams)| datagrams.is_empty()) {
+            return None;
+        }
+        let from = from.into_iter().map(|(socket, datagrams)| Flooder { socket, datagrams, next: 0 });
+        Some(Self {
+            from: from.collect(),
+            turn: 0,
+            to: to.into(),
+            headers: MultiHeaders::preallocate(FLOOD_BATCH, None),
+            every_ns: (FLOOD_BATCH as u64 * 1_000_000_000).checked_div(per_second).unwrap_or(0),
+            due_ns: 0,
+            waits: false,
+            sent: 0,
+        })
     }
 
     /// Sends one batch, if it is due.
@@ -195,19 +219,19 @@ impl Flood {
     /// # Errors
     /// The socket fails for another reason than a full buffer or an absent peer.
     pub fn send(&mut self, now_ns: u64) -> io::Result<()> {
-        if now_ns < self.due_ns {
+        if self.waits || now_ns < self.due_ns {
             return Ok(());
         }
         // What was missed is sent late, but no more of it than a tenth of a second.
         self.due_ns = self.due_ns.max(now_ns.saturating_sub(100_000_000)) + self.every_ns;
-        let first = self.next;
-        let datagram = |number: usize| self.datagrams.get((first + number) % self.datagrams.len());
+        self.turn = (self.turn + 1) % self.from.len();
+        let Some(Flooder { socket, datagrams, next }) = self.from.get_mut(self.turn) else { return Ok(()) };
+        let datagram = |number: usize| datagrams.get((*next + number) % datagrams.len());
         let messages: [_; FLOOD_BATCH] =
             std::array::from_fn(|number| [IoSlice::new(datagram(number).map_or(&[], Vec::as_slice))]);
-        self.next = (first + FLOOD_BATCH) % self.datagrams.len();
+        *next = (*next + FLOOD_BATCH) % datagrams.len();
         let to = [Some(self.to); FLOOD_BATCH];
-        let descriptor = self.socket.as_raw_fd();
-        match sendmmsg(descriptor, &mut self.headers, &messages, to, [], MsgFlags::empty()) {
+        match sendmmsg(socket.as_raw_fd(), &mut self.headers, &messages, to, [], MsgFlags::empty()) {
             Ok(sent) => self.sent += u64::try_from(sent.count()).unwrap_or(0),
             Err(errno) if is_passing(&errno.into()) => {}
             Err(errno) => return Err(errno.into()),

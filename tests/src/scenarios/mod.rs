@@ -26,6 +26,7 @@ mod ear;
 mod flow;
 mod full_room;
 mod hostile_room;
+mod hostile_webrtc;
 mod key_frame_storm;
 mod late_consumer;
 mod repaired_loss;
@@ -61,6 +62,7 @@ pub const ALL: &[Scenario] = &[
     spoofed_sources::SCENARIO,
     ssrc_flood::SCENARIO,
     hostile_room::SCENARIO,
+    hostile_webrtc::SCENARIO,
     create_and_close::SCENARIO,
 ];
 

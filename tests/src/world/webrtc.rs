@@ -1,35 +1,29 @@
-//! A peer of a WebRTC transport: asks by STUN, shakes hands by DTLS, and speaks SRTP.
+//! A peer of a WebRTC transport in the simulated world.
 //!
-//! Uses the worker's engines from the other end, whose independence is proven elsewhere (OpenSSL, libsrtp, browsers).
-//! Knows one address and the worker's candidates. Does not know the worker's inside.
-//! Invariant: what the worker protects this peer can open; what it sends before a handshake is STUN and DTLS alone.
+//! Knows one address and the worker's candidates; what it says and understands is its `Endpoint`'s business. Does not know
+//! the worker's inside.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
-use tidegate_protocol::bounded::Text;
 use tidegate_protocol::ids::{RouterId, TransportId, WebRtcServerId};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 use tidegate_protocol::transport::{ListenInfo, ListenPort, Protocol};
 use tidegate_protocol::webrtc::{
-    DtlsFingerprint, DtlsRole, FingerprintAlgorithm, WebRtcCommand, WebRtcDump, WebRtcListen,
-    WebRtcServerDump, WebRtcStats, WebRtcTransportOptions,
+    DtlsFingerprint, DtlsRole, WebRtcCommand, WebRtcDump, WebRtcListen, WebRtcServerDump, WebRtcStats,
+    WebRtcTransportOptions,
 };
-use tidegate_worker::dtls::{
-    BUFFER_BYTES, Certificate, Context, Dtls, Failure, Fingerprint, Flights, HashFunction, MasterKey, Output,
-    Role, SrtpProfile, Version,
-};
-use tidegate_worker::ice::stun::{BINDING, Class, IntegrityKey, Message, Writer};
-use tidegate_worker::srtp::{Keys, Suite};
+use tidegate_worker::dtls::{Context, Failure, Role, Version};
 
 use super::World;
 use super::host::listen_on;
 use super::parameters::list;
 use super::rtcp::{self, Rtcp};
 use super::rtp::RtpPacket;
-use super::secured::Secured;
+use crate::endpoint::{Endpoint, Heard, Said};
+
+pub use crate::endpoint::{Answer, Nomination, context};
 
 /// A WebRTC transport, as its host was told of it.
 #[derive(Clone, Debug)]
@@ -38,28 +32,6 @@ pub struct WebRtc {
     pub id: TransportId,
     /// What it began with.
     pub dump: WebRtcDump,
-}
-
-/// How a request nominates its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nomination {
-    /// Not at all.
-    No,
-    /// USE-CANDIDATE.
-    Usual,
-    /// USE-CANDIDATE with a number.
-    Numbered(u32),
-}
-
-/// An answer to a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// Of a refusal.
-    pub error: Option<u16>,
-    /// Where the worker saw the request come from.
-    pub mapped: Option<SocketAddr>,
-    /// Under the credentials that the peer uses.
-    pub signed: bool,
 }
 
 /// Somebody with a browser.
@@ -71,13 +43,7 @@ pub struct WebRtcPeer {
     pub to: SocketAddr,
     /// Whom it calls.
     pub transport: TransportId,
-    fragment: String,
-    key: IntegrityKey,
-    context: Arc<Context>,
-    worker_fingerprints: Vec<Fingerprint>,
-    dtls: Dtls,
-    session: Option<Secured>,
-    transactions: u32,
+    endpoint: Endpoint,
     /// Answers since the last time.
     pub answers: Vec<Answer>,
     /// Media since the last time.
@@ -163,24 +129,13 @@ impl WebRtcPeer {
     /// Somebody at `address` who was told of `transport`, with the certificate of `context`.
     pub fn new(world: &mut World, transport: &WebRtc, address: SocketAddr, context: &Arc<Context>) -> Self {
         world.network.leave_sealed(address);
-        let ice = &transport.dump.ice_parameters;
-        let told = transport.dump.dtls_fingerprints.iter();
-        let worker_fingerprints = told.map(|told| {
-            Fingerprint::parse(told.algorithm.name(), &told.value).expect("the worker tells fingerprints")
-        });
         Self {
             address,
             to: candidate(transport, Protocol::Udp)
                 .or_else(|| candidate(transport, Protocol::Tcp))
                 .expect("one"),
             transport: transport.id,
-            fragment: ice.username_fragment.to_string(),
-            key: IntegrityKey::new(ice.password.as_bytes()),
-            context: Arc::clone(context),
-            worker_fingerprints: worker_fingerprints.collect(),
-            dtls: Dtls::new(Arc::clone(context)),
-            session: None,
-            transactions: 0,
+            endpoint: Endpoint::new(&transport.dump, context),
             answers: Vec::new(),
             packets: Vec::new(),
             repeated: 0,
@@ -192,15 +147,12 @@ impl WebRtcPeer {
 
     /// What its host tells the worker's.
     pub fn fingerprint(&self) -> DtlsFingerprint {
-        let fingerprint = Fingerprint::of(HashFunction::Sha256, self.context.certificate().der());
-        let value = Text::clipped(&fingerprint.to_string());
-        DtlsFingerprint { algorithm: FingerprintAlgorithm::Sha256, value }
+        self.endpoint.fingerprint()
     }
 
     /// From now on it asks under these.
     pub fn use_credentials(&mut self, fragment: &str, password: &str) {
-        self.fragment = fragment.to_owned();
-        self.key = IntegrityKey::new(password.as_bytes());
+        self.endpoint.use_credentials(fragment, password);
     }
 
     /// From now on it calls from another address, as after a change of networks.
@@ -211,22 +163,7 @@ impl WebRtcPeer {
 
     /// A request of its.
     pub fn request(&mut self, nomination: Nomination) -> Vec<u8> {
-        let mut transaction = [7; 12];
-        self.transactions += 1;
-        transaction[..4].copy_from_slice(&self.transactions.to_be_bytes());
-        let mut out = [0; 256];
-        let mut writer = Writer::new(&mut out, Class::Request, BINDING, &transaction);
-        writer.username(format!("{}:peer", self.fragment).as_bytes());
-        writer.priority(1_845_501_695);
-        writer.controlling(0x5EED);
-        if nomination != Nomination::No {
-            writer.use_candidate();
-        }
-        if let Nomination::Numbered(number) = nomination {
-            writer.nomination(number);
-        }
-        let bytes = writer.finish(Some(&self.key)).expect("a request fits");
-        out[..bytes].to_vec()
+        self.endpoint.request(nomination)
     }
 
     /// Asks, and hears the answer.
@@ -245,8 +182,7 @@ impl WebRtcPeer {
 
     /// Begins the handshake, in this role.
     pub fn begins(&mut self, world: &mut World, role: Role) {
-        let fingerprints = self.worker_fingerprints.clone();
-        self.dtls.connect(world.now(), role, fingerprints, &mut Flights::new(FLIGHTS));
+        self.endpoint.begins(world.now(), role);
         self.speaks(world);
     }
 
@@ -278,7 +214,7 @@ impl WebRtcPeer {
 
     /// Whether it has keys.
     pub fn is_joined(&self) -> bool {
-        self.session.is_some() && !self.is_closed
+        self.endpoint.has_keys() && !self.is_closed
     }
 
     /// Sends media or feedback, which the worker receives in one turn.
@@ -303,82 +239,47 @@ impl WebRtcPeer {
 
     /// A datagram under its keys.
     pub fn seals(&mut self, plain: &[u8]) -> Vec<u8> {
-        self.session.as_mut().expect("it has joined").protect(plain)
+        self.endpoint.seals(plain)
     }
 
     /// Ends DTLS.
     pub fn says_goodbye(&mut self, world: &mut World) {
-        self.dtls.close(world.now());
+        self.endpoint.says_goodbye(world.now());
         self.speaks(world);
     }
 
     /// Takes what came, and answers as DTLS wants.
     pub fn hears(&mut self, world: &mut World) {
         for sent in world.network.take_sent_to(self.address) {
-            match sent.bytes.first() {
-                Some(0..=3) => self.take_answer(&sent.bytes),
-                Some(20..=63) => self.dtls.receive(world.now(), &sent.bytes, &mut Flights::new(FLIGHTS)),
-                _ => self.take_media(sent.bytes, world),
+            match self.endpoint.hears(world.now(), sent.bytes) {
+                Heard::Answer(answer) => self.answers.push(answer),
+                Heard::Dtls => {}
+                Heard::Media(plain) => self.take_media(&plain),
+                Heard::Again => self.repeated += 1,
             }
         }
         self.speaks(world);
     }
 
-    fn take_answer(&mut self, bytes: &[u8]) {
-        let message = Message::parse(bytes).expect("the worker sends sound STUN");
-        let signed = message.is_signed_by(&self.key);
-        self.answers.push(Answer { error: message.error_code, mapped: message.mapped_address, signed });
-    }
-
-    fn take_media(&mut self, mut bytes: Vec<u8>, world: &World) {
-        let session = self.session.as_mut().expect("the worker sends media after the handshake");
-        if !session.open(&mut bytes, world.now()) {
-            self.repeated += 1;
-            return;
-        }
-        if super::is_rtcp(&bytes) {
-            self.reports.extend(rtcp::read(&bytes).expect("the worker sends sound RTCP"));
+    fn take_media(&mut self, plain: &[u8]) {
+        if super::is_rtcp(plain) {
+            self.reports.extend(rtcp::read(plain).expect("the worker sends sound RTCP"));
         } else {
-            self.packets.push(RtpPacket::read(&bytes).expect("the worker sends sound RTP"));
+            self.packets.push(RtpPacket::read(plain).expect("the worker sends sound RTP"));
         }
     }
 
     /// Sends what DTLS has to say. It arrives with the next turn.
     fn speaks(&mut self, world: &mut World) {
-        if self.dtls.next_deadline().is_some_and(|at| at <= world.now()) {
-            self.dtls.on_deadline(world.now());
-        }
-        let mut buffer = [0; BUFFER_BYTES];
-        while let Some(output) = self.dtls.poll(world.now(), &mut buffer) {
-            match output {
-                Output::Datagram(bytes) => world.network.inject(self.address, self.to, bytes.to_vec()),
-                Output::Connected(connected) => {
-                    let [own, worker] = [&connected.local, &connected.remote]
-                        .map(|master| master_keys(connected.srtp_profile, master));
-                    self.session = Some(Secured::new(&own, &worker));
-                }
-                Output::Closed => self.is_closed = true,
-                Output::Failed(failure) => self.failure = Some(failure),
-                Output::Data(_) => panic!("nobody sends data"),
+        for said in self.endpoint.says(world.now()) {
+            match said {
+                Said::Datagram(bytes) => world.network.inject(self.address, self.to, bytes),
+                Said::Joined => {}
+                Said::Closed => self.is_closed = true,
+                Said::Failed(failure) => self.failure = Some(failure),
             }
         }
     }
-}
-
-fn master_keys(profile: SrtpProfile, master: &MasterKey) -> Keys {
-    let suite = Suite::from_profile_id(profile.id()).expect("the engine has every suite");
-    Keys::new(suite, &[master.key(), master.salt()].concat()).expect("a profile's keys fit its suite")
-}
-
-/// What peers of one make share: a certificate, and the version that they offer first.
-///
-/// # Panics
-/// The system gives no random numbers.
-pub fn context(version: Version) -> Arc<Context> {
-    #[expect(clippy::disallowed_methods, reason = "any moment will do as the origin")]
-    let origin = Instant::now();
-    let certificate = Certificate::generate(1_800_000_000).expect("the system gives random numbers");
-    Arc::new(Context::new(certificate, origin).offering(version))
 }
 
 /// The request to create a WebRTC transport.
@@ -423,6 +324,3 @@ pub fn candidate(transport: &WebRtc, protocol: Protocol) -> Option<SocketAddr> {
     let mut candidates = candidates.filter(|candidate| candidate.protocol == protocol);
     candidates.find_map(|found| Some(SocketAddr::new(found.address.parse().ok()?, found.port)))
 }
-
-/// A peer has time for as many.
-const FLIGHTS: u32 = 64;

@@ -11,6 +11,8 @@ use libtest_mimic::Failed;
 use serde::Deserialize;
 use tokio::process::Command;
 
+use crate::room::Room;
+
 /// A WebRTC stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Peer {
@@ -20,6 +22,9 @@ pub(crate) enum Peer {
     Webrtcbin,
     /// In Python: OpenSSL and libsrtp.
     Aiortc,
+    /// In Rust: OpenSSL.
+    #[cfg(feature = "str0m")]
+    Str0m,
 }
 
 /// Which end of DTLS a peer is.
@@ -49,6 +54,9 @@ pub(crate) struct Ended {
     pub(crate) role: Role,
     /// What the worker said of DTLS after the peer had closed it.
     pub(crate) state: String,
+    /// What it said of ICE, where the peer looked.
+    #[serde(default)]
+    pub(crate) ice_state: Option<String>,
     /// As far as the stack tells.
     #[serde(default)]
     pub(crate) suite: Option<String>,
@@ -57,7 +65,13 @@ pub(crate) struct Ended {
 }
 
 impl Peer {
-    pub(crate) const ALL: [Self; 3] = [Self::Libwebrtc, Self::Webrtcbin, Self::Aiortc];
+    pub(crate) const ALL: &[Self] = &[
+        Self::Libwebrtc,
+        Self::Webrtcbin,
+        Self::Aiortc,
+        #[cfg(feature = "str0m")]
+        Self::Str0m,
+    ];
 
     /// For names of tests.
     pub(crate) fn name(self) -> &'static str {
@@ -65,6 +79,8 @@ impl Peer {
             Self::Libwebrtc => "libwebrtc",
             Self::Webrtcbin => "webrtcbin",
             Self::Aiortc => "aiortc",
+            #[cfg(feature = "str0m")]
+            Self::Str0m => "str0m",
         }
     }
 
@@ -73,8 +89,8 @@ impl Peer {
         if self == Self::Libwebrtc && direction == "recv" { Role::Client } else { role }
     }
 
-    /// Runs it against the room at `url`, to its end.
-    pub(crate) async fn visit(self, url: &str, role: Role) -> Result<Report, Failed> {
+    /// Runs it against `room`, to its end. webrtcbin stays at least `stay_s` seconds.
+    pub(crate) async fn visit(self, room: &Room, role: Role, stay_s: u64) -> Result<Report, Failed> {
         let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
         let installed = installed();
         let python = installed.join("venv/bin/python");
@@ -82,10 +98,16 @@ impl Peer {
             Self::Libwebrtc => (PathBuf::from("node"), "peers/node/wrtc.js"),
             Self::Webrtcbin => (python, "peers/python/webrtcbin.py"),
             Self::Aiortc => (python, "peers/python/aiortc_peer.py"),
+            #[cfg(feature = "str0m")]
+            Self::Str0m => return crate::sans_io::visit(room, role).await,
         };
         let mut command = Command::new(&program);
-        command.arg(tests.join(script)).arg(url).arg(if role == Role::Client { "client" } else { "server" });
-        command.env("TIDEGATE_PEERS", &installed).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.arg(tests.join(script)).arg(room.url()).arg(if role == Role::Client {
+            "client"
+        } else {
+            "server"
+        });
+        command.arg(stay_s.to_string()).env("TIDEGATE_PEERS", &installed).env("PYTHONDONTWRITEBYTECODE", "1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let child = command.spawn().map_err(|error| {
             format!("cannot start {} ({error}); run tests/scripts/install-peers", program.display())

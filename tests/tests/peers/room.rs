@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use echo_room::{Hall, MediaOptions, media_codecs, serve};
 use libtest_mimic::Failed;
-use tidegate::{LogLevel, LogTag, WorkerEvent, WorkerSettings};
+use tidegate::{LogLevel, LogTag, Router, RouterOptions, WebRtcServer, WorkerEvent, WorkerSettings};
 use tokio::net::TcpListener;
 
 /// A hall that serves.
@@ -47,6 +47,16 @@ impl Room {
     /// Where a peer enters.
     pub(crate) fn url(&self) -> String {
         format!("ws://{}/signalling?room=peers", self.address)
+    }
+
+    /// A router of its worker's beside its rooms.
+    pub(crate) async fn router(&self, options: RouterOptions) -> Result<Router, Failed> {
+        Ok(self.hall.worker().create_router(options).await?)
+    }
+
+    /// The ports that everybody shares.
+    pub(crate) fn server(&self) -> WebRtcServer {
+        self.hall.server()
     }
 
     /// What the worker said of DTLS: a line for each handshake that succeeded or failed.

@@ -54,7 +54,7 @@ pub(crate) fn is_finished(file: &Path) -> bool {
 /// also finds its session description.
 pub(crate) fn play(viewer: &Viewer, directory: &Path) -> Result<Vec<String>, Failed> {
     let description = directory.join("viewer.sdp");
-    fs::write(&description, viewer.session_description())?;
+    fs::write(&description, ffmpeg::in_its_words(&viewer.session_description()))?;
     let read = [words("-threads 1"), ffmpeg::receive_to_judge(&description)].concat();
     // Lost packets are warnings.
     Ok([read, words("-loglevel warning -y"), decode_arguments(directory)].concat())

@@ -1,7 +1,9 @@
 //! GStreamer: how it sends a file, and how it plays what a viewer receives.
 //!
-//! Knows pipelines; `repair` those that send lost packets again or ask for them. Does not know what must come out.
+//! Knows pipelines; `repair` those that send lost packets again or ask for them, `protection` the elements of SRTP.
+//! Does not know what must come out.
 
+pub(crate) mod protection;
 pub(crate) mod repair;
 
 use std::fs;
@@ -12,6 +14,7 @@ use plain_relay::kind_name;
 use plain_relay::relay::Viewer;
 use plain_relay::sdp::Stream;
 
+use self::protection::Protection;
 use crate::codec::{Codec, Codecs};
 use crate::decoded;
 use crate::process::{run, words};
@@ -37,14 +40,14 @@ pub(crate) fn send(codecs: Codecs, file: &Path, outputs: [Output; 2]) -> Vec<Str
 ///
 /// `way` stands between the socket and the session, for example an element that loses packets.
 pub(crate) fn play(codecs: Codecs, viewer: &Viewer, way: &str, directory: &Path) -> Vec<String> {
-    let streams = viewer.streams().iter().zip(viewer.transports()).zip(codecs).enumerate();
+    let streams = viewer.transports().iter().zip(codecs).enumerate();
     let line: Vec<String> = streams
-        .map(|(session, ((stream, transport), codec))| {
+        .map(|(session, (transport, codec))| {
             // Without rtcp-mux a transport has an RTCP port.
             let worker_port = transport.rtcp_tuple().map_or(0, |tuple| tuple.local_port);
             format!(
                 "{} {} ! {}",
-                receive(session, viewer, stream, way, worker_port),
+                receive(session, viewer, session, way, worker_port),
                 depayload_and_decode(codec),
                 end(codec, directory)
             )
@@ -111,17 +114,18 @@ pub(crate) const CLEAR: &str = "identity";
 pub(crate) const LOSSY: &str = "identity drop-probability=0.1";
 
 fn payload_and_send(session: usize, codec: Codec, output: &Output) -> String {
-    let Output { payload_type, ssrc, rtp, rtcp_port, local_ports, .. } = output;
+    let Output { payload_type, ssrc, rtp, rtcp_port, local_ports, srtp, .. } = output;
     let (ip, port) = (rtp.ip(), rtp.port());
     let (from_rtp, from_rtcp) = match local_ports {
         Some((rtp, rtcp)) => (format!("bind-port={rtp}"), format!("bind-port={rtcp}")),
         None => Default::default(),
     };
+    let Protection { element, rtp, rtcp } = protection::put_on(session, srtp.as_ref());
     format!(
-        "{} pt={payload_type} ssrc={ssrc} ! s{session}.send_rtp_sink \
+        "{} pt={payload_type} ssrc={ssrc} ! s{session}.send_rtp_sink {element} \
          rtpsession name=s{session} rtcp-min-interval={REPORT_NS} \
-         s{session}.send_rtp_src ! udpsink host={ip} port={port} {from_rtp} \
-         s{session}.send_rtcp_src ! udpsink host={ip} port={rtcp_port} {from_rtcp} sync=false async=false",
+         s{session}.send_rtp_src ! {rtp} udpsink host={ip} port={port} {from_rtp} \
+         s{session}.send_rtcp_src ! {rtcp} udpsink host={ip} port={rtcp_port} {from_rtcp} sync=false async=false",
         payloader(codec)
     )
 }
@@ -171,19 +175,26 @@ fn live_encoder(codec: Codec) -> &'static str {
 /// RTP and RTCP of one session, up to its packets in order. The socket that sends reports has the port of the one that
 /// receives them, for the worker takes them from nowhere else. Without probation: with it, GStreamer counts the packet
 /// by which it first believes a source twice, and reports -1 packets lost.
-fn receive(session: usize, viewer: &Viewer, stream: &Stream, way: &str, worker_port: u16) -> String {
-    let Stream { kind, port, payload_type, encoding } = stream;
+fn receive(session: usize, viewer: &Viewer, place: usize, way: &str, worker_port: u16) -> String {
+    let (stream, ip) = (&viewer.streams()[place], viewer.ip());
+    let Stream { kind, port, payload_type, encoding, srtp } = stream;
     let (name, rest) = encoding.split_once('/').unwrap_or((encoding, ""));
     let (clock_rate, _) = rest.split_once('/').unwrap_or((rest, ""));
-    let (ip, kind, name) = (viewer.ip(), kind_name(*kind), name.to_ascii_uppercase());
+    let (kind, name) = (kind_name(*kind), name.to_ascii_uppercase());
     let rtcp_port = port + 1;
+    let ssrc = viewer.consumers()[place].rtp_parameters().encodings[0].ssrc.unwrap_or(0);
+    let own = srtp.as_ref().map(|workers| protection::own_key(workers.crypto_suite));
+    let (put_on, take_off) =
+        (protection::put_on(session, own.as_ref()), protection::take_off(session, srtp.is_some()));
+    let (media_type, keys) = protection::caps(srtp.as_ref(), ssrc);
     format!(
-        "rtpsession name=s{session} probation=0 rtcp-min-interval={REPORT_NS} \
-         udpsrc address={ip} port={rtcp_port} ! s{session}.recv_rtcp_sink \
-         s{session}.send_rtcp_src ! udpsink host={ip} port={worker_port} bind-port={rtcp_port} sync=false async=false \
-         udpsrc address={ip} port={port} reuse=false caps=application/x-rtp,media={kind},encoding-name={name},\
-         clock-rate={clock_rate},payload={payload_type} ! {way} ! s{session}.recv_rtp_sink \
-         s{session}.recv_rtp_src ! rtpjitterbuffer latency=200 !"
+        "{} {} rtpsession name=s{session} probation=0 rtcp-min-interval={REPORT_NS} \
+         udpsrc address={ip} port={rtcp_port} ! {} s{session}.recv_rtcp_sink \
+         s{session}.send_rtcp_src ! {} udpsink host={ip} port={worker_port} bind-port={rtcp_port} sync=false async=false \
+         udpsrc address={ip} port={port} reuse=false caps={media_type},media={kind},encoding-name={name},\
+         clock-rate={clock_rate},payload={payload_type}{keys} ! {way} ! {} s{session}.recv_rtp_sink \
+         s{session}.recv_rtp_src ! rtpjitterbuffer latency=200 !",
+        put_on.element, take_off.element, take_off.rtcp, put_on.rtcp, take_off.rtp
     )
 }
 

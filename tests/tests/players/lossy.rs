@@ -119,6 +119,7 @@ impl Room {
             rtcp_port: rtcp.port(),
             local_ports: None,
             first_sequence: None,
+            srtp: None,
         };
         Ok(Sender { producer, proxy: None, _transport: transport, way: Way::Clean(output) })
     }
@@ -194,6 +195,7 @@ impl Room {
             port,
             payload_type: stream.payload_type,
             encoding: format!("{:?}/90000", self.codec).to_ascii_uppercase(),
+            srtp: None,
         };
         let arguments = ffmpeg::play_patiently(LOOPBACK, &described, directory)?;
         process::start("ffmpeg", &arguments, Stdio::null(), log.into())

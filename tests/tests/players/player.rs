@@ -13,6 +13,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use plain_relay::ports;
 use plain_relay::relay::Viewer;
+use tidegate::SrtpParameters;
+use tidegate_worker::srtp::{Keys, Protect, Suite};
 use tokio::process::Child;
 
 use crate::codec::Codecs;
@@ -34,8 +36,8 @@ pub(crate) struct Player {
     tool: Tool,
     process: Child,
     directory: PathBuf,
-    /// Where it listens for RTCP, with the SSRC that comes there.
-    rtcp: Vec<(SocketAddr, u32)>,
+    /// Where it listens for RTCP, with the SSRC that comes there, and under which key.
+    rtcp: Vec<(SocketAddr, u32, Option<SrtpParameters>)>,
     ports: Vec<u16>,
 }
 
@@ -65,7 +67,10 @@ impl Player {
         }
         let ssrcs =
             viewer.consumers().iter().filter_map(|consumer| consumer.rtp_parameters().encodings[0].ssrc);
-        let rtcp = rtp_ports.iter().map(|port| SocketAddr::new(viewer.ip(), port + 1)).zip(ssrcs).collect();
+        let rtcp = viewer.streams().iter().zip(ssrcs);
+        let rtcp = rtcp
+            .map(|(stream, ssrc)| (SocketAddr::new(viewer.ip(), stream.port + 1), ssrc, stream.srtp.clone()));
+        let rtcp = rtcp.collect();
         Ok(Self { tool, process, directory, rtcp, ports })
     }
 
@@ -97,10 +102,14 @@ impl Player {
     }
 
     /// ffmpeg learns the end of a session without signalling from BYE alone.
-    fn say_goodbye(&self) -> std::io::Result<()> {
-        for (address, ssrc) in &self.rtcp {
+    fn say_goodbye(&self) -> Result<(), Failed> {
+        for (address, ssrc, srtp) in &self.rtcp {
             let socket = UdpSocket::bind((address.ip(), 0))?;
-            socket.send_to(&goodbye(*ssrc), address)?;
+            let mut goodbye = goodbye(*ssrc).to_vec();
+            if let Some(srtp) = srtp {
+                protect(&mut goodbye, srtp)?;
+            }
+            socket.send_to(&goodbye, address)?;
         }
         Ok(())
     }
@@ -120,6 +129,17 @@ fn log_of(directory: &Path) -> String {
 fn goodbye(ssrc: u32) -> [u8; 16] {
     let [a, b, c, d] = ssrc.to_be_bytes();
     [0x80, 201, 0, 1, a, b, c, d, 0x81, 203, 0, 1, a, b, c, d]
+}
+
+/// As the worker would, under its key: players take it from nobody else.
+fn protect(compound: &mut Vec<u8>, key: &SrtpParameters) -> Result<(), Failed> {
+    let suite = Suite::from_name(key.crypto_suite.name()).ok_or("no such suite")?;
+    let keys = Keys::new(suite, &openssl::base64::decode_block(&key.key_base64)?)?;
+    let plain_bytes = compound.len();
+    compound.resize(plain_bytes + suite.rtcp_trailer_bytes(), 0);
+    let bytes = Protect::new(&keys).ok_or("no cipher")?.rtcp(compound, plain_bytes)?;
+    compound.truncate(bytes);
+    Ok(())
 }
 
 const LOG: &str = "player.log";

@@ -1,5 +1,6 @@
 //! Ways and their end: restarts, nominations, consent, other addresses, strangers.
 
+use tidegate_protocol::event::Event;
 use tidegate_protocol::ids::TransportId;
 use tidegate_protocol::transport::{ListenPort, Protocol};
 use tidegate_protocol::webrtc::{DtlsState, IceState, WebRtcListen, WebRtcTransportOptions};
@@ -9,6 +10,7 @@ use tidegate_tests::world::parameters::list;
 use tidegate_tests::world::peer::address;
 use tidegate_tests::world::rtcp::Rtcp;
 use tidegate_tests::world::webrtc::{Nomination, on_loopback, own_port, webrtc_options};
+use tidegate_worker::ice::stun::{BINDING, Class, Writer};
 
 use super::{CAMERA, Room, Told, told};
 
@@ -126,6 +128,50 @@ fn when_consent_ends_consumers_stop_and_go_on_with_a_key_frame_after_reconnectin
     assert!(room.camera.reports.iter().any(asked), "{:?}", room.camera.reports);
     room.player.packets.clear();
     assert_eq!(room.passes_frame(&mut world, true), 2);
+}
+
+#[test]
+fn a_peer_that_asks_nothing_more_lives_on_by_its_media_or_its_reports() {
+    let mut world = World::new();
+    let mut room = Room::new(&mut world);
+    told(&mut world, room.camera.transport);
+    for second in 0..100 {
+        world.run_for(1_000);
+        assert_eq!(room.passes_frame(&mut world, second == 0), 2, "{second} s");
+        if second % 5 == 0 {
+            let report = Rtcp::ReceiverReport { ssrc: 5, blocks: Vec::new() };
+            room.player.reports_back(&mut world, &[report]);
+        }
+    }
+    let events = world.take_events();
+    let gone = |event: &Event| matches!(event, Event::IceState { .. });
+    assert!(!events.iter().any(gone), "{events:?}");
+    for (transport, port) in [(room.camera.transport, 4_000), (room.player.transport, 5_000)] {
+        assert_eq!(way(&mut world, transport), Some(port));
+    }
+}
+
+#[test]
+fn indications_copies_and_forgeries_keep_no_peer_alive() {
+    let mut world = World::new();
+    let mut room = Room::new(&mut world);
+    let frame = room.sender.frame(true, &[1_000]);
+    let packet = room.camera.seals(&frame[0].write());
+    let mut forged = packet.clone();
+    forged[3] ^= 1;
+    room.camera.sends(&mut world, packet.clone());
+    let mut out = [0; 64];
+    let keepalive = Writer::new(&mut out, Class::Indication, BINDING, &[7; 12]).finish(None).unwrap();
+    told(&mut world, room.camera.transport);
+    for _ in 0..31 {
+        world.run_for(1_000);
+        for datagram in [packet.clone(), forged.clone(), out[..keepalive].to_vec()] {
+            room.camera.sends(&mut world, datagram);
+        }
+    }
+    assert_eq!(told(&mut world, room.camera.transport), [Told::Ice(IceState::Disconnected)]);
+    let dropped = world.transport_stats(room.camera.transport).dropped;
+    assert!(dropped.replayed >= 29 && dropped.unauthenticated >= 29, "{dropped:?}");
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
+use tidegate_tests::driver::Driver;
 use tidegate_tests::fuzz::child::WorkerProgram;
 use tidegate_valgrind::budgets::{Budgets, Row, table};
-use tidegate_valgrind::driver::Driver;
 use tidegate_valgrind::figures::{Figures, float};
 use tidegate_valgrind::massif::Profile;
 use tidegate_valgrind::program::{build_worker, output_file, under_valgrind};
@@ -39,11 +39,13 @@ enum What {
     Idle,
     /// 1,000 routers, plain transports, producers and consumers: bytes of each, and what comes back.
     Entities,
+    /// 1,000 WebRTC transports on a server: bytes of each before and after its handshake, and what comes back.
+    Webrtc,
     /// A recorded video to 100 consumers: under load, and after all is closed.
     Fanout,
     /// 200 consumers come and go.
     Peak,
-    /// All four.
+    /// All five.
     All,
     /// Runs scenarios under memcheck; any error and any definite leak fails.
     Memcheck,
@@ -78,6 +80,7 @@ fn measure(arguments: &Arguments) -> Result<Figures, Failure> {
     let scenarios: &[Scenario] = match arguments.what {
         What::Idle => &[Scenario::Idle],
         What::Entities => &[Scenario::Entities],
+        What::Webrtc => &[Scenario::WebRtc],
         What::Fanout => &[Scenario::Fanout],
         What::Peak => &[Scenario::Peak],
         What::All => &Scenario::ALL,

@@ -5,14 +5,14 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use tidegate_protocol::ids::{RouterId, TransportId};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
+use tidegate_tests::driver::Driver;
 use tidegate_tests::fuzz::commands::{VIDEO_PAYLOAD_TYPE, connect, consume, produce, ssrc_of};
+use tidegate_tests::fuzz::model::Producer;
 use tidegate_tests::load::{Load, Phases, Sinks, Sources, StreamPlan, peer_socket};
 use tidegate_tests::traffic::Traffic;
 
-use super::entities::made;
 use super::{Extent, anonymous_after_closing, anonymous_kb};
 use crate::Failure;
-use crate::driver::Driver;
 use crate::figures::{Figures, float};
 
 /// A video into the worker.
@@ -87,7 +87,11 @@ impl Stage {
             let (transport, _) = driver.create_transport(self.router, false)?;
             driver.call(connect(transport, SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())), None))?;
             let consumer = driver.id();
-            driver.call(consume(transport, consumer, &made(self.producer_transport, self.producer)))?;
+            driver.call(consume(
+                transport,
+                consumer,
+                &Producer::ordinary(self.producer_transport, self.producer, true),
+            ))?;
             sinks.expect(sink, 0);
         }
         let camera = self.camera.try_clone().map_err(|error| error.to_string())?;
@@ -98,7 +102,8 @@ impl Stage {
             payload_type: VIDEO_PAYLOAD_TYPE,
             start_us: 0,
         };
-        let mut load = Load { sources: Sources::new(vec![camera], &[plan], 0), sinks, flood: None };
+        let mut load =
+            Load { sources: Sources::new(vec![camera], &[plan], 0), sinks, flood: None, calm_ms: 0 };
         let phases = Phases { warm_up_ms: extent.warm_up_ms, window_ms: extent.window_ms };
         let outcome = load.run(phases, driver.pid()).map_err(|error| error.to_string())?;
         self.check_forwarded(driver)?;

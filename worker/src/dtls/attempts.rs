@@ -30,8 +30,8 @@ pub(super) struct Attempts {
     give_up_at: Option<Time>,
     /// An alert that nothing protects, and when to believe it.
     alert: Option<(u8, Time)>,
-    /// Why the last attempt ended: better than "timeout".
-    last: Option<Failure>,
+    /// Why the first attempt ended: what ends the next ones may be its echo, answers to what is no longer asked.
+    first: Option<Failure>,
 }
 
 /// Datagrams that cannot be worked on yet.
@@ -51,7 +51,7 @@ impl Attempts {
             restarts: 0,
             give_up_at: None,
             alert: None,
-            last: None,
+            first: None,
         }
     }
 
@@ -137,10 +137,10 @@ impl Attempts {
     /// What is not authentic must not end a handshake: begins again, a few times.
     fn restart(&mut self, context: &Arc<Context>, now: Time, failure: Failure) -> Result<(), Failure> {
         if self.restarts == RESTARTS_MAX || failure == Failure::Timeout {
-            return Err(self.last.take().filter(|_| failure == Failure::Timeout).unwrap_or(failure));
+            return Err(self.first.take().unwrap_or(failure));
         }
         self.restarts += 1;
-        self.last = Some(failure);
+        self.first.get_or_insert(failure);
         self.alert = None;
         self.held = Held::default();
         #[cfg(feature = "dtls12")]
@@ -159,7 +159,7 @@ impl Attempts {
 
     pub(super) fn on_deadline(&mut self, context: &Arc<Context>, now: Time) -> Result<(), Failure> {
         if self.give_up_at.is_some_and(|at| at <= now) {
-            return Err(self.last.take().unwrap_or(Failure::Timeout));
+            return Err(self.first.take().unwrap_or(Failure::Timeout));
         }
         if let Some((description, _)) = self.alert.filter(|(_, at)| *at <= now) {
             return self.restart(context, now, Failure::Alert(description));

@@ -2,6 +2,8 @@
 //!
 //! Knows dimpl. Does not know fingerprints or restarts. Invariant: dimpl's clock never runs backwards.
 
+mod provider;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +25,7 @@ pub(super) struct Modern {
     is_ready: bool,
     deadline: Option<Time>,
     certificate: Option<Vec<u8>>,
-    keys: Option<(MasterKey, MasterKey, SrtpProfile)>,
+    keys: Option<Box<(MasterKey, MasterKey, SrtpProfile)>>,
     is_connected: bool,
     is_established: bool,
 }
@@ -43,11 +45,16 @@ impl Modern {
         role: Role,
         now: Time,
     ) -> Result<Self, Failure> {
-        let key = certificate.key_der().map_err(|error| Failure::Engine(error.to_string()))?;
+        let key = certificate.key_der();
         // dimpl keeps its copy of the key as plain bytes, and frees them without zeroing.
         let identity = DtlsCertificate { certificate: certificate.der().to_vec(), private_key: key.to_vec() };
         let clock = Clock { origin };
-        let mut dtls = dimpl::Dtls::new_auto(Arc::clone(config), identity, clock.instant(now));
+        // What a client offers was looked at before, where there are two engines.
+        let begin = match role {
+            Role::Server if cfg!(feature = "dtls12") => dimpl::Dtls::new_13,
+            Role::Server | Role::Client => dimpl::Dtls::new_auto,
+        };
+        let mut dtls = begin(Arc::clone(config), identity, clock.instant(now));
         dtls.set_active(role == Role::Client);
         let mut engine = Self {
             dtls,
@@ -69,7 +76,7 @@ impl Modern {
             return None;
         }
         self.is_established = true;
-        let (client, server, srtp_profile) = self.keys.take()?;
+        let (client, server, srtp_profile) = *self.keys.take()?;
         let (local, remote) = match self.role {
             Role::Client => (client, server),
             Role::Server => (server, client),
@@ -122,7 +129,7 @@ impl Engine for Modern {
                     let profile = srtp_profile(profile);
                     let keys =
                         profile.and_then(|profile| Some((MasterKey::split(profile, &material)?, profile)));
-                    self.keys = keys.map(|((client, server), profile)| (client, server, profile));
+                    self.keys = keys.map(|((client, server), profile)| Box::new((client, server, profile)));
                 }
                 Output::Connected => self.is_connected = true,
                 Output::Timeout(at) => {
@@ -180,6 +187,7 @@ impl Clock {
 /// What all connections share. Checks dimpl's provider, so it is made when the first connection needs it.
 pub(super) fn config() -> Result<Arc<Config>, Failure> {
     let built = Config::builder()
+        .with_crypto_provider(provider::provider())
         .mtu(DATAGRAM_BYTES)
         .flight_start_rto(RETRANSMIT_AFTER)
         // Doubled each time, the handshake's own limit comes first.

@@ -2,6 +2,13 @@
 //!
 //! Knows credentials, tuples, nominations and consent (RFC 8445, RFC 7675). Does not know sockets, DTLS or events: what
 //! changed is its result. Called by a WebRTC transport for each STUN datagram, for data by its way, and at its deadline.
+//!
+//! A lite agent asks nothing, so that RFC 7675 gives it no answers to go by. What keeps the peer's consent here is what
+//! only the peer can have made anew: a valid request on any proven way, and authentic SRTP or SRTCP, never a copy, on
+//! the selected one. Some agents ask no more once they are connected (libnice sends indications instead, RFC 8445 11),
+//! and their media would be cut off. A request proves no more than media does: neither answers to anything of ours. An
+//! indication proves nothing, for it need not be signed and anybody can make one.
+//!
 //! Invariant: there are tuples exactly in the states connected and completed, and a tuple is there only because somebody
 //! proved on it that they know the password. What arrives before that costs a fixed amount of work and no memory.
 
@@ -33,7 +40,7 @@ pub struct IceLite {
     stats: IceStats,
 }
 
-/// How long a way lives without a valid request (RFC 7675 5.1).
+/// How long the ways live without a sign of the peer (RFC 7675 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsentTimeout(Option<Duration>);
 
@@ -192,12 +199,16 @@ impl IceLite {
         known
     }
 
-    /// Takes note that DTLS or SRTP on `tuple` was authentic: the peer uses that way, whatever it nominated, so we do
-    /// too. Nothing happens for a way that is not proven, nor for a straggler on the one that was just left.
+    /// Takes note that SRTP or SRTCP on `tuple` was authentic, and no copy: the peer uses that way, whatever it
+    /// nominated, so we do too, and consent is renewed. Nothing happens for a way that is not proven, nor for a
+    /// straggler on the one that was just left.
     pub fn on_authenticated_data(&mut self, now: Time, tuple: &Tuple) -> Changes {
         let mut changes = Changes::default();
         if self.selected() != Some(tuple) && !self.tuples.was_just_left(tuple, now) {
             changes.selected = self.tuples.select(tuple, now);
+        }
+        if self.selected() == Some(tuple) {
+            self.consent_until = self.consent_timeout.after(now);
         }
         changes
     }
@@ -240,7 +251,7 @@ impl IceLite {
         gone.map(|credentials| credentials.username_fragment)
     }
 
-    /// When consent ends, if no valid request comes before.
+    /// When consent ends, if no sign of the peer comes before.
     pub const fn next_deadline(&self) -> Option<Time> {
         self.consent_until
     }

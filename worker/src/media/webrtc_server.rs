@@ -13,12 +13,12 @@ use tidegate_protocol::transport::{ListenInfo, Protocol};
 use tidegate_protocol::webrtc::{IceCandidate, LocalUsernameFragment, WebRtcServerDump};
 
 use crate::base::table::Key;
-use crate::ice::{Preference, host_candidates};
+use crate::ice::host_candidates;
 use crate::media::ice_routes::IceRoutes;
 use crate::media::refused::Refused;
 use crate::media::sockets::Holder;
-use crate::media::transport::webrtc::Place;
 use crate::media::transport::webrtc::create::{close_places, open_places};
+use crate::media::transport::webrtc::{Offer, Place};
 use crate::media::{EntityKey, Tables, TransportKey, transport};
 use crate::random::KeyedState;
 use crate::turn::Turn;
@@ -53,13 +53,9 @@ impl WebRtcServer {
     }
 
     /// What a peer of a transport on it is told, of the protocols that the transport takes.
-    pub(crate) fn candidates(
-        &self,
-        preference: Preference,
-        takes: impl Fn(Protocol) -> bool,
-    ) -> Vec<IceCandidate> {
-        let listens = self.listens.iter().filter(|(info, _)| takes(info.protocol));
-        host_candidates(listens.map(|(info, local)| (info, *local)), preference)
+    pub(crate) fn candidates(&self, offer: Offer) -> Vec<IceCandidate> {
+        let listens = self.listens.iter().filter(|(info, _)| offer.takes(info.protocol));
+        host_candidates(listens.map(|(info, local)| (info, *local)), offer.preference)
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tidegate_tests::gauge::report::WAITED_SHARE_QUIET;
 use tidegate_tests::gauge::run::Settings;
 use tidegate_tests::gauge::subject::WorkerVariant;
-use tidegate_tests::gauge::{flood, idle, srtp};
+use tidegate_tests::gauge::{flood, idle, idle_webrtc, srtp};
 use tidegate_tests::ideal::SocketUse;
 use tidegate_tests::load::Phases;
 use tidegate_tests::process::{self, Cores};
@@ -24,8 +24,8 @@ pub(crate) fn flood(arguments: &Flood) -> io::Result<bool> {
     for moderation in arguments.moderation.values() {
         let name = if *moderation { "moderated" } else { "at once" };
         eprintln!("flooding the worker {name} for {} s", arguments.seconds);
-        let variant = WorkerVariant { moderation: *moderation, padding: true };
-        let report = flood::measure(arguments.of.flood(), variant, &settings)?;
+        let variant = WorkerVariant::clear(*moderation);
+        let report = flood::measure(arguments.of.flood(), arguments.per_second, variant, &settings)?;
         if !arguments.json {
             print_flood(&report);
         }
@@ -52,6 +52,17 @@ fn print_flood(report: &flood::FloodReport) {
         report.dump_p50_us,
         report.dump_max_us
     );
+    if let Some(front) = &report.front {
+        println!(
+            "  on the flooded port {} of {} binding requests in good standing were answered; the worker held {} kB \
+             before the flood, {} kB at most in it, {} kB after it (wanted: below 1,024 more, and back)",
+            front.answered,
+            front.asked,
+            front.memory_before_kb,
+            front.memory_highest_kb,
+            front.memory_after_kb
+        );
+    }
     let waited = report.waited_share.max(report.generator_waited_share);
     if waited > WAITED_SHARE_QUIET {
         println!("  the machine was busy: a core was with others for {:.1} % of the time", waited * 100.0);
@@ -78,9 +89,12 @@ pub(crate) fn srtp(arguments: &Srtp) -> io::Result<bool> {
 /// The worker cannot be started or refuses so many transports.
 pub(crate) fn idle(arguments: &Idle) -> io::Result<bool> {
     let settings = settings(&arguments.worker, arguments.seconds, SETTLE_MS)?;
+    if arguments.webrtc {
+        return idle_webrtc(arguments, &settings);
+    }
     let settings = Settings { sockets: arguments.sockets.socket_use(), ..settings };
     eprintln!("{} transports idle for {} s", arguments.transports, arguments.seconds);
-    let variant = WorkerVariant { moderation: true, padding: true };
+    let variant = WorkerVariant::clear(true);
     let report = idle::measure(usize::from(arguments.transports), variant, &settings)?;
     if !arguments.json {
         println!(
@@ -91,6 +105,32 @@ pub(crate) fn idle(arguments: &Idle) -> io::Result<bool> {
             report.wakeups,
             report.seconds,
             report.resident_kb,
+            report.anonymous_kb
+        );
+    }
+    print_json(arguments.json, &report)?;
+    Ok(true)
+}
+
+fn idle_webrtc(arguments: &Idle, settings: &Settings) -> io::Result<bool> {
+    let transports = usize::from(arguments.transports);
+    eprintln!("{transports} connected WebRTC transports idle for {} s", arguments.seconds);
+    let report = idle_webrtc::measure(transports, settings)?;
+    if !arguments.json {
+        let idle_webrtc::Report { asked, one, silent, .. } = &report;
+        println!(
+            "{transports} connected WebRTC transports in {:.0} s: {:.1} ms of CPU with {} binding requests and {} \
+             wake-ups; one transport with as many {:.1} ms and {}: {:.1} ms beyond answering (wanted: below 100 ms in 60 s \
+             with 1,000); without any {:.1} ms and {} wake-ups; {} kB anonymous",
+            report.seconds,
+            asked.cpu_ms,
+            asked.requests,
+            asked.wakeups,
+            one.cpu_ms,
+            one.wakeups,
+            asked.cpu_ms - one.cpu_ms,
+            silent.cpu_ms,
+            silent.wakeups,
             report.anonymous_kb
         );
     }

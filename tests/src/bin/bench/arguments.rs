@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use tidegate::SrtpCryptoSuite;
 use tidegate_tests::gauge::flood::Of;
 use tidegate_tests::gauge::scenario::Scenario;
 use tidegate_tests::gauge::subject::{Kind, WorkerVariant};
@@ -116,6 +117,10 @@ pub(crate) struct Common {
     /// The worker's padding of packets to equal size.
     #[arg(long, value_enum, default_value_t = OnOff::On)]
     pub(crate) padding: OnOff,
+    /// Suites of SRTP under which the worker sends, each beside the same in clear and beside the cipher alone; what
+    /// comes in is clear.
+    #[arg(long, value_delimiter = ',', value_name = "SUITE")]
+    pub(crate) srtp: Vec<SuiteName>,
     /// Sockets of the forwarder: one shared by all transports, or one each.
     #[arg(long, value_enum, default_value_t = SocketsName::Shared)]
     pub(crate) sockets: SocketsName,
@@ -135,11 +140,19 @@ impl Common {
         }
         if self.subjects.contains(&SubjectName::Worker) {
             let padding = self.padding == OnOff::On;
-            let settings =
-                |moderation: &bool| Kind::Worker(WorkerVariant { moderation: *moderation, padding });
-            kinds.extend(self.moderation.values().iter().map(settings));
+            for moderation in self.moderation.values() {
+                let variant = WorkerVariant { padding, ..WorkerVariant::clear(*moderation) };
+                kinds.push(Kind::Worker(variant));
+                let suites = SrtpCryptoSuite::ALL.into_iter().filter(|suite| self.wants(*suite));
+                kinds
+                    .extend(suites.map(|suite| Kind::Worker(WorkerVariant { srtp: Some(suite), ..variant })));
+            }
         }
         kinds
+    }
+
+    fn wants(&self, suite: SrtpCryptoSuite) -> bool {
+        self.srtp.iter().any(|name| name.suite().is_none_or(|wanted| wanted == suite))
     }
 
     /// The worker's program; `None` when the worker is not measured.
@@ -186,10 +199,13 @@ pub(crate) struct Flood {
     /// Seconds measured.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) seconds: u64,
-    /// What floods: media that nobody announced, as much as it can, beside one stream; or 50,000 datagrams of feedback a
-    /// second, beside a room.
+    /// What floods: media that nobody announced, as much as it can, beside one stream; or 50,000 datagrams a second beside a
+    /// room: of feedback, or fake ones to a port of WebRTC.
     #[arg(long, value_enum, default_value_t = FloodOf::Rtp)]
     pub(crate) of: FloodOf,
+    /// Datagrams a second, but of media; next to none shows what a busy machine alone does.
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) per_second: u64,
     /// The worker's moderated loop.
     #[arg(long, value_enum, default_value_t = Switch::Both)]
     pub(crate) moderation: Switch,
@@ -205,6 +221,9 @@ pub(crate) struct Idle {
     /// How many transports.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=50_000))]
     pub(crate) transports: u16,
+    /// Transports of WebRTC, connected and on one port, whose peers ask for consent every five seconds.
+    #[arg(long)]
+    pub(crate) webrtc: bool,
     /// Seconds measured.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) seconds: u64,
@@ -259,9 +278,38 @@ pub(crate) enum SubjectName {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SuiteName {
+    All,
+    #[value(name = "AEAD_AES_256_GCM")]
+    Gcm256,
+    #[value(name = "AEAD_AES_128_GCM")]
+    Gcm128,
+    #[value(name = "AES_CM_128_HMAC_SHA1_80")]
+    Cm80,
+    #[value(name = "AES_CM_128_HMAC_SHA1_32")]
+    Cm32,
+}
+
+impl SuiteName {
+    /// `None` is all of them.
+    const fn suite(self) -> Option<SrtpCryptoSuite> {
+        match self {
+            Self::All => None,
+            Self::Gcm256 => Some(SrtpCryptoSuite::AeadAes256Gcm),
+            Self::Gcm128 => Some(SrtpCryptoSuite::AeadAes128Gcm),
+            Self::Cm80 => Some(SrtpCryptoSuite::AesCm128HmacSha1_80),
+            Self::Cm32 => Some(SrtpCryptoSuite::AesCm128HmacSha1_32),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FloodOf {
     Rtp,
     Rtcp,
+    Stun,
+    Dtls,
+    Srtp,
 }
 
 impl FloodOf {
@@ -269,6 +317,9 @@ impl FloodOf {
         match self {
             Self::Rtp => Of::Rtp,
             Self::Rtcp => Of::Rtcp,
+            Self::Stun => Of::Stun,
+            Self::Dtls => Of::Dtls,
+            Self::Srtp => Of::Srtp,
         }
     }
 }
@@ -338,5 +389,18 @@ mod tests {
         assert_eq!(names, ["fanout 1, even", "fanout 10, even", "fanout 1, vp8-720p", "fanout 10, vp8-720p"]);
         assert_eq!(fanout.common.jitter_us(), 2_500);
         assert_eq!(fanout.common.kinds().len(), 5);
+    }
+
+    #[test]
+    fn every_suite_stands_beside_the_clear() {
+        for (srtp, subjects) in [("AES_CM_128_HMAC_SHA1_32", 2), ("all", 5)] {
+            let arguments = ["bench", "fanout", "--subjects", "worker", "--moderation", "on", "--srtp", srtp];
+            let Command::Fanout(fanout) = Arguments::parse_from(arguments).command else {
+                panic!("not a fanout")
+            };
+            let kinds = fanout.common.kinds();
+            assert_eq!((kinds.len(), kinds[0]), (subjects, Kind::Worker(WorkerVariant::clear(true))));
+            assert_eq!(kinds[subjects - 1].name(), "worker CM 32");
+        }
     }
 }

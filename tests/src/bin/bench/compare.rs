@@ -7,6 +7,7 @@ use serde::Serialize;
 use tidegate_tests::gauge::report::{Row, Table, compare, is_void};
 use tidegate_tests::gauge::run::{Measurement, Settings, measure};
 use tidegate_tests::gauge::scenario::Scenario;
+use tidegate_tests::gauge::secured::{self, Cipher};
 use tidegate_tests::gauge::subject::Kind;
 use tidegate_tests::gauge::yardstick;
 use tidegate_tests::ideal::SelfCheck;
@@ -33,14 +34,21 @@ pub(crate) fn run(scenarios: &[Scenario], common: &Common) -> io::Result<bool> {
     if !common.json {
         print_check(&check);
     }
-    let mut report = Report { self_check: check, yardstick_valid: check.is_valid(), rows: Vec::new() };
+    let mut report = Report {
+        self_check: check,
+        yardstick_valid: check.is_valid(),
+        rows: Vec::new(),
+        secured: Vec::new(),
+    };
     for (number, scenario) in scenarios.iter().enumerate() {
         eprintln!("[{}/{}] {}", number + 1, scenarios.len(), scenario.name);
-        let rows = measure_rows(scenario, &common.kinds(), common.repeat, &settings)?;
+        let (rows, secured) = measure_rows(scenario, &common.kinds(), common.repeat, &settings)?;
         if !common.json {
             println!("{}", Table(&rows));
+            secured.iter().for_each(|row| println!("{row}"));
         }
         report.rows.extend(rows);
+        report.secured.extend(secured);
     }
     if common.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -54,6 +62,7 @@ struct Report {
     self_check: SelfCheck,
     yardstick_valid: bool,
     rows: Vec<Row>,
+    secured: Vec<secured::Row>,
 }
 
 /// A B C A B C ...: the machine's moods meet all subjects alike.
@@ -62,17 +71,20 @@ fn measure_rows(
     kinds: &[Kind],
     repeat: u32,
     settings: &Settings,
-) -> io::Result<Vec<Row>> {
+) -> io::Result<(Vec<Row>, Vec<secured::Row>)> {
+    let mut ciphers = Cipher::of(kinds, scenario);
     let mut measured: Vec<Vec<Measurement>> = vec![Vec::new(); kinds.len()];
     for round in 1..=repeat {
         for (kind, measured) in kinds.iter().zip(&mut measured) {
             measured.push(measure_once(scenario, *kind, settings, round)?);
         }
+        ciphers.iter_mut().try_for_each(Cipher::measure)?;
     }
     let row = |(kind, measured): (&Kind, &Vec<Measurement>)| Row::new(&scenario.name, *kind, measured);
     let mut rows: Vec<Row> = kinds.iter().zip(&measured).map(row).collect();
     compare(&mut rows);
-    Ok(rows)
+    let secured = secured::rows(kinds, &rows, &ciphers);
+    Ok((rows, secured))
 }
 
 /// A void run is repeated once, in case the machine was busy with something else.

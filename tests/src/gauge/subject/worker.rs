@@ -2,7 +2,7 @@
 //!
 //! One transport for each source and one for each sink, with the peer's address given (no comedia), RTCP on the same
 //! port. Sinks get the payload types that sources send. NACK is agreed, so histories are kept; header extensions are
-//! not, so packets stay as long as they were.
+//! not, so packets stay as long as they were, but for the tag of SRTP where sinks get that.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -10,19 +10,24 @@ use std::path::Path;
 use std::time::Duration;
 
 use tidegate::{
-    Consumer, ConsumerOptions, ListenInfo, MediaKind, PlainConnectOptions, PlainTransport,
-    PlainTransportOptions, Producer, ProducerOptions, Router, RouterOptions, RtpCapabilities,
-    RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters, RtpParameters, Worker, WorkerBin,
-    WorkerSettings,
+    Consumer, ConsumerOptions, DtlsParameters, DtlsRole, ListenInfo, MediaKind, PlainConnectOptions,
+    PlainTransport, PlainTransportOptions, Producer, ProducerOptions, Router, RouterOptions, RtpCapabilities,
+    RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters, RtpParameters, SrtpCryptoSuite,
+    SrtpParameters, WebRtcServer, WebRtcServerOptions, WebRtcTransport, WebRtcTransportOptions, Worker,
+    WorkerBin, WorkerSettings,
 };
+use tidegate_protocol::webrtc::{DtlsFingerprint, DtlsState};
+use tidegate_worker::srtp::{Keys, Suite};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Counts, Peers, Subject, WorkerVariant};
+use crate::caller::Host;
 use crate::clock;
 use crate::gauge::scenario::Scenario;
 use crate::ideal::SocketUse;
 use crate::load::StreamPlan;
 use crate::traffic::media::Codec;
+use crate::world::webrtc::WebRtc;
 
 /// A running worker with a scenario's entities in it.
 #[derive(Debug)]
@@ -31,8 +36,12 @@ pub struct WorkerProcess {
     consumers: Vec<Consumer>,
     _producers: Vec<Producer>,
     transports: Vec<PlainTransport>,
+    webrtc: Vec<WebRtcTransport>,
+    webrtc_server: Option<WebRtcServer>,
+    router: Router,
     worker: Worker,
     entrances: Vec<SocketAddr>,
+    sink_keys: Vec<Keys>,
     runtime: Runtime,
 }
 
@@ -55,10 +64,50 @@ impl WorkerProcess {
                 .take(scenario.sources)
                 .map(entrance)
                 .collect::<Result<_, _>>()?,
+            sink_keys: room
+                .transports
+                .iter()
+                .skip(scenario.sources)
+                .filter_map(PlainTransport::srtp_parameters)
+                .map(|told| keys(&told))
+                .collect::<io::Result<_>>()?,
             transports: room.transports,
+            webrtc: Vec::new(),
+            webrtc_server: None,
+            router: room.router,
             worker: room.worker,
             runtime,
         })
+    }
+
+    /// WebRTC transports on one UDP port.
+    ///
+    /// # Errors
+    /// The worker refuses something.
+    pub fn create_webrtc_transports(&mut self, count: usize) -> io::Result<Vec<WebRtc>> {
+        let Self { worker, router, runtime, .. } = self;
+        let made: Result<_, Failure> = runtime.block_on(async {
+            let listen = ListenInfo::new(Ipv4Addr::LOCALHOST);
+            let server = worker.create_webrtc_server(WebRtcServerOptions::new(vec![listen])).await?;
+            let (mut transports, mut told) = (Vec::new(), Vec::new());
+            for _ in 0..count {
+                let options = WebRtcTransportOptions::on_server(&server);
+                let transport = router.create_webrtc_transport(options).await?;
+                let dump = transport.dump().await?.webrtc.ok_or("no WebRTC transport")?;
+                told.push(WebRtc { id: transport.wire_id(), dump });
+                transports.push(transport);
+            }
+            Ok((server, transports, told))
+        });
+        let (server, transports, told) = made.map_err(io::Error::other)?;
+        self.webrtc.extend(transports);
+        self.webrtc_server = Some(server);
+        Ok(told)
+    }
+
+    fn webrtc(&self, transport: u64) -> Result<&WebRtcTransport, String> {
+        let found = self.webrtc.iter().find(|known| known.wire_id().0 == transport);
+        found.ok_or_else(|| format!("there is no WebRTC transport {transport}"))
     }
 
     /// The SSRC of the last consumer.
@@ -87,6 +136,10 @@ impl Subject for WorkerProcess {
         &self.entrances
     }
 
+    fn sink_keys(&self) -> &[Keys] {
+        &self.sink_keys
+    }
+
     fn counts(&mut self) -> io::Result<Counts> {
         let metrics = self.runtime.block_on(self.worker.get_metrics()).map_err(io::Error::other)?;
         let value = |name: &str| {
@@ -107,6 +160,25 @@ impl Subject for WorkerProcess {
     }
 }
 
+impl Host for WorkerProcess {
+    fn connect(&mut self, transport: u64, peer: &DtlsFingerprint) -> Result<(), String> {
+        let parameters = DtlsParameters { role: DtlsRole::Client, fingerprints: vec![peer.into()] };
+        let connected = self.runtime.block_on(self.webrtc(transport)?.connect(&parameters));
+        connected.map_err(|error| error.to_string())
+    }
+
+    fn dtls_state(&mut self, transport: u64) -> Result<DtlsState, String> {
+        let dump = self.runtime.block_on(self.webrtc(transport)?.dump());
+        let webrtc = dump.map_err(|error| error.to_string())?.webrtc;
+        webrtc.map(|webrtc| webrtc.dtls_state).ok_or_else(|| "no WebRTC transport".to_owned())
+    }
+
+    fn rest(&mut self) -> Result<(), String> {
+        self.wait_until(clock::monotonic_ns() + REST_NS);
+        Ok(())
+    }
+}
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// What is built in the worker.
@@ -117,6 +189,7 @@ struct Room {
     transports: Vec<PlainTransport>,
     /// What sinks can receive.
     capabilities: RtpCapabilities,
+    router: Router,
     worker: Worker,
 }
 
@@ -135,10 +208,12 @@ impl Room {
             producers: Vec::new(),
             transports: Vec::new(),
             capabilities: router.rtp_capabilities().without_rtx().without_header_extensions(),
+            router,
             worker,
         };
-        for peer in peers.sources.iter().chain(&peers.sinks) {
-            room.transports.push(transport(&router, listen.clone(), *peer).await?);
+        let sources = peers.sources.iter().map(|peer| (peer, None));
+        for (peer, srtp) in sources.chain(peers.sinks.iter().map(|peer| (peer, variant.srtp))) {
+            room.transports.push(transport(&room.router, listen.clone(), *peer, srtp).await?);
         }
         for stream in &scenario.streams {
             room.produce(stream).await?;
@@ -196,10 +271,30 @@ fn listen_info(sockets: SocketUse) -> io::Result<ListenInfo> {
     }
 }
 
-async fn transport(router: &Router, listen: ListenInfo, peer: SocketAddr) -> Result<PlainTransport, Failure> {
-    let transport = router.create_plain_transport(PlainTransportOptions::new(listen)).await?;
-    transport.connect(PlainConnectOptions::new(peer.ip(), peer.port())).await?;
+async fn transport(
+    router: &Router,
+    listen: ListenInfo,
+    peer: SocketAddr,
+    srtp: Option<SrtpCryptoSuite>,
+) -> Result<PlainTransport, Failure> {
+    let (options, peer) =
+        (PlainTransportOptions::new(listen), PlainConnectOptions::new(peer.ip(), peer.port()));
+    let Some(suite) = srtp else {
+        let transport = router.create_plain_transport(options).await?;
+        transport.connect(peer).await?;
+        return Ok(transport);
+    };
+    let transport = router.create_plain_transport(options.with_srtp(suite)).await?;
+    // Sinks send nothing: any key will do.
+    let key = openssl::base64::encode_block(&vec![7; suite.key_length()]);
+    transport.connect(peer.with_srtp(SrtpParameters::new(suite, key))).await?;
     Ok(transport)
+}
+
+/// What the worker sends under.
+fn keys(told: &SrtpParameters) -> io::Result<Keys> {
+    let suite = Suite::from_name(told.crypto_suite.name()).ok_or(io::ErrorKind::Unsupported)?;
+    Keys::new(suite, &openssl::base64::decode_block(&told.key_base64)?).map_err(io::Error::other)
 }
 
 fn entrance(transport: &PlainTransport) -> io::Result<SocketAddr> {
@@ -243,4 +338,5 @@ fn codec(stream: &StreamPlan) -> RtpCodecParameters {
     }
 }
 
+const REST_NS: u64 = 100_000;
 const RECEIVE_BUFFER_BYTES: u32 = 4 << 20; // what the ideal forwarder takes

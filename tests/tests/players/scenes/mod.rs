@@ -5,6 +5,7 @@ pub(crate) mod late;
 pub(crate) mod life;
 pub(crate) mod planted;
 pub(crate) mod repaired;
+pub(crate) mod secured;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Stdio;

@@ -348,6 +348,26 @@ fn consent_ends_without_requests_and_everything_goes() {
 }
 
 #[test]
+fn authentic_data_renews_consent_on_the_selected_way_only() {
+    let mut scene = Scene::new();
+    let _ = scene.check(1);
+    let _ = scene.nominate(2, Some(1));
+    let until = scene.ice.next_deadline();
+    let soon = scene.now + Duration::from_millis(249);
+    for port in [1, 3] {
+        let _ = scene.ice.on_authenticated_data(soon, &tuple(port));
+        assert_eq!(scene.ice.next_deadline(), until, "a straggler, and a way that nobody has proven");
+    }
+    for _ in 0..100 {
+        assert!(scene.pass(29).is_none());
+        let _ = scene.ice.on_authenticated_data(scene.now, &tuple(2));
+    }
+    assert!(scene.pass(29).is_none() && scene.pass(1).is_some());
+    let _ = scene.ice.on_authenticated_data(scene.now, &tuple(2));
+    assert_eq!((scene.ice.next_deadline(), scene.selected()), (None, None), "what has ended is not renewed");
+}
+
+#[test]
 fn consent_is_clamped_or_off() {
     for (seconds, lasts) in [(1, 10), (10, 10), (45, 45), (60, 60), (255, 60)] {
         let mut scene = Scene::with(ConsentTimeout::from_seconds(seconds));

@@ -4,9 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 use clap::Parser;
-use echo_room::{Hall, MediaOptions, media_codecs, serve};
+use echo_room::{Hall, Limits, MediaOptions, Status, media_codecs, serve};
 use tidegate::WorkerSettings;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Rooms in the browser: everybody sees and hears everybody, themselves included.
 #[derive(Debug, Parser)]
@@ -24,6 +25,9 @@ struct Arguments {
     /// The UDP and TCP port for media.
     #[arg(long, default_value_t = 44_444)]
     media_port: u16,
+    /// Visitors in one room.
+    #[arg(long, default_value_t = Limits::default().visitors)]
+    visitors: usize,
 }
 
 fn main() -> ExitCode {
@@ -34,26 +38,51 @@ fn main() -> ExitCode {
     match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("echo-room: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let Arguments { listen, media_ip, announced_address, media_port, visitors } = arguments;
     let media = MediaOptions {
-        ip: arguments.media_ip,
-        announced_address: arguments.announced_address,
-        port: arguments.media_port,
+        ip: media_ip,
+        announced_address,
+        port: media_port,
         codecs: media_codecs(),
         worker: WorkerSettings::default(),
     };
-    let hall = Hall::open(media).await?;
-    let listener = TcpListener::bind(arguments.listen).await?;
-    println!("http://{}/", listener.local_addr()?);
-    serve(hall, listener, async {
-        let _ = tokio::signal::ctrl_c().await;
+    // Before anything is said: whoever reads it may send signals.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|error| format!("cannot serve at {listen}: {error}; --listen chooses another place"))?;
+    let hall = Hall::open_within(media, Limits { visitors, ..Limits::default() }).await?;
+    println!("open http://{}/ in a browser; Ctrl-C ends it", listener.local_addr()?);
+    tokio::spawn(report(hall.status()));
+    serve(hall, listener, async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     })
     .await?;
     Ok(())
+}
+
+/// Says on the terminal what becomes of workers.
+async fn report(mut status: tokio::sync::watch::Receiver<Status>) {
+    while status.changed().await.is_ok() {
+        let now = status.borrow_and_update().clone();
+        match now {
+            Status::Running(stage) => eprintln!("worker {} has taken over", stage.worker.pid()),
+            Status::Down(death) => {
+                let pause = death.restart_in;
+                let when = if pause.is_zero() { "now".to_owned() } else { format!("in {pause:?}") };
+                eprintln!("{}; the next one starts {when}", death.reason);
+            }
+            Status::Closed => return,
+        }
+    }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tidegate::{
-    Consumer, ConsumerEvent, ConsumerOptions, ListenInfo, Producer, ProducerOptions, Protocol, RequestError,
-    RtpCapabilities, WebRtcTransport, WebRtcTransportOptions,
+    CloseReason, Consumer, ConsumerEvent, ConsumerOptions, ListenInfo, Producer, ProducerOptions, Protocol,
+    RequestError, RtpCapabilities, WebRtcTransport, WebRtcTransportOptions,
 };
 use tokio::sync::mpsc;
 
-use crate::hall::listen_info;
+use crate::hall::{EnterError, listen_info};
 use crate::room::Room;
 use crate::signalling::{ConsumerTold, Event, Request, TransportTold};
 
@@ -38,6 +38,12 @@ pub enum Refused {
     /// It has to come first.
     #[error("join first: say what you can receive")]
     NotJoined,
+    /// Everything was announced then.
+    #[error("you have joined already")]
+    AlreadyJoined,
+    /// It has to be asked of the server, not of the room.
+    #[error("this is no request to a room")]
+    NotHere,
     /// Enough is enough.
     #[error("you have {0} {1} already, which is the most; close some")]
     TooMany(usize, &'static str),
@@ -48,10 +54,13 @@ pub enum Refused {
 
 impl Peer {
     /// Enters a room; what happens there comes out of `news`.
-    pub fn enter(room: Arc<Room>, news: mpsc::Sender<Event>) -> Self {
-        let id = room.enter(news.clone());
+    ///
+    /// # Errors
+    /// When the room is full.
+    pub fn enter(room: Arc<Room>, news: mpsc::Sender<Event>) -> Result<Self, EnterError> {
+        let id = room.enter(news.clone())?;
         let _ = news.try_send(Event::Welcome { peer_id: id.clone() });
-        Self {
+        Ok(Self {
             id,
             room,
             news,
@@ -59,7 +68,7 @@ impl Peer {
             transports: BTreeMap::new(),
             producers: BTreeMap::new(),
             consumers: BTreeMap::new(),
-        }
+        })
     }
 
     /// Does what the page asks.
@@ -71,7 +80,7 @@ impl Peer {
             Request::RouterRtpCapabilities => {
                 Ok(serde_json::to_value(self.room.router().rtp_capabilities())?)
             }
-            Request::Join { rtp_capabilities } => Ok(self.join(rtp_capabilities)),
+            Request::Join { rtp_capabilities } => self.join(rtp_capabilities),
             Request::CreateTransport { force_tcp, own_ports } => {
                 self.create_transport(force_tcp, own_ports).await
             }
@@ -86,6 +95,14 @@ impl Peer {
                 self.produce(&transport_id, ProducerOptions::new(kind, rtp_parameters)).await
             }
             Request::CloseProducer { producer_id } => self.close_producer(&producer_id),
+            Request::PauseProducer { producer_id } => {
+                self.own_producer(&producer_id)?.pause().await?;
+                Ok(Value::Null)
+            }
+            Request::ResumeProducer { producer_id } => {
+                self.own_producer(&producer_id)?.resume().await?;
+                Ok(Value::Null)
+            }
             Request::Consume { transport_id, producer_id } => self.consume(&transport_id, &producer_id).await,
             Request::ResumeConsumer { consumer_id } => {
                 self.consumer(&consumer_id)?.resume().await?;
@@ -103,15 +120,19 @@ impl Peer {
                 let stats = self.consumer(&consumer_id)?.get_stats().await?;
                 Ok(serde_json::to_value(stats)?)
             }
+            Request::WatchFigures => Err(Refused::NotHere),
         }
     }
 
-    fn join(&mut self, rtp_capabilities: RtpCapabilities) -> Value {
+    fn join(&mut self, rtp_capabilities: RtpCapabilities) -> Result<Value, Refused> {
+        if self.rtp_capabilities.is_some() {
+            return Err(Refused::AlreadyJoined);
+        }
         self.rtp_capabilities = Some(rtp_capabilities);
         for event in self.room.announced() {
             let _ = self.news.try_send(event);
         }
-        Value::Null
+        Ok(Value::Null)
     }
 
     async fn create_transport(&mut self, force_tcp: bool, own_ports: bool) -> Result<Value, Refused> {
@@ -123,7 +144,7 @@ impl Peer {
             let listen = |protocol| ListenInfo { protocol, ..listen_info(&hall.media) };
             WebRtcTransportOptions::listening(vec![listen(Protocol::Udp), listen(Protocol::Tcp)])
         } else {
-            WebRtcTransportOptions::on_server(hall.server())
+            WebRtcTransportOptions::on_server(&self.room.stage().server)
         };
         let options = WebRtcTransportOptions { enable_udp: !force_tcp, enable_tcp: true, ..options };
         let transport = self.room.router().create_webrtc_transport(options).await?;
@@ -157,6 +178,10 @@ impl Peer {
 
     async fn consume(&mut self, transport_id: &str, producer_id: &str) -> Result<Value, Refused> {
         let rtp_capabilities = self.rtp_capabilities.clone().ok_or(Refused::NotJoined)?;
+        self.consumers.retain(|_, consumer| !consumer.is_closed());
+        if self.consumers.len() >= CONSUMERS_MAX {
+            return Err(Refused::TooMany(CONSUMERS_MAX, "consumers"));
+        }
         let producer = self.room.producer(producer_id).ok_or(Refused::Unknown("track"))?;
         let transport = self.transport(transport_id)?;
         // Paused until the page can take packets: the first is a key frame and must not be lost.
@@ -167,29 +192,39 @@ impl Peer {
             producer_id: producer_id.to_owned(),
             kind: consumer.kind(),
             rtp_parameters: consumer.rtp_parameters().clone(),
+            producer_paused: consumer.is_producer_paused(),
         };
         self.watch(&consumer);
-        self.consumers.retain(|_, consumer| !consumer.is_closed());
         self.consumers.insert(told.id.clone(), consumer);
         Ok(serde_json::to_value(told)?)
     }
 
-    /// Tells the page when a consumer closes with its producer.
+    /// Tells the page what its producer does to a consumer.
     fn watch(&self, consumer: &Consumer) {
         let (mut events, news) = (consumer.events(), self.news.clone());
         let consumer_id = consumer.id().to_owned();
         tokio::spawn(async move {
             while let Some(event) = events.next().await {
-                if let ConsumerEvent::Closed(_) = event {
-                    let _ = news.send(Event::ConsumerClosed { consumer_id }).await;
-                    return;
-                }
+                let consumer_id = consumer_id.clone();
+                let event = match event {
+                    ConsumerEvent::ProducerPaused => Event::ConsumerPaused { consumer_id },
+                    ConsumerEvent::ProducerResumed => Event::ConsumerResumed { consumer_id },
+                    // Told by a word of its own.
+                    ConsumerEvent::Closed(CloseReason::WorkerClosed) => return,
+                    ConsumerEvent::Closed(_) => Event::ConsumerClosed { consumer_id },
+                    _ => continue,
+                };
+                let _ = news.send(event).await;
             }
         });
     }
 
     fn transport(&self, id: &str) -> Result<&WebRtcTransport, Refused> {
         self.transports.get(id).ok_or(Refused::Unknown("transport"))
+    }
+
+    fn own_producer(&self, id: &str) -> Result<&Producer, Refused> {
+        self.producers.get(id).ok_or(Refused::Unknown("track"))
     }
 
     fn consumer(&self, id: &str) -> Result<&Consumer, Refused> {
@@ -207,3 +242,5 @@ impl Drop for Peer {
 const TRANSPORTS_MAX: usize = 8;
 /// Camera, microphone, screen.
 const PRODUCERS_MAX: usize = 8;
+/// Everything that a full room sends, twice.
+const CONSUMERS_MAX: usize = 256;

@@ -9,14 +9,17 @@ use tidegate::{
 };
 use tokio::sync::mpsc;
 
-use crate::hall::Hall;
+use crate::hall::{EnterError, Hall};
+use crate::limits::RoomName;
 use crate::signalling::Event;
+use crate::stage::Stage;
 
 /// Who is where, and who is heard.
 #[derive(Debug)]
 pub struct Room {
-    name: String,
+    name: RoomName,
     hall: Arc<Hall>,
+    stage: Arc<Stage>,
     router: Router,
     speakers: ActiveSpeakerObserver,
     present: Mutex<Present>,
@@ -38,13 +41,18 @@ struct Sent {
 }
 
 impl Room {
-    pub(crate) async fn open(hall: &Arc<Hall>, name: &str) -> Result<Arc<Self>, RequestError> {
-        let router = hall.worker().create_router(RouterOptions::new(hall.media.codecs.clone())).await?;
+    pub(crate) async fn open(
+        hall: &Arc<Hall>,
+        stage: &Arc<Stage>,
+        name: &RoomName,
+    ) -> Result<Arc<Self>, RequestError> {
+        let router = stage.worker.create_router(RouterOptions::new(hall.media.codecs.clone())).await?;
         let speakers = router.create_active_speaker_observer(ActiveSpeakerObserverOptions::default()).await?;
         let mut changes = speakers.events();
         let room = Arc::new(Self {
-            name: name.to_owned(),
+            name: name.clone(),
             hall: Arc::clone(hall),
+            stage: Arc::clone(stage),
             router,
             speakers,
             present: Mutex::default(),
@@ -71,13 +79,27 @@ impl Room {
         &self.hall
     }
 
+    /// The worker that it is in.
+    pub(crate) fn stage(&self) -> &Arc<Stage> {
+        &self.stage
+    }
+
+    /// How many are in it.
+    pub(crate) fn visitors(&self) -> usize {
+        self.present().peers.len()
+    }
+
     /// Lets somebody in, who is told what happens from now on; their name.
-    pub(crate) fn enter(&self, news: mpsc::Sender<Event>) -> String {
+    pub(crate) fn enter(&self, news: mpsc::Sender<Event>) -> Result<String, EnterError> {
+        let most = self.hall.limits.visitors;
         let mut present = self.present();
+        if present.peers.len() >= most {
+            return Err(EnterError::RoomFull(most));
+        }
         present.last_number += 1;
         let peer_id = format!("peer-{}", present.last_number);
         present.peers.insert(peer_id.clone(), news);
-        peer_id
+        Ok(peer_id)
     }
 
     /// Somebody goes, and what they sent with them.
@@ -85,6 +107,10 @@ impl Room {
         let mut present = self.present();
         present.peers.remove(peer_id);
         present.producers.retain(|_, sent| sent.peer_id != peer_id);
+        // With the worker all go at once, and each is told that.
+        if self.stage.worker.is_closed() {
+            return;
+        }
         present.tell_all(&Event::PeerLeft { peer_id: peer_id.to_owned() });
     }
 

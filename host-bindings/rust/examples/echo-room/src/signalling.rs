@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidegate::{DtlsParameters, IceCandidate, IceParameters, MediaKind, RtpCapabilities, RtpParameters};
 
+use crate::figures::Figures;
+
 /// One request of a page.
 #[derive(Debug, Deserialize)]
 pub struct Asked {
@@ -64,6 +66,16 @@ pub enum Request {
         /// Which one.
         producer_id: String,
     },
+    /// The page sends nothing of a track for now; whoever consumes it is told.
+    PauseProducer {
+        /// Which one.
+        producer_id: String,
+    },
+    /// The page goes on sending it.
+    ResumeProducer {
+        /// Which one.
+        producer_id: String,
+    },
     /// Receives a track, paused; answered with [`ConsumerTold`].
     Consume {
         /// By which transport.
@@ -81,6 +93,8 @@ pub enum Request {
         /// Which one.
         consumer_id: String,
     },
+    /// Tell me once a second what the worker costs and moves, from now on, whatever becomes of workers.
+    WatchFigures,
     /// What the worker counts of a transport.
     TransportStats {
         /// Which one.
@@ -120,7 +134,7 @@ pub enum Told {
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", content = "data", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Event {
-    /// The page's own name in the room. Before anything else.
+    /// The page's own name in the room. First of all, and again after another worker took over: begin anew then.
     Welcome {
         /// In events about it.
         peer_id: String,
@@ -139,6 +153,16 @@ pub enum Event {
         /// Which one.
         consumer_id: String,
     },
+    /// Its producer is paused: nothing comes for now.
+    ConsumerPaused {
+        /// Which one.
+        consumer_id: String,
+    },
+    /// Its producer goes on.
+    ConsumerResumed {
+        /// Which one.
+        consumer_id: String,
+    },
     /// Somebody left; their consumers are told one by one.
     PeerLeft {
         /// Who.
@@ -149,6 +173,18 @@ pub enum Event {
         /// Who.
         peer_id: String,
     },
+    /// The worker is gone, and all that the page had in it; or the next one did not start. A `welcome` follows, or
+    /// another one of these.
+    WorkerDied {
+        /// What happened, a sentence.
+        reason: String,
+        /// How many ended one shortly after the other, this one included.
+        in_a_row: u32,
+        /// When the next is started.
+        restart_in_ms: u64,
+    },
+    /// What the worker costs and moves; for whoever watches it.
+    Figures(Box<Figures>),
 }
 
 /// A new transport, as `createSendTransport` and `createRecvTransport` take it.
@@ -177,4 +213,6 @@ pub struct ConsumerTold {
     pub kind: MediaKind,
     /// What is sent.
     pub rtp_parameters: RtpParameters,
+    /// Whether its producer is paused: nothing comes for now.
+    pub producer_paused: bool,
 }

@@ -1,6 +1,6 @@
 //! GStreamer as the sender and as a player: the command lines that the terminal shows.
 //!
-//! Knows GStreamer's elements. Does not know the worker, and starts nothing.
+//! Knows GStreamer's elements. Does not know the worker, starts nothing, and puts nothing under SRTP.
 
 use std::net::IpAddr;
 
@@ -84,6 +84,7 @@ mod tests {
             rtcp_port: port + 1,
             local_ports: Some((port + 10, port + 11)),
             first_sequence: None,
+            srtp: None,
         };
         let line = send(&output(5004), &output(5006));
         for end in ["port=5004 bind-port=5014", "port=5005 bind-port=5015", "port=5006 bind-port=5016"] {

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use tidegate::{
     Consumer, ConsumerOptions, ListenInfo, MediaKind, PlainConnectOptions, PlainTransport,
     PlainTransportOptions, Producer, ProducerOptions, RequestError, Router, RouterOptions,
-    RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters, RtpParameters, Worker,
+    RtpCodecCapability, RtpCodecParameters, RtpEncodingParameters, RtpParameters, SrtpParameters, Worker,
 };
 
 use crate::ffmpeg::Output;
@@ -26,10 +26,12 @@ pub struct Relay {
 }
 
 /// Where the sender's packets come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sender {
     /// From wherever the first one comes (mediasoup's name for it is comedia).
     Anywhere,
+    /// The same with SRTP: from wherever the first one comes that is authentic under this key, which is for both streams.
+    Secured(SrtpParameters),
     /// From these addresses only.
     At {
         /// The sender's address.
@@ -90,8 +92,8 @@ impl Relay {
         let media_codecs = vec![media_codec(MediaKind::Video, &video), media_codec(MediaKind::Audio, &audio)];
         let router = worker.create_router(RouterOptions { media_codecs }).await?;
         let audio_port = first_port.and_then(|port| port.checked_add(2));
-        let video = Ingest::open(&router, (MediaKind::Video, video), ip, first_port, sender).await?;
-        let audio = Ingest::open(&router, (MediaKind::Audio, audio), ip, audio_port, sender).await?;
+        let video = Ingest::open(&router, (MediaKind::Video, video), ip, first_port, &sender).await?;
+        let audio = Ingest::open(&router, (MediaKind::Audio, audio), ip, audio_port, &sender).await?;
         Ok(Self { worker, router, ip, video, audio, viewers: Vec::new() })
     }
 
@@ -101,7 +103,21 @@ impl Relay {
     /// # Errors
     /// When the worker refuses the address or is gone.
     pub async fn add_viewer(&mut self, ip: IpAddr, rtp_ports: [u16; 2]) -> Result<(), RequestError> {
-        self.add(ip, rtp_ports, false).await
+        self.add(ip, rtp_ports, false, None).await
+    }
+
+    /// The same with SRTP: what the viewer reports is taken under this key, and what it is sent comes under the
+    /// worker's, of the same suite. Its session description has that one.
+    ///
+    /// # Errors
+    /// As `add_viewer`, and when the key does not fit its suite.
+    pub async fn add_secured_viewer(
+        &mut self,
+        ip: IpAddr,
+        rtp_ports: [u16; 2],
+        own: &SrtpParameters,
+    ) -> Result<(), RequestError> {
+        self.add(ip, rtp_ports, false, Some(own)).await
     }
 
     /// The same for a player that has yet to start: nothing is sent to it until its consumers are resumed.
@@ -109,20 +125,32 @@ impl Relay {
     /// # Errors
     /// As `add_viewer`.
     pub async fn add_paused_viewer(&mut self, ip: IpAddr, rtp_ports: [u16; 2]) -> Result<(), RequestError> {
-        self.add(ip, rtp_ports, true).await
+        self.add(ip, rtp_ports, true, None).await
     }
 
-    async fn add(&mut self, ip: IpAddr, rtp_ports: [u16; 2], paused: bool) -> Result<(), RequestError> {
+    async fn add(
+        &mut self,
+        ip: IpAddr,
+        rtp_ports: [u16; 2],
+        paused: bool,
+        srtp: Option<&SrtpParameters>,
+    ) -> Result<(), RequestError> {
         let (mut streams, mut transports, mut consumers) = (Vec::new(), Vec::new(), Vec::new());
         for (producer, rtp_port) in self.producers().into_iter().zip(rtp_ports) {
-            let transport = self.router.create_plain_transport(two_ports(self.ip, None)).await?;
-            let peer = PlainConnectOptions::new(ip, rtp_port).with_rtcp_port(rtcp_port(rtp_port));
+            let (mut listen, mut peer) = (
+                two_ports(self.ip, None),
+                PlainConnectOptions::new(ip, rtp_port).with_rtcp_port(rtcp_port(rtp_port)),
+            );
+            if let Some(own) = srtp {
+                (listen, peer) = (listen.with_srtp(own.crypto_suite), peer.with_srtp(own.clone()));
+            }
+            let transport = self.router.create_plain_transport(listen).await?;
             transport.connect(peer).await?;
             // Players learn from the session description what comes. RTP/AVP, as it says, has no feedback.
             let capabilities = self.router.rtp_capabilities().plain();
             let options = ConsumerOptions { paused, ..ConsumerOptions::new(producer, capabilities) };
             let consumer = transport.consume(options).await?;
-            streams.extend(stream_of(&consumer, rtp_port));
+            streams.extend(stream_of(&consumer, rtp_port, transport.srtp_parameters()));
             transports.push(transport);
             consumers.push(consumer);
         }
@@ -137,7 +165,7 @@ impl Relay {
 
     /// Video and audio as the sender must send them.
     pub fn outputs(&self) -> [Output; 2] {
-        [self.video.output, self.audio.output]
+        [self.video.output.clone(), self.audio.output.clone()]
     }
 
     /// Video and audio as they come in.
@@ -189,17 +217,13 @@ impl Ingest {
         (kind, codec): (MediaKind, RtpCodecParameters),
         ip: IpAddr,
         port: Option<u16>,
-        sender: Sender,
+        sender: &Sender,
     ) -> Result<Self, RequestError> {
-        let listen = two_ports(ip, port);
-        let transport = match sender.peer(kind) {
-            None => router.create_plain_transport(listen.with_comedia()).await?,
-            Some(peer) => {
-                let transport = router.create_plain_transport(listen).await?;
-                transport.connect(peer).await?;
-                transport
-            }
-        };
+        let (listen, peer) = sender.find(kind, two_ports(ip, port));
+        let transport = router.create_plain_transport(listen).await?;
+        if let Some(peer) = peer {
+            transport.connect(peer).await?;
+        }
         let ssrc = ssrc_of(kind);
         let output = Output {
             payload_type: codec.payload_type,
@@ -209,6 +233,7 @@ impl Ingest {
             rtcp_port: transport.rtcp_tuple().map_or(0, |tuple| tuple.local_port),
             local_ports: None,
             first_sequence: None,
+            srtp: sender.srtp().cloned(),
         };
         let rtp_parameters = RtpParameters {
             codecs: vec![codec],
@@ -221,11 +246,28 @@ impl Ingest {
 }
 
 impl Sender {
-    /// Where a stream of this kind comes from; `None` when that is to be learnt.
-    fn peer(self, kind: MediaKind) -> Option<PlainConnectOptions> {
-        let Self::At { ip, video_port, audio_port } = self else { return None };
-        let port = if kind == MediaKind::Video { video_port } else { audio_port };
-        Some(PlainConnectOptions::new(ip, port).with_rtcp_port(rtcp_port(port)))
+    /// How a transport listens for a stream of this kind, and what it is told of its peer: nothing, when its address is
+    /// to be learnt and nothing is protected.
+    fn find(
+        &self,
+        kind: MediaKind,
+        listen: PlainTransportOptions,
+    ) -> (PlainTransportOptions, Option<PlainConnectOptions>) {
+        match self {
+            Self::Anywhere => (listen.with_comedia(), None),
+            Self::Secured(key) => {
+                let listen = listen.with_comedia().with_srtp(key.crypto_suite);
+                (listen, Some(PlainConnectOptions::of_srtp(key.clone())))
+            }
+            Self::At { ip, video_port, audio_port } => {
+                let port = if kind == MediaKind::Video { *video_port } else { *audio_port };
+                (listen, Some(PlainConnectOptions::new(*ip, port).with_rtcp_port(rtcp_port(port))))
+            }
+        }
+    }
+
+    const fn srtp(&self) -> Option<&SrtpParameters> {
+        if let Self::Secured(key) = self { Some(key) } else { None }
     }
 }
 
@@ -260,15 +302,15 @@ fn two_ports(ip: IpAddr, port: Option<u16>) -> PlainTransportOptions {
     }
 }
 
-/// What a player must be told of a consumer whose packets come to `port`.
-fn stream_of(consumer: &Consumer, port: u16) -> Option<Stream> {
+/// What a player must be told of a consumer whose packets come to `port`, under this key if any.
+fn stream_of(consumer: &Consumer, port: u16, srtp: Option<SrtpParameters>) -> Option<Stream> {
     let codec = consumer.rtp_parameters().codecs.first()?;
     let (_, name) = codec.mime_type.split_once('/')?;
     // RFC 8866 6.6: one channel goes without saying.
     let channels = codec.channels.filter(|channels| *channels > 1);
     let channels = channels.map(|channels| format!("/{channels}")).unwrap_or_default();
     let encoding = format!("{name}/{}{channels}", codec.clock_rate);
-    Some(Stream { kind: consumer.kind(), port, payload_type: codec.payload_type, encoding })
+    Some(Stream { kind: consumer.kind(), port, payload_type: codec.payload_type, encoding, srtp })
 }
 
 /// RFC 3550 11: RTCP has the next higher port.

@@ -6,6 +6,8 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use tidegate::SrtpParameters;
+
 use crate::{MediaKind, kind_name};
 
 /// One stream that a player will receive.
@@ -19,6 +21,8 @@ pub struct Stream {
     pub payload_type: u8,
     /// As in `a=rtpmap` (RFC 8866 6.6), for example `VP8/90000` or `opus/48000/2`.
     pub encoding: String,
+    /// Under which key it comes, if it is SRTP.
+    pub srtp: Option<SrtpParameters>,
 }
 
 /// The description of `streams`, which arrive at `address`.
@@ -27,11 +31,17 @@ pub fn describe(address: IpAddr, streams: &[Stream]) -> String {
     let mut text = format!(
         "v=0\r\no=- 0 0 IN {family} {address}\r\ns=Tidegate plain-relay\r\nc=IN {family} {address}\r\nt=0 0\r\n"
     );
-    for Stream { kind, port, payload_type, encoding } in streams {
-        let kind = kind_name(*kind);
+    for Stream { kind, port, payload_type, encoding, srtp } in streams {
+        let (kind, profile) = (kind_name(*kind), if srtp.is_some() { "RTP/SAVP" } else { "RTP/AVP" });
         // Writing to a String cannot fail.
-        let _ =
-            write!(text, "m={kind} {port} RTP/AVP {payload_type}\r\na=rtpmap:{payload_type} {encoding}\r\n");
+        let _ = write!(
+            text,
+            "m={kind} {port} {profile} {payload_type}\r\na=rtpmap:{payload_type} {encoding}\r\n"
+        );
+        if let Some(SrtpParameters { crypto_suite, key_base64 }) = srtp {
+            // RFC 4568 9.2.
+            let _ = write!(text, "a=crypto:1 {} inline:{key_base64}\r\n", crypto_suite.name());
+        }
     }
     text
 }
@@ -42,12 +52,23 @@ mod tests {
 
     use super::*;
 
+    fn stream(kind: MediaKind, port: u16, payload_type: u8, encoding: &str) -> Stream {
+        Stream { kind, port, payload_type, encoding: encoding.to_owned(), srtp: None }
+    }
+
+    #[test]
+    fn describes_keys() {
+        let srtp = Some(SrtpParameters::new(tidegate::SrtpCryptoSuite::AeadAes128Gcm, "c2VjcmV0"));
+        let secured = Stream { srtp, ..stream(MediaKind::Video, 6000, 101, "VP8/90000") };
+        let text = describe([192, 0, 2, 1].into(), &[secured]);
+        let lines = "m=video 6000 RTP/SAVP 101\r\na=rtpmap:101 VP8/90000\r\na=crypto:1 AEAD_AES_128_GCM inline:c2VjcmV0\r\n";
+        assert!(text.ends_with(lines), "{text}");
+    }
+
     #[test]
     fn describes_video_and_audio_in_order() {
-        let streams = [
-            Stream { kind: MediaKind::Video, port: 6000, payload_type: 101, encoding: "VP8/90000".into() },
-            Stream { kind: MediaKind::Audio, port: 6002, payload_type: 100, encoding: "opus/48000/2".into() },
-        ];
+        let opus = stream(MediaKind::Audio, 6002, 100, "opus/48000/2");
+        let streams = [stream(MediaKind::Video, 6000, 101, "VP8/90000"), opus];
         let text = describe([192, 0, 2, 1].into(), &streams);
         let expected = "v=0\r\no=- 0 0 IN IP4 192.0.2.1\r\ns=Tidegate plain-relay\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
                         m=video 6000 RTP/AVP 101\r\na=rtpmap:101 VP8/90000\r\n\

@@ -81,13 +81,14 @@ fn on_srtp(
     }
 }
 
-/// Media that came on `path` was authentic: the peer uses that way, so we do.
+/// Media that came on `path` was authentic: the peer lives, and uses that way, so we do.
 pub(crate) fn on_authentic(tables: &mut Tables, key: TransportKey, path: Destination, turn: &mut Turn<'_>) {
     let Ok(webrtc) = link_mut(tables, key) else { return };
-    if webrtc.way() == Some(path) {
-        return;
-    }
-    let Some(tuple) = webrtc.ice.tuples().iter().find(|tuple| tuple.path == path).copied() else { return };
+    let selected = webrtc.ice.selected().filter(|tuple| tuple.path == path);
+    let known = selected.or_else(|| webrtc.ice.tuples().iter().find(|tuple| tuple.path == path));
+    let Some(tuple) = known.copied() else { return };
     let changes = webrtc.ice.on_authenticated_data(turn.now, &tuple);
-    on_changes(tables, key, None, changes, turn);
+    if changes != Changes::default() {
+        on_changes(tables, key, None, changes, turn);
+    }
 }

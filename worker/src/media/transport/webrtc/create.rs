@@ -8,7 +8,7 @@ use tidegate_protocol::webrtc::{
     DtlsRole, DtlsState, IceCandidate, ListenInfos, WebRtcListen, WebRtcTransportOptions,
 };
 
-use super::{OutgoingBitrates, Place, Ports, Timers, WebRtc, handshake};
+use super::{Offer, OutgoingBitrates, Place, Ports, Timers, WebRtc, handshake};
 use crate::dtls::Dtls;
 use crate::ice::{ConsentTimeout, Credentials, IceLite, Preference, host_candidates};
 use crate::media::refused::Refused;
@@ -37,6 +37,7 @@ pub(crate) fn create(
         context,
         ports: Ports::Own(Box::default()),
         candidates: Box::default(),
+        offer: offer(options),
         expected: None,
         role: DtlsRole::Auto,
         dtls_state: DtlsState::New,
@@ -57,7 +58,7 @@ pub(crate) fn create(
         Ok((ports, candidates)) => {
             if let Some(webrtc) = tables.transports.get_mut(key).and_then(|own| own.link.webrtc_mut()) {
                 webrtc.ports = ports;
-                webrtc.candidates = candidates.into_boxed_slice();
+                webrtc.candidates = candidates;
             }
         }
         Err(refused) => {
@@ -79,14 +80,11 @@ fn check(options: &WebRtcTransportOptions) -> Result<(), Refused> {
     Ok(())
 }
 
-fn preference(options: &WebRtcTransportOptions) -> Preference {
-    Preference { prefer_udp: options.prefer_udp, prefer_tcp: options.prefer_tcp }
-}
-
-fn takes(options: &WebRtcTransportOptions, protocol: Protocol) -> bool {
-    match protocol {
-        Protocol::Udp => options.enable_udp,
-        Protocol::Tcp => options.enable_tcp,
+fn offer(options: &WebRtcTransportOptions) -> Offer {
+    Offer {
+        udp: options.enable_udp,
+        tcp: options.enable_tcp,
+        preference: Preference { prefer_udp: options.prefer_udp, prefer_tcp: options.prefer_tcp },
     }
 }
 
@@ -96,8 +94,9 @@ fn listen(
     infos: &ListenInfos,
     options: &WebRtcTransportOptions,
     turn: &mut Turn<'_>,
-) -> Result<(Ports, Vec<IceCandidate>), Refused> {
-    let infos: Vec<&ListenInfo> = infos.iter().filter(|info| takes(options, info.protocol)).collect();
+) -> Result<(Ports, Box<[IceCandidate]>), Refused> {
+    let offer = offer(options);
+    let infos: Vec<&ListenInfo> = infos.iter().filter(|info| offer.takes(info.protocol)).collect();
     if infos.is_empty() {
         return Err(Refused::invalid(
             "no candidate would result; give a listen info of a protocol that is enabled",
@@ -105,8 +104,8 @@ fn listen(
     }
     let (listens, places) =
         open_places(&mut tables.sockets, Holder::Transport(key), infos.into_iter(), turn)?;
-    let candidates = host_candidates(listens.iter().map(|(info, local)| (info, *local)), preference(options));
-    Ok((Ports::Own(places), candidates))
+    let listens = listens.iter().map(|(info, local)| (info, *local));
+    Ok((Ports::Own(places), host_candidates(listens, offer.preference).into()))
 }
 
 fn join(
@@ -114,7 +113,7 @@ fn join(
     key: TransportKey,
     server: WebRtcServerId,
     options: &WebRtcTransportOptions,
-) -> Result<(Ports, Vec<IceCandidate>), Refused> {
+) -> Result<(Ports, Box<[IceCandidate]>), Refused> {
     let server_key = tables.webrtc_server(server)?;
     let Tables { transports, webrtc_servers, .. } = tables;
     let (Some(server), Some(webrtc)) = (
@@ -123,8 +122,7 @@ fn join(
     ) else {
         return Err(Refused::not_found("the WebRTC server is not there any more"));
     };
-    let candidates = server.candidates(preference(options), |protocol| takes(options, protocol));
-    if candidates.is_empty() {
+    if server.candidates(offer(options)).is_empty() {
         return Err(Refused::invalid(
             "no candidate would result; enable a protocol that the WebRTC server listens on",
         ));
@@ -133,7 +131,7 @@ fn join(
     for fragment in webrtc.ice.username_fragments() {
         server.routes.add_fragment(fragment, key);
     }
-    Ok((Ports::Server(server_key), candidates))
+    Ok((Ports::Server(server_key), Box::default()))
 }
 
 /// What was listened on, and where it came to lie.

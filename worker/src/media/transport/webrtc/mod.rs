@@ -24,7 +24,7 @@ use tidegate_protocol::webrtc::{
 
 use crate::base::time::Time;
 use crate::dtls::{Context, Dtls, Fingerprint, HashFunction, Role};
-use crate::ice::{Changes, Credentials, IceLite, Tuple, UsernameFragment};
+use crate::ice::{Changes, Credentials, IceLite, Preference, Tuple, UsernameFragment};
 use crate::media::deadline::Deadline;
 use crate::media::refused::Refused;
 use crate::media::transport::{Transport, on_connected, on_disconnected};
@@ -42,7 +42,9 @@ pub(crate) struct WebRtc {
     /// For its own certificate's fingerprints.
     context: Arc<Context>,
     ports: Ports,
+    /// Of its own ports; on a server they are told from the server's.
     candidates: Box<[IceCandidate]>,
+    offer: Offer,
     /// What the host said of the peer, until there is a way to it.
     expected: Option<Box<Expected>>,
     role: DtlsRole,
@@ -62,6 +64,23 @@ const _: () = assert!(size_of::<WebRtc>() <= 768);
 pub(super) enum Ports {
     Own(Box<[Place]>),
     Server(WebRtcServerKey),
+}
+
+/// What of a server's ports is offered, and in which order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offer {
+    udp: bool,
+    tcp: bool,
+    pub(crate) preference: Preference,
+}
+
+impl Offer {
+    pub(crate) fn takes(self, protocol: Protocol) -> bool {
+        match protocol {
+            Protocol::Udp => self.udp,
+            Protocol::Tcp => self.tcp,
+        }
+    }
 }
 
 /// One socket that a peer may call.
@@ -243,9 +262,14 @@ fn check_bitrate(bitrate: u64) -> Result<(), Refused> {
 pub(crate) fn dump(tables: &Tables, transport: &Transport) -> Option<WebRtcDump> {
     let webrtc = transport.link.webrtc()?;
     let fingerprints = webrtc.context.certificate().fingerprints();
+    let server = webrtc.server().and_then(|server| tables.webrtc_servers.get(server));
+    let ice_candidates = match server {
+        Some(server) => List::first_of(server.candidates(webrtc.offer)),
+        None => List::first_of(webrtc.candidates.iter().cloned()),
+    };
     Some(WebRtcDump {
         ice_parameters: webrtc.ice_parameters(),
-        ice_candidates: List::first_of(webrtc.candidates.iter().cloned()),
+        ice_candidates,
         ice_state: webrtc.ice.state(),
         ice_selected_tuple: selected_tuple(tables, webrtc),
         dtls_role: webrtc.role,
@@ -397,7 +421,7 @@ fn on_reachability(tables: &mut Tables, key: TransportKey, turn: &mut Turn<'_>) 
 fn arm(tables: &mut Tables, key: TransportKey) {
     let Ok(webrtc) = link_mut(tables, key) else { return };
     let (consent, dtls) = (webrtc.ice.next_deadline(), webrtc.dtls.next_deadline());
-    // Consent moves with each request; the timer that is set looks again when it comes.
+    // Consent moves with each sign of the peer; the timer that is set looks again when it comes.
     let consent = consent.filter(|_| webrtc.timers.consent.is_none());
     let dtls = dtls.filter(|at| webrtc.timers.dtls.is_none_or(|set| *at < set));
     webrtc.timers.consent = webrtc.timers.consent.or(consent);

@@ -1,21 +1,25 @@
 //! A worker with us as its host: requests in a row, answers checked, memory read.
 //!
-//! Knows the raw protocol. Called by scenarios. Invariant: every answer is good, or the measurement fails with it.
+//! Knows the raw protocol. Called by measurements and by tests with a real worker. Invariant: every answer is good, or the
+//! caller fails with it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use tidegate_protocol::event::Event;
 use tidegate_protocol::exit;
 use tidegate_protocol::ids::RequestId;
 use tidegate_protocol::message::{FromWorker, ToWorker};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 use tidegate_protocol::transport::ListenPort;
-use tidegate_tests::clock;
-use tidegate_tests::fuzz::child::{Ended, RawWorker, Wiring, WorkerProgram};
-use tidegate_tests::fuzz::commands::{create_transport, listen_on, plain_options};
-use tidegate_tests::process::{self, Memory};
 
-use crate::Failure;
+use crate::clock;
+use crate::fuzz::child::{Ended, RawWorker, Wiring, WorkerProgram};
+use crate::fuzz::commands::{create_transport, listen_on, plain_options};
+use crate::process::{self, Memory};
+
+/// What went wrong; a sentence for people.
+pub type Failure = String;
 
 /// A worker under way.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub struct Driver {
     worker: RawWorker,
     last_request: u64,
     last_entity: u64,
+    /// What was said before an answer, for who wants to hear it.
+    events: Vec<Event>,
 }
 
 impl Driver {
@@ -32,7 +38,7 @@ impl Driver {
     /// It does not start or does not greet.
     pub fn start(program: &WorkerProgram, settings: &[&str]) -> Result<Self, Failure> {
         let worker = program.spawn(Wiring::Pipes, settings).map_err(|error| error.to_string())?;
-        let mut driver = Self { worker, last_request: 0, last_entity: 0 };
+        let mut driver = Self { worker, last_request: 0, last_entity: 0, events: Vec::new() };
         match driver.next_message()? {
             FromWorker::Hello(_) => driver.worker.host.greet(),
             other => return Err(format!("the worker's first message is {other:?}")),
@@ -105,6 +111,21 @@ impl Driver {
         process::memory(self.pid()).map_err(|error| format!("the worker's memory cannot be read: {error}"))
     }
 
+    /// Takes what the worker has said unasked by now.
+    ///
+    /// # Errors
+    /// The worker ended.
+    pub fn hear(&mut self) -> Result<Vec<Event>, Failure> {
+        self.pump_for(0)?;
+        let mut events = std::mem::take(&mut self.events);
+        while let Some(message) = self.take_message()? {
+            if let FromWorker::Event(event) = message {
+                events.push(event);
+            }
+        }
+        Ok(events)
+    }
+
     /// Reads what the worker says unasked, until `until_ns` of the monotonic clock.
     ///
     /// # Errors
@@ -114,6 +135,16 @@ impl Driver {
             while self.take_message()?.is_some() {}
             self.pump()?;
         }
+        Ok(())
+    }
+
+    /// Lets the worker work for a moment, and keeps what it says unasked.
+    ///
+    /// # Errors
+    /// The worker ended.
+    pub fn rest_for(&mut self, duration_ns: u64) -> Result<(), Failure> {
+        clock::sleep_for(duration_ns);
+        self.events = self.hear()?;
         Ok(())
     }
 
@@ -153,7 +184,8 @@ impl Driver {
                     return Ok((id, result.map_err(|error| error.to_string())));
                 }
                 FromWorker::Log { text, .. } => eprintln!("worker: {text}"),
-                FromWorker::Event(_) | FromWorker::Hello(_) => {}
+                FromWorker::Event(event) => self.events.push(event),
+                FromWorker::Hello(_) => {}
             }
         }
     }
@@ -178,7 +210,11 @@ impl Driver {
     }
 
     fn pump(&mut self) -> Result<bool, Failure> {
-        let moved = self.worker.host.pump(POLL_MS).map_err(|error| error.to_string())?;
+        self.pump_for(POLL_MS)
+    }
+
+    fn pump_for(&mut self, timeout_ms: u16) -> Result<bool, Failure> {
+        let moved = self.worker.host.pump(timeout_ms).map_err(|error| error.to_string())?;
         if moved.ended {
             let ended = self.worker.wait(1_000).map_err(|error| error.to_string())?;
             return Err(format!("the worker ended ({ended:?}): {}", self.worker.last_words()));
