@@ -196,6 +196,6 @@ impl Server {
 const NOW: Time = Time::from_millis(1);
 const DTLS12_KEPT_BYTES_MAX: i64 = 600;
 /// dimpl keeps the buffers of its handshake, and has no way to give them back.
-const DTLS13_KEPT_BYTES_MAX: i64 = 15_000;
+const DTLS13_KEPT_BYTES_MAX: i64 = 12_000;
 /// What of a peer is held while its handshake goes on, and what works on it.
-const FLOODED_BYTES_MAX: i64 = 90_000;
+const FLOODED_BYTES_MAX: i64 = 50_000;

@@ -95,7 +95,7 @@ impl EventLoop {
         let shell = Shell {
             clock: Clock::new(),
             pipe: ControlPipe::new(ends, poll.registry().try_clone()?)?,
-            sockets: Sockets::new(poll.registry().try_clone()?)?,
+            sockets: Sockets::new(poll.registry().try_clone()?, settings.packet_memory_limit_bytes)?,
             signals: Signals::new(poll.registry(), SIGNALS)?,
             counters: LoopCounters::default(),
         };
@@ -272,6 +272,7 @@ impl EventLoop {
 
     /// Reads from each socket that has something, in turn; answers how many datagrams.
     fn receive(&mut self, moment: &Moment) -> u32 {
+        self.core.pool.count_queued(self.shell.sockets.queued_bytes());
         let mut received = 0;
         for _ in 0..self.shell.sockets.ready() {
             if received >= DATAGRAMS_PER_TURN {

@@ -89,6 +89,28 @@ pub struct Producer {
     pub ordinary: bool,
 }
 
+impl Producer {
+    /// What [`super::commands::produce`] makes, as consumers need to know it.
+    pub fn ordinary(transport: u64, id: u64, is_video: bool) -> Self {
+        let made = Self::of(&produce(transport, id, is_video));
+        made.unwrap_or_else(|| unreachable!("produce makes Produce"))
+    }
+
+    fn of(command: &Command) -> Option<Self> {
+        let Command::Produce { transport, producer, kind, rtp_parameters, rtp_mapping, .. } = command else {
+            return None;
+        };
+        Some(Self {
+            id: producer.0,
+            transport: transport.0,
+            kind: *kind,
+            parameters: rtp_parameters.clone(),
+            mapped_ssrcs: rtp_mapping.encodings.iter().map(|encoding| encoding.mapped_ssrc).collect(),
+            ordinary: is_ordinary_produce(command),
+        })
+    }
+}
+
 /// A consumer that lives.
 #[derive(Clone, Debug)]
 pub struct Consumer {
@@ -279,18 +301,8 @@ impl Model {
     }
 
     fn add_producer(&mut self, command: &Command) {
-        let Command::Produce { transport, producer, kind, rtp_parameters, rtp_mapping, .. } = command else {
-            return;
-        };
-        let added = Producer {
-            id: producer.0,
-            transport: transport.0,
-            kind: *kind,
-            parameters: rtp_parameters.clone(),
-            mapped_ssrcs: rtp_mapping.encodings.iter().map(|encoding| encoding.mapped_ssrc).collect(),
-            ordinary: is_ordinary_produce(command),
-        };
-        let lives = self.is_new(producer.0, self.router_of(transport.0).is_some());
+        let Some(added) = Producer::of(command) else { return };
+        let lives = self.is_new(added.id, self.router_of(added.transport).is_some());
         self.producers.extend(lives.then_some(added));
     }
 

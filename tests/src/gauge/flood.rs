@@ -87,11 +87,16 @@ pub struct FloodReport {
     pub void: bool,
 }
 
-/// Floods a worker.
+/// Floods a worker, of all but media with `per_second` datagrams a second.
 ///
 /// # Errors
 /// The worker cannot be started, ends early, or a socket fails.
-pub fn measure(of: Of, variant: WorkerVariant, settings: &Settings) -> io::Result<FloodReport> {
+pub fn measure(
+    of: Of,
+    per_second: u64,
+    variant: WorkerVariant,
+    settings: &Settings,
+) -> io::Result<FloodReport> {
     let scenario = match of {
         Of::Rtp => Scenario::flood(),
         Of::Rtcp => Scenario::flooded_room(),
@@ -105,12 +110,12 @@ pub fn measure(of: Of, variant: WorkerVariant, settings: &Settings) -> io::Resul
     let mut load = sockets.load(&scenario, subject.entrances(), settings)?;
     let mut front = match of {
         Of::Rtp | Of::Rtcp => {
-            load.flood = Some(flood_of_streams(of, &scenario, &subject, &load)?);
+            load.flood = Some(flood_of_streams(of, per_second, &scenario, &subject, &load)?);
             None
         }
         Of::Stun | Of::Dtls | Of::Srtp => {
             let front = webrtc::Front::opens(&mut subject)?;
-            load.flood = Some(front.flood(of)?);
+            load.flood = Some(front.flood(of, per_second)?);
             load.calm_ms = CALM_MS;
             Some(front)
         }
@@ -148,13 +153,19 @@ pub fn measure(of: Of, variant: WorkerVariant, settings: &Settings) -> io::Resul
 }
 
 /// From the source without a stream, which is the last one.
-fn flood_of_streams(of: Of, scenario: &Scenario, subject: &WorkerProcess, load: &Load) -> io::Result<Flood> {
+fn flood_of_streams(
+    of: Of,
+    per_second: u64,
+    scenario: &Scenario,
+    subject: &WorkerProcess,
+    load: &Load,
+) -> io::Result<Flood> {
     let flooder = scenario.sources - 1;
     let flooded = subject.entrances().get(flooder).copied().ok_or(io::ErrorKind::NotFound)?;
     let socket = load.sources.socket(flooder)?;
     let flood = if of == Of::Rtcp {
         let ssrc = subject.last_ssrc().ok_or(io::ErrorKind::NotFound)?;
-        Flood::of(socket, flooded, feedback_on(ssrc), RTCP_PER_SECOND)
+        Flood::of(socket, flooded, feedback_on(ssrc), per_second)
     } else {
         Flood::new(socket, flooded)
     };
@@ -246,7 +257,6 @@ fn feedback_on(media: u32) -> Vec<Vec<u8>> {
 }
 
 const NACK_ITEMS: u16 = 240; // of 17 numbers each: a sixteenth of all
-const RTCP_PER_SECOND: u64 = 50_000;
 const DUMP_EVERY_MS: u64 = 100;
 const REQUESTS_A_DUMP: u64 = 5;
 const DUMPS_A_LOOK: u64 = 5;

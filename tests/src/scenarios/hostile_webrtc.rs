@@ -298,3 +298,18 @@ const TICK_MS: u64 = 20;
 /// Ten of a place in the code and second; of some ten places.
 const LOG_LINES_MAX: usize = 300;
 const JOIN_MS: u64 = 5_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "IceSelectedTuple")]
+    fn a_stranger_who_takes_the_way_is_noticed() {
+        let mut room = Room::opens(1, None);
+        // With the password, and so to the worker no stranger.
+        let request = room.camera.request(Nomination::Usual);
+        room.world.network.inject(room.known.strangers[0], room.known.udp, request);
+        room.lives();
+    }
+}

@@ -140,6 +140,12 @@ impl Sockets {
         self.sockets.iter().flatten().count()
     }
 
+    /// How many of them are connections whose peer has shown nothing: no core knows of those.
+    pub(super) fn strangers(&self) -> usize {
+        let is_strange = |socket: &&Socket| socket.listener.is_some() && !socket.authenticated;
+        self.sockets.iter().flatten().filter(is_strange).count()
+    }
+
     fn is_free(&self, protocol: Protocol, wanted: SocketAddr, reuse_port: bool) -> bool {
         let clashes = |held: SocketAddr| {
             let any = held.ip().is_unspecified() || wanted.ip().is_unspecified();

@@ -40,7 +40,7 @@ use crate::scenes::{late, life, planted, repaired, secured};
 fn main() -> ExitCode {
     // Started again by the host, this executable is the worker. The usual test harness would take the arguments.
     tidegate::embedded::run_if_worker();
-    let trials = vec![
+    let mut trials = vec![
         trial("judge_notices_what_is_lost_or_altered", planted::faults_are_noticed),
         trial("judge_notices_gaps_where_none_should_be", planted::wrong_gaps_are_noticed),
         trial("two_viewers_decode_what_the_file_decodes_to", life::two_viewers),
@@ -67,6 +67,21 @@ fn main() -> ExitCode {
         trial("lossy_legs_of_vp8_are_repaired_by_rtx", || repaired::on_both_legs(Vp8)),
         trial("lossy_legs_of_h264_are_repaired_by_rtx", || repaired::on_both_legs(H264)),
         trial("lossy_legs_of_viewers_of_ffmpeg_are_repaired_by_rtx", repaired::on_the_viewers_leg),
+        trial("lossless_legs_of_vp8_ask_for_nothing_again", || repaired::nothing_to_repair(Vp8)),
+        trial("lossless_legs_of_h264_ask_for_nothing_again", || repaired::nothing_to_repair(H264)),
+    ];
+    trials.extend(secured_trials());
+    let mut arguments = Arguments::from_args();
+    // Players mostly wait for pictures to come: more of them than cores leave cores enough.
+    arguments.test_threads = arguments.test_threads.or(Some(THREADS));
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    recording::remove_files();
+    conclusion.exit_code()
+}
+
+/// Every suite, from each tool and to each that has it.
+fn secured_trials() -> [Trial; 5] {
+    [
         trial("srtp_of_ffmpeg_comes_through_to_both", || {
             secured::plays_through(
                 (Ffmpeg, AesCm128HmacSha1_80),
@@ -89,15 +104,7 @@ fn main() -> ExitCode {
             secured::plays_through((Gstreamer, AeadAes256Gcm), &[(Gstreamer, AesCm128HmacSha1_80)])
         }),
         trial("srtp_under_another_key_is_not_heard", secured::another_key),
-        trial("lossless_legs_of_vp8_ask_for_nothing_again", || repaired::nothing_to_repair(Vp8)),
-        trial("lossless_legs_of_h264_ask_for_nothing_again", || repaired::nothing_to_repair(H264)),
-    ];
-    let mut arguments = Arguments::from_args();
-    // Players mostly wait for pictures to come: more of them than cores leave cores enough.
-    arguments.test_threads = arguments.test_threads.or(Some(THREADS));
-    let conclusion = libtest_mimic::run(&arguments, trials);
-    recording::remove_files();
-    conclusion.exit_code()
+    ]
 }
 
 /// A test that runs `scene` on a runtime of its own.

@@ -2,9 +2,8 @@
 
 use tidegate_protocol::ids::RouterId;
 use tidegate_protocol::request::Command;
-use tidegate_protocol::rtp::MediaKind;
 use tidegate_tests::driver::Driver;
-use tidegate_tests::fuzz::commands::{consume, parameters, produce, ssrc_of};
+use tidegate_tests::fuzz::commands::{consume, produce};
 use tidegate_tests::fuzz::model::Producer;
 
 use super::{Extent, anonymous_after_closing, anonymous_kb};
@@ -39,7 +38,7 @@ pub(super) fn run(driver: &mut Driver, extent: Extent, figures: &mut Figures) ->
     eprintln!("{count} consumers");
     let mut commands = Vec::new();
     for (transport, producer) in transports.iter().zip(&producers) {
-        commands.push(consume(*transport, driver.id(), &made(*transport, *producer)));
+        commands.push(consume(*transport, driver.id(), &Producer::ordinary(*transport, *producer, true)));
     }
     driver.call_all(commands)?;
     stages.note(driver, figures, "entities.consumer_bytes")?;
@@ -70,20 +69,5 @@ impl Stages {
         }
         self.before_kb = now_kb;
         Ok(())
-    }
-}
-
-/// What [`produce`] made, as consumers need to know it.
-pub(super) fn made(transport: u64, id: u64) -> Producer {
-    let Command::Produce { rtp_mapping, .. } = produce(transport, id, true) else {
-        unreachable!("produce makes Produce")
-    };
-    Producer {
-        id,
-        transport,
-        kind: MediaKind::Video,
-        parameters: parameters(ssrc_of(id), true),
-        mapped_ssrcs: rtp_mapping.encodings.iter().map(|encoding| encoding.mapped_ssrc).collect(),
-        ordinary: true,
     }
 }

@@ -7,10 +7,10 @@ use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
 use tidegate_tests::driver::Driver;
 use tidegate_tests::fuzz::commands::{VIDEO_PAYLOAD_TYPE, connect, consume, produce, ssrc_of};
+use tidegate_tests::fuzz::model::Producer;
 use tidegate_tests::load::{Load, Phases, Sinks, Sources, StreamPlan, peer_socket};
 use tidegate_tests::traffic::Traffic;
 
-use super::entities::made;
 use super::{Extent, anonymous_after_closing, anonymous_kb};
 use crate::Failure;
 use crate::figures::{Figures, float};
@@ -87,7 +87,11 @@ impl Stage {
             let (transport, _) = driver.create_transport(self.router, false)?;
             driver.call(connect(transport, SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())), None))?;
             let consumer = driver.id();
-            driver.call(consume(transport, consumer, &made(self.producer_transport, self.producer)))?;
+            driver.call(consume(
+                transport,
+                consumer,
+                &Producer::ordinary(self.producer_transport, self.producer, true),
+            ))?;
             sinks.expect(sink, 0);
         }
         let camera = self.camera.try_clone().map_err(|error| error.to_string())?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use p256::SecretKey;
 use p256::ecdsa::{DerSignature, SigningKey};
 use p256::elliptic_curve::Generate;
-use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use p256::pkcs8::DecodePrivateKey;
 use thiserror::Error;
 use x509_cert::builder::profile::BuilderProfile;
 use x509_cert::builder::{Builder, CertificateBuilder};
@@ -99,10 +99,12 @@ impl Certificate {
         HashFunction::ALL.map(|function| Fingerprint::of(function, &self.der))
     }
 
-    /// The private key in PKCS#8 DER form, for an engine that signs by itself.
-    pub(super) fn key_der(&self) -> Result<Zeroizing<Vec<u8>>, CertificateError> {
-        let key = SecretKey::from(&self.key).to_pkcs8_der().map_err(not_made)?;
-        Ok(Zeroizing::new(key.as_bytes().to_vec()))
+    /// The private key in DER form, for an engine that signs by itself: an ECPrivateKey (RFC 5915, section 3) without the
+    /// public key and the curve's name, which follow. Each connection keeps a copy.
+    pub(super) fn key_der(&self) -> Zeroizing<Vec<u8>> {
+        let key = Zeroizing::new(self.key.to_bytes());
+        // SEQUENCE { INTEGER 1, OCTET STRING }
+        Zeroizing::new([&[0x30, 0x25, 0x02, 0x01, 0x01, 0x04, 0x20], key.as_slice()].concat())
     }
 
     /// An ECDSA signature of a SHA-256 hash, in DER form. `None` if the hash cannot be signed, which has no known case.

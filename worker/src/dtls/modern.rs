@@ -2,7 +2,7 @@
 //!
 //! Knows dimpl. Does not know fingerprints or restarts. Invariant: dimpl's clock never runs backwards.
 
-mod suite;
+mod provider;
 
 use std::fmt;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ impl Modern {
         role: Role,
         now: Time,
     ) -> Result<Self, Failure> {
-        let key = certificate.key_der().map_err(|error| Failure::Engine(error.to_string()))?;
+        let key = certificate.key_der();
         // dimpl keeps its copy of the key as plain bytes, and frees them without zeroing.
         let identity = DtlsCertificate { certificate: certificate.der().to_vec(), private_key: key.to_vec() };
         let clock = Clock { origin };
@@ -187,7 +187,7 @@ impl Clock {
 /// What all connections share. Checks dimpl's provider, so it is made when the first connection needs it.
 pub(super) fn config() -> Result<Arc<Config>, Failure> {
     let built = Config::builder()
-        .with_crypto_provider(suite::provider())
+        .with_crypto_provider(provider::provider())
         .mtu(DATAGRAM_BYTES)
         .flight_start_rto(RETRANSMIT_AFTER)
         // Doubled each time, the handshake's own limit comes first.

@@ -24,13 +24,19 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// No sockets yet; `registry` will tell when one is ready.
+    /// No sockets yet; `registry` will tell when one is ready. An eighth of
+    /// `packet_memory_limit_bytes` may wait to be sent on UDP, as much on TCP.
     ///
     /// # Errors
     /// The system has no descriptor for a second handle to the registry.
-    pub fn new(registry: Registry) -> std::io::Result<Self> {
-        let tcp = TcpSockets::new(registry.try_clone()?);
-        Ok(Self { udp: UdpSockets::new(registry), tcp, tcp_is_next: false })
+    pub fn new(registry: Registry, packet_memory_limit_bytes: usize) -> std::io::Result<Self> {
+        let tcp = TcpSockets::new(registry.try_clone()?, packet_memory_limit_bytes);
+        Ok(Self { udp: UdpSockets::new(registry, packet_memory_limit_bytes), tcp, tcp_is_next: false })
+    }
+
+    /// Bytes that wait to be sent, on all sockets.
+    pub const fn queued_bytes(&self) -> usize {
+        self.udp.backlog_bytes() + self.tcp.queued_bytes()
     }
 
     /// Takes note of an event of the registry, if it is a socket's.
@@ -131,7 +137,7 @@ impl Network for Sockets {
         let udp = self.udp.counters();
         NetworkCounters {
             sockets: udp.sockets + self.tcp.open() as u64,
-            send_backlog_bytes: udp.send_backlog_bytes + self.tcp.queued_bytes() as u64,
+            send_backlog_bytes: self.queued_bytes() as u64,
             tcp: *self.tcp.counters(),
             ..udp
         }

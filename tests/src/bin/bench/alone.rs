@@ -25,7 +25,7 @@ pub(crate) fn flood(arguments: &Flood) -> io::Result<bool> {
         let name = if *moderation { "moderated" } else { "at once" };
         eprintln!("flooding the worker {name} for {} s", arguments.seconds);
         let variant = WorkerVariant::clear(*moderation);
-        let report = flood::measure(arguments.of.flood(), variant, &settings)?;
+        let report = flood::measure(arguments.of.flood(), arguments.per_second, variant, &settings)?;
         if !arguments.json {
             print_flood(&report);
         }

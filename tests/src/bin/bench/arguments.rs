@@ -203,6 +203,9 @@ pub(crate) struct Flood {
     /// room: of feedback, or fake ones to a port of WebRTC.
     #[arg(long, value_enum, default_value_t = FloodOf::Rtp)]
     pub(crate) of: FloodOf,
+    /// Datagrams a second, but of media; next to none shows what a busy machine alone does.
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) per_second: u64,
     /// The worker's moderated loop.
     #[arg(long, value_enum, default_value_t = Switch::Both)]
     pub(crate) moderation: Switch,

@@ -61,8 +61,8 @@ impl Front {
         Ok(Self { told, connected, unknown, awaited, probe: Probe { caller: probe, asked: 0, answered: 0 } })
     }
 
-    /// What floods the port; it waits for the window.
-    pub(super) fn flood(&self, of: Of) -> io::Result<Flood> {
+    /// What floods the port, so many datagrams a second; it waits for the window.
+    pub(super) fn flood(&self, of: Of, per_second: u64) -> io::Result<Flood> {
         let datagrams = match of {
             Of::Stun => stun(&self.connected),
             Of::Dtls => dtls(&self.told)?,
@@ -80,7 +80,7 @@ impl Front {
             socket.set_nonblocking(true)?;
         }
         let from = sockets.into_iter().map(|socket| (socket, datagrams.clone())).collect();
-        let mut flood = Flood::from_all(from, self.to(), PER_SECOND).ok_or(io::ErrorKind::Unsupported)?;
+        let mut flood = Flood::from_all(from, self.to(), per_second).ok_or(io::ErrorKind::Unsupported)?;
         flood.waits = true;
         Ok(flood)
     }
@@ -178,4 +178,3 @@ fn srtp() -> Vec<Vec<u8>> {
 }
 
 const STRANGERS: u8 = 48;
-const PER_SECOND: u64 = 50_000;

@@ -65,6 +65,11 @@ impl SimulatedNetwork {
         self.sockets.get(*connection).is_some()
     }
 
+    /// Open connections whose peer has shown nothing.
+    pub fn strangers(&self) -> usize {
+        self.sockets.strangers()
+    }
+
     /// The next connection that is gone and that the worker knew.
     pub(in crate::world) fn next_closed(&mut self) -> Option<SocketKey> {
         self.ended.untold.pop_front()

@@ -2,7 +2,7 @@
 //!
 //! Knows chunks as records with free slots. Does not know their memory, which the parent module makes, hands out and
 //! frees. It keeps that module's one rule for its users: a chunk leaves its shelf as it is freed, and is freed empty.
-//! Invariant: `held_bytes() <= limit_bytes()`, and a sixth of that is never a chunk's.
+//! Invariant: `held_bytes() <= limit_bytes()`, but for queues that have grown since; a sixth of that is never a chunk's.
 
 #![forbid(unsafe_code)]
 
@@ -20,6 +20,7 @@ pub struct Pool {
     shelves: [Shelf; 2],
     limit_bytes: usize,
     charged_bytes: usize,
+    queued_bytes: usize,
     refused: u64,
 }
 
@@ -56,7 +57,14 @@ impl Pool {
     /// A pool that never holds more than `limit_bytes`, and holds nothing yet.
     pub fn new(limit_bytes: usize) -> Self {
         let shared = Alive::new(Shared::default());
-        Self { shared, shelves: Default::default(), limit_bytes, charged_bytes: 0, refused: 0 }
+        Self {
+            shared,
+            shelves: Default::default(),
+            limit_bytes,
+            charged_bytes: 0,
+            queued_bytes: 0,
+            refused: 0,
+        }
     }
 
     /// A buffer of this class, with what its last user left in it; `None`, and counted, when the budget is full.
@@ -113,14 +121,20 @@ impl Pool {
         self.charged_bytes = self.charged_bytes.saturating_sub(bytes);
     }
 
+    /// Says how many bytes wait in queues that have a bound of their own: as long as they do, there is less for others. They
+    /// are there already, so that nothing is refused.
+    pub fn count_queued(&mut self, bytes: usize) {
+        self.queued_bytes = bytes;
+    }
+
     /// The most bytes that the pool may hold.
     pub fn limit_bytes(&self) -> usize {
         self.limit_bytes
     }
 
-    /// Bytes held now: chunks, used or not, and charges.
+    /// Bytes held now: chunks, used or not, charges and queues.
     pub fn held_bytes(&self) -> usize {
-        self.chunk_bytes() + self.charged_bytes
+        self.chunk_bytes() + self.charged_bytes + self.queued_bytes
     }
 
     /// Slots that a handle names, of both classes.
@@ -142,7 +156,9 @@ impl Pool {
     /// free, or that could be had with the pool still below 90 % of its limit.
     pub fn pressure(&self, reserve: usize) -> usize {
         let idle_small = self.spare_empty(Class::Small) * Class::Small.chunk_bytes();
-        let mark = (self.limit_bytes / 10 * 9).saturating_sub(self.charged_bytes).min(self.chunk_bytes_max());
+        let mark = (self.limit_bytes / 10 * 9)
+            .saturating_sub(self.charged_bytes + self.queued_bytes)
+            .min(self.chunk_bytes_max());
         let room = (mark + idle_small).saturating_sub(self.chunk_bytes());
         let obtainable = room / Class::Large.chunk_bytes() * CHUNK_SLOTS;
         let large = self.class_stats(Class::Large);
@@ -184,11 +200,11 @@ impl Pool {
         Some(at)
     }
 
-    /// The most bytes of chunks now. What is charged counts as [`CHARGES_SHARE`] at least: a turn that brings more than
-    /// there is room for would leave none to what must remember its packets.
+    /// The most bytes of chunks now. What is held elsewhere counts as [`CHARGES_SHARE`] at least: a turn that brings more
+    /// than there is room for would leave none to what must remember its packets.
     fn chunk_bytes_max(&self) -> usize {
         let kept = self.limit_bytes / CHARGES_SHARE;
-        self.limit_bytes.saturating_sub(self.charged_bytes.max(kept))
+        self.limit_bytes.saturating_sub((self.charged_bytes + self.queued_bytes).max(kept))
     }
 
     fn chunk_bytes(&self) -> usize {

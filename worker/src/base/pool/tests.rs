@@ -85,6 +85,19 @@ fn buffers_leave_a_sixth_of_the_limit_to_charges_and_charges_leave_nothing() {
 }
 
 #[test]
+fn what_waits_in_queues_is_counted_and_leaves_less_to_others() {
+    let mut pool = Pool::new(LIMIT);
+    pool.count_queued(LIMIT / 2);
+    assert_eq!((pool.held_bytes(), pool.charge(LIMIT / 2 + 1)), (LIMIT / 2, Err(BudgetFull)));
+    let buffers: Vec<_> = std::iter::from_fn(|| pool.take(Class::Large)).collect();
+    assert_eq!(buffers.len(), LIMIT / 2 / Class::Large.chunk_bytes() * CHUNK_SLOTS);
+    pool.count_queued(LIMIT);
+    assert_eq!((pool.charge(1), pool.pressure(CHUNK_SLOTS)), (Err(BudgetFull), CHUNK_SLOTS));
+    pool.count_queued(0);
+    assert_eq!((pool.pressure(CHUNK_SLOTS), pool.charge(LIMIT / 4)), (0, Ok(())));
+}
+
+#[test]
 fn empty_chunks_go_back_after_five_seconds_and_the_last_ones_with_the_last_packet() {
     let mut pool = Pool::new(LIMIT);
     let mut large = fill(&mut pool, Class::Large, 3 * CHUNK_SLOTS);

@@ -1,5 +1,7 @@
 //! Certificates made, read and refused.
 
+use p256::pkcs8::EncodePrivateKey;
+
 use super::*;
 
 const NOW: u64 = 1_800_000_000;

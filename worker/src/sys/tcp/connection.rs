@@ -144,6 +144,11 @@ impl Connection {
         Ok(())
     }
 
+    /// What waits and may be missing is not sent.
+    pub(super) fn give_up_video(&mut self) {
+        self.stats.dropped_send_buffer += self.queue.drop_video(usize::MAX);
+    }
+
     fn note_sent(&mut self, frames: u64, bytes: usize) {
         self.stats.sent_datagrams += frames;
         self.stats.sent_bytes += bytes as u64;

@@ -21,6 +21,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry};
 
 use self::connection::{Connection, Reading};
+use self::queue::QUEUE_BYTES_MAX;
 use self::scratch::Scratch;
 use super::address::canonical_address;
 use super::bind;
@@ -48,6 +49,8 @@ pub struct TcpSockets {
     closed: VecDeque<SocketKey>,
     scratch: Scratch,
     queued_bytes: usize,
+    /// That many may wait on all connections.
+    queued_bytes_max: usize,
     counters: TcpCounters,
 }
 
@@ -67,8 +70,9 @@ enum Kind {
 const _: () = assert!(size_of::<Socket>() <= 40 && size_of::<Connection>() <= 304);
 
 impl TcpSockets {
-    /// No sockets yet; `registry` will tell when one is ready, with the token of its key.
-    pub fn new(registry: Registry) -> Self {
+    /// No sockets yet; `registry` will tell when one is ready, with the token of its key. The queues of all connections take
+    /// an eighth of `packet_memory_limit_bytes` at most, or one full queue.
+    pub fn new(registry: Registry, packet_memory_limit_bytes: usize) -> Self {
         Self {
             registry,
             slots: Vec::new(),
@@ -81,6 +85,7 @@ impl TcpSockets {
             closed: VecDeque::new(),
             scratch: Scratch::default(),
             queued_bytes: 0,
+            queued_bytes_max: (packet_memory_limit_bytes / QUEUES_SHARE).max(QUEUE_BYTES_MAX),
             counters: TcpCounters::default(),
         }
     }
@@ -308,14 +313,28 @@ impl TcpSockets {
     fn send_gathered(&mut self, key: Option<SocketKey>) {
         let Some(key) = key else { return };
         let mut scratch = std::mem::take(&mut self.scratch);
-        if self.queued_bytes >= QUEUES_BYTES_MAX {
-            self.counters.dropped_queue_full += scratch.drop_video();
-        }
         self.counters.sent_frames += scratch.frames.len() as u64;
         self.change(key, |connection| connection.send(&scratch.outgoing, &scratch.frames));
         scratch.outgoing.clear();
         scratch.frames.clear();
         self.scratch = scratch;
+        while self.queued_bytes > self.queued_bytes_max {
+            self.relieve_fullest();
+        }
+    }
+
+    /// All queues together are too long. That of the peer which reads least gives up its video, or ends when it has none.
+    fn relieve_fullest(&mut self) {
+        let queues = self.slots.iter().flatten().filter_map(|socket| match &socket.kind {
+            Kind::Connection(connection) => Some((connection.queue.held_bytes(), connection.key)),
+            Kind::Listener { .. } => None,
+        });
+        let Some((held_bytes, key)) = queues.max_by_key(|(held_bytes, _)| *held_bytes) else { return };
+        self.change(key, |connection| {
+            connection.give_up_video();
+            let is_relieved = connection.queue.held_bytes() < held_bytes;
+            if is_relieved { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
+        });
     }
 
     /// Lets a connection write, and keeps the sums. One that cannot go on ends.
@@ -444,7 +463,7 @@ const ACCEPT_BACKLOG: i32 = 512;
 const ACCEPTS_IN_A_ROW: usize = 64;
 /// When no descriptor was left, so long later one may be.
 const STARVED_TIME: Duration = Duration::from_millis(100);
-/// Bytes that may wait on all connections together before video no longer waits at all.
-const QUEUES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// One part in so many of packet memory is what may wait on all connections together.
+const QUEUES_SHARE: usize = 8;
 /// A table this small is not worth shrinking.
 const SLOTS_KEPT: usize = 64;

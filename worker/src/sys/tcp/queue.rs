@@ -96,7 +96,7 @@ impl Queue {
 
     /// Gives up the oldest frames of video until so many bytes are free or none is left: a gap in one place costs fewer
     /// pictures than many small ones, and the frames that stay are moved once for many that go.
-    fn drop_video(&mut self, wanted_bytes: usize) -> u64 {
+    pub(super) fn drop_video(&mut self, wanted_bytes: usize) -> u64 {
         let (mut freed, mut dropped, mut read, mut write) = (0, 0, self.start, 0);
         let (bytes, mut begun) = (&mut self.bytes, self.begun);
         self.frames.retain(|frame| {

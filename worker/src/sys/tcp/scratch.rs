@@ -4,7 +4,7 @@
 
 use super::connection::append_frame;
 use super::queue::Frame;
-use crate::network::{Content, Message};
+use crate::network::Message;
 
 /// Where frames are taken apart and put together; shared by all connections, and empty when long unused.
 #[derive(Debug, Default)]
@@ -33,24 +33,6 @@ impl Scratch {
 
     pub(super) fn is_full(&self) -> bool {
         self.outgoing.len() >= WRITE_BYTES
-    }
-
-    /// Drops what video was gathered; answers how many frames.
-    pub(super) fn drop_video(&mut self) -> u64 {
-        let (mut read, mut write, before) = (0, 0, self.frames.len());
-        let bytes = &mut self.outgoing;
-        self.frames.retain(|frame| {
-            let end = read + frame.bytes as usize;
-            let stays = frame.content == Content::Other;
-            if stays {
-                bytes.copy_within(read..end, write);
-                write += end - read;
-            }
-            read = end;
-            stays
-        });
-        bytes.truncate(write);
-        (before - self.frames.len()) as u64
     }
 }
 

@@ -6,7 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, TcpStream as Client};
 use mio::{Events, Poll};
 
 use super::connection::append_frame;
-use super::queue::QUEUE_BYTES_MAX;
 use super::scratch::READ_BYTES;
 use super::*;
 use crate::network::{Content, Destination, Network, PortChoice};
@@ -27,8 +26,8 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let poll = Poll::new().unwrap();
-        let sockets = Sockets::new(poll.registry().try_clone().unwrap()).unwrap();
-        let (pool, events) = (Pool::new(16 << 20), Events::with_capacity(64));
+        let sockets = Sockets::new(poll.registry().try_clone().unwrap(), LIMIT).unwrap();
+        let (pool, events) = (Pool::new(LIMIT), Events::with_capacity(64));
         Self { poll, events, sockets, pool, clock: Clock::new(), arrived: Vec::new() }
     }
 
@@ -94,6 +93,9 @@ impl Bench {
         (client, first.reply_to())
     }
 }
+
+/// The least packet memory that a worker accepts: all queues together are as long as one.
+const LIMIT: usize = 2 << 20;
 
 fn frame(datagram: &[u8]) -> Vec<u8> {
     [&u16::try_from(datagram.len()).unwrap().to_be_bytes()[..], datagram].concat()
@@ -164,7 +166,7 @@ fn datagrams_of_one_batch_leave_on_udp_and_on_connections() {
 #[test]
 fn small_frames_do_not_wait_for_others() {
     let mut bench = Bench::new();
-    let mut tcp = TcpSockets::new(bench.poll.registry().try_clone().unwrap());
+    let mut tcp = TcpSockets::new(bench.poll.registry().try_clone().unwrap(), LIMIT);
     let listener = tcp.listen(&BindOptions::new(Ipv4Addr::LOCALHOST.into(), PortChoice::Any), 0).unwrap();
     let _client = Client::connect(listener.local).unwrap();
     tcp.on_event(listener.socket, true, false, false);
@@ -228,6 +230,42 @@ fn a_peer_that_never_reads_what_must_arrive_is_left() {
     assert_eq!(bench.sockets.next_closed(), Some(to.socket));
     assert_eq!((bench.open(), bench.sockets.counters().send_backlog_bytes), (1, 0));
     assert!(bench.sockets.socket_stats(to.socket).is_none());
+}
+
+#[test]
+fn of_all_queues_the_fullest_gives_up_its_video_or_ends() {
+    let mut bench = Bench::new();
+    let listener = bench.listen(Ipv4Addr::LOCALHOST);
+    let waiting = |bench: &Bench| usize::try_from(bench.sockets.counters().send_backlog_bytes).unwrap();
+    let [(_deaf, first), (_deaf_too, second), (mut reader, third)] = [(); 3].map(|()| {
+        let (client, to) = bench.client(&listener);
+        bench.sockets.authenticate(to.socket);
+        (client, to)
+    });
+    // Of the first 200 KiB wait, half of it video; of the second 50 KiB.
+    for (to, content, kib) in
+        [(first, Content::Other, 100), (first, Content::Video, 200), (second, Content::Other, 250)]
+    {
+        while waiting(&bench) < kib << 10 {
+            bench.send(content, to, &vec![vec![1; 500]; 10]);
+        }
+    }
+    assert_eq!(bench.counters().dropped_queue_full, 0, "no queue is too long by itself");
+    let mut dropped = Vec::new();
+    while bench.sockets.socket_stats(second.socket).is_some() {
+        bench.send(Content::Other, second, &vec![vec![1; 500]; 2]);
+        bench.send(Content::Video, third, &[vec![3; 100]]);
+        assert_eq!(read_frames(&mut reader, 1), [vec![3; 100]], "who reads loses nothing");
+        assert!(waiting(&bench) <= QUEUE_BYTES_MAX);
+        dropped.push(bench.counters().dropped_queue_full);
+    }
+    assert!(dropped.is_sorted() && dropped.contains(&0) && dropped.last() > Some(&150), "{dropped:?}");
+    assert_eq!(
+        bench.sockets.socket_stats(first.socket).unwrap().dropped_send_buffer,
+        *dropped.last().unwrap()
+    );
+    assert_eq!((bench.sockets.next_closed(), bench.sockets.next_closed()), (Some(second.socket), None));
+    assert_eq!(bench.counters().closed_queue_full, 1);
 }
 
 #[test]
@@ -387,7 +425,7 @@ fn ports_are_searched_as_for_udp() {
 #[test]
 fn memory_goes_back_when_nothing_waits() {
     let mut bench = Bench::new();
-    let mut tcp = TcpSockets::new(bench.poll.registry().try_clone().unwrap());
+    let mut tcp = TcpSockets::new(bench.poll.registry().try_clone().unwrap(), LIMIT);
     tcp.scratch.receive_room();
     append_frame(&mut tcp.scratch.outgoing, &mut tcp.scratch.frames, &[1; 100], Content::Other);
     tcp.reclaim();

@@ -45,6 +45,7 @@ pub struct UdpSockets {
     receiver: Receiver,
     sender: Sender,
     backlog_bytes: usize,
+    backlogs_bytes_max: usize,
     received_since_reclaim: bool,
 }
 
@@ -64,8 +65,9 @@ struct Socket {
 }
 
 impl UdpSockets {
-    /// No sockets yet; `registry` will tell when one is ready, with the token [`token`] of its key.
-    pub fn new(registry: Registry) -> Self {
+    /// No sockets yet; `registry` will tell when one is ready, with the token [`token`] of its key. What waits on all of them
+    /// is an eighth of `packet_memory_limit_bytes` at most.
+    pub fn new(registry: Registry, packet_memory_limit_bytes: usize) -> Self {
         Self {
             registry,
             slots: Vec::new(),
@@ -75,6 +77,7 @@ impl UdpSockets {
             receiver: Receiver::new(),
             sender: Sender::new(),
             backlog_bytes: 0,
+            backlogs_bytes_max: BACKLOGS_BYTES_MAX.min(packet_memory_limit_bytes / BACKLOGS_SHARE),
             received_since_reclaim: false,
         }
     }
@@ -119,6 +122,11 @@ impl UdpSockets {
             self.mark_ready(key);
         }
         batch.count
+    }
+
+    /// Bytes that wait to be sent.
+    pub const fn backlog_bytes(&self) -> usize {
+        self.backlog_bytes
     }
 
     /// Datagrams that the kernel took so far, of all sockets.
@@ -173,7 +181,7 @@ impl UdpSockets {
             socket.watch_writable(&self.registry, true);
         }
         self.backlog_bytes -= socket.backlog.bytes();
-        let limit_bytes = BACKLOG_BYTES_MAX.min(BACKLOGS_BYTES_MAX.saturating_sub(self.backlog_bytes));
+        let limit_bytes = BACKLOG_BYTES_MAX.min(self.backlogs_bytes_max.saturating_sub(self.backlog_bytes));
         let rest = (left.message..).map_while(message);
         let offsets = std::iter::once(left.offset).chain(std::iter::repeat(0));
         for (message, offset) in rest.zip(offsets) {
@@ -327,6 +335,8 @@ fn find(slots: &mut [Option<Box<Socket>>], key: SocketKey) -> Option<&mut Socket
 const BACKLOG_BYTES_MAX: usize = 256 * 1024;
 /// The same on all sockets together.
 const BACKLOGS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// And one part in so many of packet memory.
+const BACKLOGS_SHARE: usize = 8;
 /// So many errors of one socket are passed over in one turn.
 const ERRORS_IN_A_ROW_MAX: usize = 8;
 /// A table this small is not worth shrinking.

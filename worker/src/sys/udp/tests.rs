@@ -33,7 +33,7 @@ impl Bench {
 
     fn with_pool(limit_bytes: usize) -> Self {
         let poll = Poll::new().unwrap();
-        let sockets = UdpSockets::new(poll.registry().try_clone().unwrap());
+        let sockets = UdpSockets::new(poll.registry().try_clone().unwrap(), limit_bytes);
         let pool = Pool::new(limit_bytes);
         let events = Events::with_capacity(16);
         Self { poll, events, sockets, pool, clock: Clock::new(), arrived: Vec::new() }

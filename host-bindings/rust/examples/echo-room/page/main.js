@@ -99,7 +99,9 @@ class Room {
       const tile = tiles.add(detail.peerId, detail.consumer, detail.paused);
       if (detail.peerId !== peerId) return;
       if (this.#media.hue !== null) tile.element.dataset.hue = this.#media.hue;
-      if (detail.consumer.kind === "video") tile.element.addEventListener("picture", () => this.#onEcho(), { once: true });
+      // A track that ends shows a last black picture, which is no echo.
+      const onPicture = () => { if (!visit.closed) this.#onEcho(); };
+      if (detail.consumer.kind === "video") tile.element.addEventListener("picture", onPicture, { once: true });
     });
     visit.addEventListener("closed", ({ detail }) => tiles.closed(detail.consumerId));
     visit.addEventListener("paused", ({ detail }) => tiles.paused(detail.consumerId, detail.paused));
@@ -137,11 +139,10 @@ class Room {
     notice("death", sentence, { tone: "bad" });
   }
 
-  #onStuck({ candidates }) {
-    record("Media does not get through.");
+  #onStuck({ candidates, hopeless }) {
     notice("stuck", `Media does not get through to the server at ${candidates.join(" or ")}. Is a firewall between, or is that not `
-      + "its address as this device sees it (options --media-ip and --announced-address)? Trying again.", { tone: "bad" });
-    this.#signalling.reopen("media does not get through");
+      + "its address as this device sees it (options --media-ip and --announced-address)? It goes on trying.", { tone: "bad" });
+    if (hopeless) this.#signalling.reopen("media does not get through");
   }
 
   #onFailed(visit, error) {

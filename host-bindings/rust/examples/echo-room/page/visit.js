@@ -2,7 +2,7 @@
 // another connection was made, there is another visit.
 //
 // Dispatches `consumer` { peerId, consumer, paused }, `closed` { consumerId }, `paused` { consumerId, paused }, `stuck`
-// { candidates } when media does not get through, and `through` when it does.
+// { candidates, hopeless } when media does not get through, and `through` when it does.
 
 import { Device, detectDevice } from "./vendor/mediasoup-client.js";
 
@@ -124,6 +124,7 @@ export class Visit extends EventTarget {
     transport.on("connectionstatechange", (state) => {
       clearTimeout(timer);
       if (state === "connected") this.#tell("through");
+      else if (state === "connecting") timer = setTimeout(() => this.#tellStuck(false), CONNECTING_MAX_MS);
       else if (state === "disconnected") timer = setTimeout(() => this.#mend(transport), DISCONNECTED_MAX_MS);
       else if (state === "failed") this.#mend(transport);
     });
@@ -140,8 +141,12 @@ export class Visit extends EventTarget {
     }
     setTimeout(() => {
       if (this.closed || transport.closed || transport.connectionState === "connected") return;
-      this.#tell("stuck", { candidates: this.#candidates });
+      this.#tellStuck(true);
     }, MENDING_MAX_MS);
+  }
+
+  #tellStuck(hopeless) {
+    this.#tell("stuck", { candidates: this.#candidates, hopeless });
   }
 
   #tell(type, detail) {
@@ -151,5 +156,6 @@ export class Visit extends EventTarget {
 
 const VIDEO_BITRATE_MAX = 1_500_000;
 const VIDEO_BITRATE_START_KBPS = 700;
+const CONNECTING_MAX_MS = 5_000;
 const DISCONNECTED_MAX_MS = 2_000;
 const MENDING_MAX_MS = 6_000;

@@ -55,6 +55,22 @@ fn a_watched_socket_tells_that_it_has_room_and_is_watched_no_longer() {
 }
 
 #[test]
+fn all_backlogs_together_are_an_eighth_of_packet_memory() {
+    let mut bench = Bench::with_pool(1 << 20);
+    bench.sockets.sender = Sender::with_call(send_within_room);
+    let [a, b, c] = [(); 3].map(|()| bench.bind(Ipv4Addr::LOCALHOST));
+    ROOM.set(0);
+    let sent = numbered(300..600);
+    bench.send(to(&a, c.local), &sent);
+    bench.send(to(&b, c.local), &sent);
+    let waiting = bench.sockets.backlog_bytes();
+    assert!(waiting <= 128 << 10 && waiting > 100 << 10, "{waiting}");
+    assert!(
+        bench.stats(a.socket).dropped_send_buffer < 100 && bench.stats(b.socket).dropped_send_buffer > 200
+    );
+}
+
+#[test]
 fn a_backlog_is_bounded_and_loses_its_oldest() {
     let mut bench = Bench::with_send(send_within_room);
     let (a, b) = (bench.bind(Ipv4Addr::LOCALHOST), bench.bind(Ipv4Addr::LOCALHOST));

@@ -1,18 +1,62 @@
-//! The cipher suite of dimpl's connections, with ciphers that are made anew for each record.
+//! The cryptography of dimpl's connections, with what is large made anew each time that it is used.
 //!
-//! A connection keeps four of them for as long as it lives, of half a kilobyte each, and after the handshake hardly a
-//! record comes: SRTP has its own keys. Knows keys. All cryptography is dimpl's own.
+//! A connection keeps four ciphers and a signing key for as long as it lives, more than two kilobytes in all; but it signs
+//! once, and after the handshake hardly a record comes: SRTP has its own keys. Knows keys. All that is computed dimpl computes.
 
 use dimpl::crypto::{
-    Aad, Buf, Cipher, CryptoProvider, Dtls13CipherSuite, HashAlgorithm, Nonce, SupportedDtls13CipherSuite,
-    TmpBuf, rust_crypto,
+    Aad, Buf, Cipher, CryptoProvider, Dtls13CipherSuite, HashAlgorithm, KeyProvider, Nonce,
+    SignatureAlgorithm, SigningKey, SupportedDtls13CipherSuite, TmpBuf, rust_crypto,
 };
 use dimpl::{CryptoError, CryptoOperation};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// dimpl's provider, but for the ciphers of DTLS 1.3.
+/// dimpl's provider, but for keys of signatures and the ciphers of DTLS 1.3.
 pub(super) fn provider() -> CryptoProvider {
-    CryptoProvider { dtls13_cipher_suites: &[&Aes128Gcm], ..rust_crypto::default_provider() }
+    CryptoProvider {
+        key_provider: &OwnKeys,
+        dtls13_cipher_suites: &[&Aes128Gcm],
+        ..rust_crypto::default_provider()
+    }
+}
+
+/// The worker's own certificate's key, and no other.
+#[derive(Debug)]
+struct OwnKeys;
+
+/// In DER form, as it was given.
+#[derive(Zeroize, ZeroizeOnDrop)]
+struct SignsAnew(Box<[u8]>);
+
+impl KeyProvider for OwnKeys {
+    fn load_private_key(&self, key_der: &[u8]) -> Result<Box<dyn SigningKey>, CryptoError> {
+        Ok(Box::new(SignsAnew(key_der.into())))
+    }
+}
+
+impl SigningKey for SignsAnew {
+    fn sign(&mut self, data: &[u8], hash_alg: HashAlgorithm, out: &mut Buf) -> Result<(), CryptoError> {
+        let mut key = rust_crypto::default_provider().key_provider.load_private_key(&self.0)?;
+        key.sign(data, hash_alg, out)
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        SignatureAlgorithm::ECDSA
+    }
+
+    /// Of P-256 (RFC 8446, section 4.2.3).
+    fn hash_algorithm(&self) -> HashAlgorithm {
+        HashAlgorithm::SHA256
+    }
+
+    fn supported_hash_algorithms(&self) -> &[HashAlgorithm] {
+        &[HashAlgorithm::SHA256, HashAlgorithm::SHA384]
+    }
+}
+
+impl std::fmt::Debug for SignsAnew {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SignsAnew").finish_non_exhaustive()
+    }
 }
 
 /// `TLS_AES_128_GCM_SHA256`, which everybody has (RFC 8446, section 9.1).
