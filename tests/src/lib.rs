@@ -1,5 +1,6 @@
 //! The test bed: a worker in a simulated world and scenarios for it, traffic as real senders make it, a load
-//! generator, what the benchmarks are made of, and a proxy that loses packets of real players.
+//! generator, what the benchmarks are made of, a proxy that loses packets of real players, and browsers that visit a
+//! room.
 
 pub mod caller;
 pub mod clock;
@@ -16,4 +17,5 @@ pub mod scenarios;
 pub mod soak;
 pub mod stats;
 pub mod traffic;
+pub mod visitor;
 pub mod world;

@@ -8,7 +8,7 @@
 //! | module | knows |
 //! | --- | --- |
 //! | `case` | what a browser is asked to do, and what it counted |
-//! | `runner` | how the page is built and a browser started |
+//! | `runner` | how the page's visit is started |
 //! | `echo` | a worker, its room, and the network before them |
 //! | `machine` | how busy the machine is |
 //! | `secrecy` | whether media on the wire is sealed |

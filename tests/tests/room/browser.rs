@@ -1,16 +1,15 @@
-//! Starts what opens the browser, and reads what its visitors saw.
+//! Lets two visitors in, and reads what they saw.
 //!
-//! Knows `tests/browsers/room` and its command line. Does not judge. Invariant: no browser outlives its visit.
+//! Knows `tests/browsers/room` and its command line. Does not judge.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 use std::time::Duration;
 
 use libtest_mimic::Failed;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::process::Command;
+use tidegate_tests::visitor;
 
 /// What two visitors, Ann and Ben, saw.
 #[derive(Clone, Debug, Deserialize)]
@@ -80,75 +79,10 @@ pub(crate) struct Death {
 
 /// Lets both visit the server at `port`.
 pub(crate) async fn visit(port: u16) -> Result<Seen, Failed> {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    install(&tests.join("browsers"))?;
-    let screenshots = tests.join("../target/room");
-    let scene = json!({ "executable": chromium()?, "port": port, "screenshots": screenshots });
-    let child = Command::new("node")
-        .arg(tests.join("browsers/room/run.js"))
-        .arg(scene.to_string())
-        // It ends its browser when this pipe ends, whatever becomes of us.
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| missing("node", &error.to_string()))?;
-    let output = finish(child).await?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let last = said.lines().last().unwrap_or_default();
-    serde_json::from_str(last).map_err(|error| {
-        format!("{error}: {last}\n--- error output\n{}", String::from_utf8_lossy(&output.stderr)).into()
-    })
-}
-
-/// Waits for its end, and brings that about when it takes too long.
-async fn finish(mut child: tokio::process::Child) -> Result<std::process::Output, Failed> {
-    // Taken, for waiting for the output closes it.
-    let mut input = child.stdin.take();
-    let output = child.wait_with_output();
-    tokio::pin!(output);
-    tokio::select! {
-        output = &mut output => return Ok(output?),
-        () = tokio::time::sleep(PATIENCE) => drop(input.take()),
-    }
-    let _ = tokio::time::timeout(TIDYING_MAX, output).await;
-    Err(format!("the visitors were not done after {PATIENCE:?}").into())
-}
-
-/// Installs what `package-lock.json` names, unless it was installed before.
-fn install(folder: &Path) -> Result<(), Failed> {
-    let lock = std::fs::read(folder.join("package-lock.json"))?;
-    // A copy of the lock file that was installed from.
-    let installed = folder.join("node_modules/.installed-from");
-    if std::fs::read(&installed).is_ok_and(|from| from == lock) {
-        return Ok(());
-    }
-    let output = std::process::Command::new("npm")
-        .args(["ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| missing("npm", &error.to_string()))?;
-    if !output.status.success() {
-        return Err(format!("npm ci: {}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into());
-    }
-    Ok(std::fs::write(installed, lock)?)
-}
-
-fn chromium() -> Result<PathBuf, Failed> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
-        .flat_map(|folder| ["chromium", "chromium-browser"].map(|name| folder.join(name)))
-        .find(|program| program.is_file());
-    found.ok_or_else(|| missing("chromium", "it is not on the PATH").into())
-}
-
-fn missing(program: &str, error: &str) -> String {
-    format!("cannot start {program} ({error}); run tests/scripts/install-tools chromium node")
+    let screenshots = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/room");
+    let scene = json!({ "executable": visitor::chromium()?, "port": port, "screenshots": screenshots });
+    Ok(visitor::visit("room/run.js", &scene, PATIENCE).await?)
 }
 
 /// Several times what it takes on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// For the browser to end.
-const TIDYING_MAX: Duration = Duration::from_secs(20);
