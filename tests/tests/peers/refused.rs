@@ -227,7 +227,8 @@ impl Write for Way {
 }
 
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than the worker's own with a handshake, which is 30 s.
+const PATIENCE: Duration = Duration::from_secs(40);
 /// Each takes [`LOOK_AGAIN`] at most.
 const READS_MAX: u32 = 1_000;
 const MTU: u32 = 1_200;
