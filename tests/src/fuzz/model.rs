@@ -30,7 +30,7 @@ pub struct Model {
     /// Observers.
     pub observers: Vec<Observer>,
     /// WebRTC servers.
-    pub servers: Vec<u64>,
+    pub servers: Vec<Server>,
     /// Ids that a request closed, or that closed with another one.
     pub closed: BTreeSet<u64>,
     created: BTreeSet<u64>,
@@ -122,6 +122,15 @@ pub struct Consumer {
     pub producer: u64,
 }
 
+/// A WebRTC server that lives.
+#[derive(Clone, Copy, Debug)]
+pub struct Server {
+    /// Its id.
+    pub id: u64,
+    /// Whether it listens on UDP, which every transport takes.
+    pub has_udp: bool,
+}
+
 /// An observer that lives.
 #[derive(Clone, Copy, Debug)]
 pub struct Observer {
@@ -176,8 +185,8 @@ impl Model {
         let consumers = self.consumers.iter().map(|consumer| consumer.id);
         let observers = self.observers.iter().map(|observer| observer.id);
         let media = transports.chain(producers).chain(consumers);
-        let above = self.routers.iter().chain(&self.servers).copied();
-        above.chain(media).chain(observers).collect()
+        let servers = self.servers.iter().map(|server| server.id);
+        self.routers.iter().copied().chain(servers).chain(media).chain(observers).collect()
     }
 
     /// Takes note of a request on its way.
@@ -244,9 +253,10 @@ impl Model {
 
     fn on_webrtc_reply(&mut self, command: &WebRtcCommand, reply: &Reply) {
         match (command, reply) {
-            (WebRtcCommand::CreateServer { server, .. }, _) => {
+            (WebRtcCommand::CreateServer { server, listen_infos }, _) => {
                 let lives = self.is_new(server.0, true);
-                self.servers.extend(lives.then_some(server.0));
+                let has_udp = listen_infos.iter().any(|info| info.protocol == Protocol::Udp);
+                self.servers.extend(lives.then_some(Server { id: server.0, has_udp }));
             }
             (WebRtcCommand::CreateTransport { router, transport, options }, Reply::WebRtcTransport(dump)) => {
                 self.add_webrtc_transport(router.0, transport.0, &options.listen, dump);
@@ -279,7 +289,7 @@ impl Model {
                 asked_to_connect: false,
             }),
         };
-        let has_server = server.is_none_or(|server| self.servers.contains(&server));
+        let has_server = server.is_none_or(|id| self.servers.iter().any(|server| server.id == id));
         let lives = self.is_new(id, has_server && self.routers.contains(&router));
         self.transports.extend(lives.then_some(added));
     }
@@ -340,7 +350,7 @@ impl Model {
         for transport in transports.map(|transport| transport.id).collect::<Vec<_>>() {
             self.close_transport(transport);
         }
-        self.servers.retain(|server| *server != id);
+        self.servers.retain(|server| server.id != id);
         self.note_closed(id);
     }
 

@@ -54,7 +54,7 @@ fn creating(model: &mut Model, dice: &mut Dice) -> (Command, Expect) {
     };
     let server = dice.pick(&model.servers).copied();
     let listen = match server {
-        Some(server) if dice.chance(60) => WebRtcListen::Server(WebRtcServerId(server)),
+        Some(server) if server.has_udp && dice.chance(60) => WebRtcListen::Server(WebRtcServerId(server.id)),
         _ => {
             let both = [anywhere(Protocol::Udp), anywhere(Protocol::Tcp)];
             WebRtcListen::Individual(List::first_of(both))
@@ -93,8 +93,8 @@ fn about_server(model: &Model, dice: &mut Dice) -> (Command, Expect) {
             false => WebRtcCommand::DumpServer { server },
         })
     };
-    if let Some(server) = dice.pick(&model.servers).filter(|_| dice.byte() % 8 != 0) {
-        return (of(*server, dice.chance(10)), Expect::Good);
+    if let Some(server) = dice.pick(&model.servers).filter(|_| !dice.byte().is_multiple_of(8)) {
+        return (of(server.id, dice.chance(10)), Expect::Good);
     }
     if let Some(router) = dice.pick(&model.routers).copied() {
         let expect = if dice.chance(50) {

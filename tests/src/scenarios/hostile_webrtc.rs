@@ -225,11 +225,11 @@ impl Room {
         self.log_lines += self.world.take_log().len();
         let own = &self.hostile;
         for event in self.world.take_events() {
-            let about = match &event {
-                Event::IceState { transport, .. }
-                | Event::IceSelectedTuple { transport, .. }
-                | Event::DtlsState { transport, .. } => transport,
-                _ => continue,
+            let (Event::IceState { transport: about, .. }
+            | Event::IceSelectedTuple { transport: about, .. }
+            | Event::DtlsState { transport: about, .. }) = &event
+            else {
+                continue;
             };
             assert!(own.contains(about), "{event:?}");
         }
