@@ -9,14 +9,17 @@
 
 mod attacks;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use tidegate_protocol::bounded::List;
 use tidegate_protocol::event::Event;
 use tidegate_protocol::ids::{RouterId, TransportId, WebRtcServerId};
 use tidegate_protocol::message::{LogLevel, LogTag};
 use tidegate_protocol::request::Command;
 use tidegate_protocol::transport::{ListenPort, Protocol};
-use tidegate_protocol::webrtc::{DtlsRole, DtlsState, IceState, WebRtcListen, WebRtcTransportOptions};
-use tidegate_worker::dtls::{Role, Version};
+use tidegate_protocol::webrtc::{DtlsRole, DtlsState, IceState, WebRtcListen};
+use tidegate_worker::dtls::{Context, Role, Version};
 
 use self::attacks::{Attacker, Known};
 use super::draw::Draw;
@@ -25,7 +28,7 @@ use crate::world::parameters::Stream;
 use crate::world::peer::{Sender, address};
 use crate::world::rtcp::{Rtcp, write};
 use crate::world::rtp::RtpPacket;
-use crate::world::webrtc::{Nomination, WebRtc, WebRtcPeer, candidate, context, on_loopback, webrtc_options};
+use crate::world::webrtc::{Nomination, WebRtc, WebRtcPeer, context, on_loopback, webrtc_options};
 use crate::world::{Beginning, World};
 
 /// See the module.
@@ -35,11 +38,17 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run,
 };
 
+/// A server, and what its peers have.
+struct House {
+    router: RouterId,
+    server: WebRtcServerId,
+    contexts: [Arc<Context>; 2],
+}
+
 struct Room {
     world: World,
     draw: Draw,
-    router: RouterId,
-    server: WebRtcServerId,
+    house: House,
     camera: WebRtcPeer,
     senders: [Sender; 2],
     viewers: Vec<WebRtcPeer>,
@@ -74,6 +83,41 @@ fn run(seed: u64) -> Tally {
     tally
 }
 
+impl House {
+    fn opens(world: &mut World) -> Self {
+        let router = world.router();
+        let both = [Protocol::Udp, Protocol::Tcp].map(|protocol| on_loopback(protocol, ListenPort::Any));
+        let server = world.webrtc_server(&both);
+        Self { router, server, contexts: [context(Version::Dtls12), context(Version::Dtls13)] }
+    }
+
+    fn told(&self, world: &mut World) -> WebRtc {
+        world.webrtc_transport(self.router, &webrtc_options(WebRtcListen::Server(self.server)))
+    }
+
+    /// Somebody with one version of DTLS or the other.
+    fn joins(&self, world: &mut World, draw: &mut Draw, at: SocketAddr) -> (WebRtc, WebRtcPeer) {
+        let told = self.told(world);
+        let mut peer = WebRtcPeer::new(world, &told, at, &self.contexts[draw.index(2)]);
+        world.connect_webrtc(&peer, DtlsRole::Client);
+        peer.joins(world);
+        (told, peer)
+    }
+
+    /// One is connected, of one the host says nothing, and one's handshake is awaited.
+    fn takes_the_attacker_in(&self, world: &mut World, draw: &mut Draw) -> [WebRtcPeer; 3] {
+        let (_, connected) = self.joins(world, draw, address(66, 6_000));
+        let [unknown, awaited] = [6_001, 6_002].map(|port| {
+            let told = self.told(world);
+            let mut peer = WebRtcPeer::new(world, &told, address(66, port), &self.contexts[1]);
+            assert_eq!(peer.checks(world, Nomination::Usual).expect("an answer").error, None);
+            peer
+        });
+        world.connect_webrtc(&awaited, DtlsRole::Client);
+        [connected, unknown, awaited]
+    }
+}
+
 impl Room {
     fn opens(seed: u64, attacker: Option<Attacker>) -> Self {
         let mut draw = Draw::of(seed);
@@ -82,69 +126,32 @@ impl Room {
             let log_tags = Some(List::first_of(LogTag::ALL));
             world.done(Command::UpdateSettings { log_level: Some(LogLevel::Debug), log_tags });
         }
-        let router = world.router();
-        let both = [Protocol::Udp, Protocol::Tcp].map(|protocol| on_loopback(protocol, ListenPort::Any));
-        let server = world.webrtc_server(&both);
-        let contexts = [context(Version::Dtls12), context(Version::Dtls13)];
-        let joins = |world: &mut World, draw: &mut Draw, at| {
-            let told = world.webrtc_transport(router, &options(server));
-            let mut peer = WebRtcPeer::new(world, &told, at, &contexts[draw.index(2)]);
-            world.connect_webrtc(&peer, DtlsRole::Client);
-            peer.joins(world);
-            (told, peer)
-        };
-        let (told, camera) = joins(&mut world, &mut draw, address(1, 4_000));
+        let house = House::opens(&mut world);
+        let (told, camera) = house.joins(&mut world, &mut draw, address(1, 4_000));
         let streams = [Stream::vp8(VIDEO), Stream::opus(SOUND)];
         let producers = streams.each_ref().map(|stream| world.produce(camera.transport, stream));
         let senders = streams.clone().map(|stream| Sender::new(camera.address, camera.to, stream));
         let mut fragments = vec![fragment(&told)];
         let mut viewers = Vec::new();
         for host in 0..u8::try_from(draw.between(1, 3)).expect("few") {
-            let (told, viewer) = joins(&mut world, &mut draw, address(20 + host, 5_000));
+            let (told, viewer) = house.joins(&mut world, &mut draw, address(20 + host, 5_000));
             for ((stream, producer), ssrc) in streams.iter().zip(producers).zip([0xC000_0000, 0xC000_0004]) {
                 world.consume(viewer.transport, producer, stream, &stream.consumed_as(ssrc));
             }
             fragments.push(fragment(&told));
             viewers.push(viewer);
         }
-        let (_, connected) = joins(&mut world, &mut draw, address(66, 6_000));
-        let own = [0, 1].map(|number| {
-            let told = world.webrtc_transport(router, &options(server));
-            let mut peer = WebRtcPeer::new(&mut world, &told, address(66, 6_001 + number), &contexts[1]);
-            assert_eq!(peer.checks(&mut world, Nomination::Usual).expect("an answer").error, None);
-            peer
-        });
-        world.connect_webrtc(&own[1], DtlsRole::Client);
-        let hostile = std::iter::once(&connected).chain(&own);
-        let proven = std::iter::once(&camera).chain(&viewers).chain(hostile.clone());
-        let known = Known {
-            udp: camera.to,
-            tcp: candidate(&told, Protocol::Tcp).expect("a TCP port"),
-            fragments,
-            proven: proven.map(|peer| peer.address).collect(),
-            strangers: (1..=20).map(|port| address(200, port)).collect(),
-            callers: (1..=4).map(|port| address(201, port)).collect(),
-            requests: Vec::new(),
-            sealed: Vec::new(),
-            told,
-            contexts,
-            now: world.now(),
-            transaction: 0,
-        };
-        for stranger in known.strangers.iter().chain(&known.callers) {
-            world.network.leave_sealed(*stranger);
-        }
-        for caller in &known.callers {
-            world.network.use_tcp(*caller);
-        }
+        let hostile = house.takes_the_attacker_in(&mut world, &mut draw);
+        let proven = std::iter::once(&camera).chain(&viewers).chain(&hostile);
+        let proven = proven.map(|peer| peer.address).collect();
+        let known = Known::of(&mut world, told, house.contexts.clone(), fragments, proven);
         world.take_events();
         Self {
-            hostile: hostile.map(|peer| peer.transport).collect(),
+            hostile: hostile.iter().map(|peer| peer.transport).collect(),
             got: vec![Vec::new(); viewers.len()],
             world,
             draw,
-            router,
-            server,
+            house,
             camera,
             senders,
             viewers,
@@ -265,7 +272,7 @@ impl Room {
 
     /// Under attack too.
     fn somebody_new_comes_in(&mut self) {
-        let told = self.world.webrtc_transport(self.router, &options(self.server));
+        let told = self.house.told(&mut self.world);
         let context = self.known.contexts[0].clone();
         let mut peer = WebRtcPeer::new(&mut self.world, &told, address(90, 5_000), &context);
         self.world.connect_webrtc(&peer, DtlsRole::Client);
@@ -281,10 +288,6 @@ impl Room {
         }
         assert!(peer.is_joined(), "nobody comes in: {:?}", peer.failure);
     }
-}
-
-fn options(server: WebRtcServerId) -> WebRtcTransportOptions {
-    webrtc_options(WebRtcListen::Server(server))
 }
 
 fn fragment(told: &WebRtc) -> String {

@@ -6,13 +6,17 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tidegate_protocol::transport::Protocol;
+use tidegate_worker::base::time::Time;
 use tidegate_worker::dtls::{Context, Role};
 use tidegate_worker::ice::stun::IntegrityKey;
 
 use crate::endpoint::{Endpoint, Nomination, Said, binding_request};
 use crate::fuzz::Dice;
+use crate::world::World;
+use crate::world::peer::address;
 use crate::world::rtp::RtpPacket;
-use crate::world::webrtc::WebRtc;
+use crate::world::webrtc::{WebRtc, candidate};
 
 /// What the attacker has seen.
 pub(super) struct Known {
@@ -34,8 +38,42 @@ pub(super) struct Known {
     /// For new clients.
     pub(super) told: WebRtc,
     pub(super) contexts: [Arc<Context>; 2],
-    pub(super) now: tidegate_worker::base::time::Time,
+    pub(super) now: Time,
     pub(super) transaction: u32,
+}
+
+impl Known {
+    /// Of the server that `told` is on; strangers and callers are made known to the world.
+    pub(super) fn of(
+        world: &mut World,
+        told: WebRtc,
+        contexts: [Arc<Context>; 2],
+        fragments: Vec<String>,
+        proven: Vec<SocketAddr>,
+    ) -> Self {
+        let port = |protocol| candidate(&told, protocol).expect("the server has both");
+        let known = Self {
+            udp: port(Protocol::Udp),
+            tcp: port(Protocol::Tcp),
+            fragments,
+            proven,
+            strangers: (1..=20).map(|port| address(200, port)).collect(),
+            callers: (1..=4).map(|port| address(201, port)).collect(),
+            requests: Vec::new(),
+            sealed: Vec::new(),
+            told,
+            contexts,
+            now: world.now(),
+            transaction: 0,
+        };
+        for stranger in known.strangers.iter().chain(&known.callers) {
+            world.network.leave_sealed(*stranger);
+        }
+        for caller in &known.callers {
+            world.network.use_tcp(*caller);
+        }
+        known
+    }
 }
 
 /// One datagram.
