@@ -94,7 +94,7 @@ impl Scenario {
         Self::new(format!("{peers} idle transports"), peers, 0)
     }
 
-    /// Bytes of payload of a forwarded packet, on average over [`AVERAGED_US`] of media.
+    /// Bytes of payload of a forwarded packet, on average over ten seconds of media.
     pub fn mean_payload_bytes(&self) -> usize {
         let (mut packets, mut bytes) = (0, 0);
         for stream in self.routes.iter().filter_map(|route| self.streams.get(route.stream)) {
