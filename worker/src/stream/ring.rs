@@ -142,15 +142,14 @@ impl SentRing {
         if self.unsent == 0 {
             return None;
         }
-        let (own, newest) = (self.cursor, self.newest?);
+        let own = self.cursor;
         let entry = self.entry_mut(own.wire())?;
         entry.state = SENT;
         let taken = *entry;
         self.unsent -= 1;
         self.cursor = own.next();
-        while self.unsent > 0 && self.cursor < newest && !self.waits(self.cursor) {
-            self.cursor = self.cursor.next();
-        }
+        let first = self.unsent().next().map(|(first, _)| first);
+        self.cursor = first.unwrap_or(self.cursor);
         Some((own, taken))
     }
 
@@ -361,10 +360,6 @@ impl SentRing {
         if let Some(entry) = self.slots.get_mut(index) {
             *entry = Entry::vacant(slot);
         }
-    }
-
-    fn waits(&self, own: Seq) -> bool {
-        self.entry(own.wire()).is_some_and(|entry| entry.state == UNSENT)
     }
 
     fn entry(&self, own: Serial16) -> Option<&Entry> {
