@@ -290,6 +290,16 @@ mod tests {
     }
 
     #[test]
+    fn a_list_begins_with_the_first_arrival_and_again_after_all_was_forgotten() {
+        let mut list = LossList::new();
+        assert!(!list.has_begun());
+        list.on_arrival(Seq::new(70_000), ms(0));
+        assert!(list.has_begun());
+        list.clear();
+        assert!(!list.has_begun());
+    }
+
+    #[test]
     fn reordering_is_no_repair() {
         let mut list = after(&[100, 102]);
         assert_eq!(list.on_arrival(Seq::new(101), ms(3)), Arrival::Found { requests: 0 });

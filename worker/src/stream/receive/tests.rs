@@ -353,3 +353,33 @@ fn timestamps_are_judged_give_or_take_a_second_of_their_clock() {
     assert!(!fits(127 * 160 - 8_001, 8_000) && !fits(299 * 160 + 8_001, 8_000));
     assert!(fits(1 << 31, 48_000), "of another clock nothing is known");
 }
+
+#[test]
+fn timestamps_are_judged_as_far_as_a_stream_with_leaps_can_tell_them_apart() {
+    // The packets to 127 at zero; of the later ones a quarter each at these.
+    let fits = |leaps: [u32; 4], number: u16, timestamp: u32| {
+        let mut tracker = Tracker::new();
+        let at = |timestamp| Stamp { timestamp: Serial32::new(timestamp), clock_rate: 8_000 };
+        for number in 0..300_u16 {
+            let quarter = number.checked_sub(128).map(|above| usize::from(above / 43));
+            tracker.on_packet(wire(number), at(quarter.map_or(0, |quarter| leaps[quarter])));
+        }
+        tracker.on_packet(wire(number), at(timestamp)) == Verdict::Duplicate
+    };
+    let short = [1_600; 4];
+    assert!(fits(short, 200, 9_600) && !fits(short, 200, 9_601));
+    assert!(fits(short, 299, 0) && !fits(short, 299, 1 << 30), "the newest number is judged as well");
+    let [second, more] = [8_000, 8_001].map(|back| 0_u32.wrapping_sub(back));
+    assert!(
+        fits([second; 4], 200, second) && !fits([second; 4], 200, second - 1),
+        "a second back is the same time"
+    );
+    assert!(!fits([second; 4], 200, 1));
+    assert!(fits([more; 4], 200, more - 8_000) && !fits([more; 4], 200, more - 8_001), "more begins another");
+    assert!(
+        !fits([more; 4], 128, 1 << 31) && fits([more; 4], 127, 1 << 31),
+        "and of the one before nothing is known"
+    );
+    let far = [1 << 30, 2 << 30, 3 << 30, 3 << 30];
+    assert!(fits(far, 200, 1 << 29), "leaps that add up to more than half of all timestamps");
+}

@@ -326,6 +326,18 @@ fn without_budget_the_history_is_shorter_and_never_loses_what_waits() {
 }
 
 #[test]
+fn a_ring_that_is_full_to_its_last_slot_takes_what_fits_and_nothing_twice() {
+    let (mut ring, mut pool) = (SentRing::new(), big_pool());
+    for own in 0..16 {
+        push(&mut ring, own, 0, &mut pool).unwrap();
+    }
+    assert_eq!(push(&mut ring, 0, 0, &mut pool), Err(PushError::Taken), "the oldest of sixteen");
+    assert_eq!(push(&mut ring, 31, 0, &mut pool), Ok(()), "thirty-two numbers, and as many slots");
+    assert_eq!((ring.bytes(), ring.unsent_count()), (32 * 12, 17));
+    assert_eq!(push(&mut ring, 0, 0, &mut pool), Err(PushError::Taken));
+}
+
+#[test]
 fn many_wraps_answer_only_for_the_newest_cycle() {
     let (mut ring, mut pool) = (SentRing::new(), big_pool());
     let mut newest = BTreeMap::new();
