@@ -239,6 +239,9 @@ mod tests {
         let mut better = sender.clock_after(&[5, 5, 5, 5, 5]);
         better.learn_from(&known);
         assert_near(better.captured_at(sender.timestamp(4_100), RATE), ours(4_105));
+        let mut equal = sender.clock_after(&[20, 20, 20, 20]);
+        equal.learn_from(&known);
+        assert_near(equal.captured_at(sender.timestamp(4_100), RATE), ours(4_120));
         // Both forget the same from here on.
         let mut known = known;
         known.on_sender_report(&sender.report(4_000), ours(4_050));
