@@ -101,10 +101,7 @@ impl EventLoop {
         };
         let mut random = Random::from_seed(random_seed()?);
         let core = Core {
-            worker: match certificate {
-                Some(certificate) => Worker::new(settings.worker, &mut random).with_certificate(certificate),
-                None => Worker::new(settings.worker, &mut random),
-            },
+            worker: Worker::new(settings.worker, &mut random).with_certificate(certificate),
             pool: Pool::new(settings.packet_memory_limit_bytes),
             outbox: Outbox::new(random.hasher(), settings.log),
             random,

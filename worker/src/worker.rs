@@ -80,10 +80,12 @@ impl Worker {
         }
     }
 
-    /// With this certificate for DTLS, instead of one that is made when it is first needed.
+    /// With this certificate for DTLS; without one it is made when it is first needed.
     #[must_use]
-    pub fn with_certificate(mut self, certificate: Certificate) -> Self {
-        self.tables.dtls = DtlsContext::of(certificate);
+    pub fn with_certificate(mut self, certificate: Option<Certificate>) -> Self {
+        if let Some(certificate) = certificate {
+            self.tables.dtls = DtlsContext::of(certificate);
+        }
         self
     }
 
