@@ -18,6 +18,19 @@ const { executable, python, port } = JSON.parse(process.argv[2]);
 const here = import.meta.dirname;
 const at = (door, room, query = "") => `http://127.0.0.1:${port}/${door}/${encodeURIComponent(room)}${query}`;
 
+// A publisher whose program is killed: nothing says goodbye for it.
+async function killPublisher() {
+  const publisher = peer("publish", at("whip", "gone"));
+  const { session } = await publisher.line("connected");
+  publisher.kill();
+  const killedAt = performance.now();
+  const isGone = async () => (await fetch(session, { method: "PATCH" })).status === 404;
+  return async () => {
+    await until("a publisher that was killed to be let go", GONE_MS, isGone);
+    return performance.now() - killedAt;
+  };
+}
+
 // GStreamer sends to a room, the page shows it; the page sends, GStreamer plays that.
 async function sceneOfPeers(browser) {
   const publisher = peer("publish", at("whip", ROOM));
@@ -83,6 +96,7 @@ function peer(...args) {
       return found();
     },
     end: () => child.stdin.end(),
+    kill: () => child.kill("SIGKILL"),
   };
 }
 
@@ -108,8 +122,13 @@ async function main() {
   };
   process.stdin.once("end", () => end().finally(() => process.exit(1))).resume();
   try {
+    const killed = await killPublisher();
+    // Looked at all the time, not only in the end.
+    const killedGone = killed();
+    killedGone.catch(() => {}); // Awaited below.
     const pages = await sceneOfPages(browser, `http://127.0.0.1:${server.address().port}/`);
-    return { version: await browser.version(), pages, peers: await sceneOfPeers(browser) };
+    const peers = { ...await sceneOfPeers(browser), killedGoneMs: await killedGone };
+    return { version: await browser.version(), pages, peers };
   } finally {
     await end();
   }
@@ -123,6 +142,8 @@ const FRAMES = 60;
 const START_MS = 15_000;
 const PATIENCE_MS = 8_000;
 const PEER_MS = 40_000;
+// Consent, and the time for an ICE restart.
+const GONE_MS = 60_000;
 
 main().then(
   (seen) => { console.log(JSON.stringify(seen)); process.exit(0); },

@@ -10,12 +10,16 @@
 //! | `requests` | what is answered to right and wrong requests |
 //! | `bounds` | what happens where there is too much of something |
 //! | `deaths` | what happens when the worker ends |
+//! | `http` | requests and answers without a library |
+//! | `whip` | WHIP and WHEP: every status code |
 
 mod bounds;
 mod deaths;
 mod house;
+mod http;
 mod requests;
 mod visitor;
+mod whip;
 
 use std::process::ExitCode;
 
@@ -27,6 +31,7 @@ fn main() -> ExitCode {
     let mut trials = requests::trials();
     trials.extend(bounds::trials());
     trials.extend(deaths::trials());
+    trials.extend(whip::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
