@@ -77,9 +77,9 @@ pub(crate) struct Death {
     pub(crate) pid_after: u32,
 }
 
-/// Lets both visit the server at `port`.
-pub(crate) async fn visit(port: u16) -> Result<Seen, Failed> {
-    let screenshots = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/room");
+/// Lets both visit the server at `port`; screenshots are left in this folder of `target`.
+pub(crate) async fn visit(port: u16, screenshots: &str) -> Result<Seen, Failed> {
+    let screenshots = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").join(screenshots);
     let scene = json!({ "executable": visitor::chromium()?, "port": port, "screenshots": screenshots });
     Ok(visitor::visit("room/run.js", &scene, PATIENCE).await?)
 }
