@@ -1,0 +1,9 @@
+export type * from './errors';
+
+type Only<T, U> = { [P in keyof T]: T[P] } & { [P in keyof U]?: never };
+
+/** One of both, not a mixture. */
+export type Either<T, U> = Only<T, U> | Only<U, T>;
+
+/** What an application attaches to an entity. */
+export type AppData = Record<string, unknown>;
