@@ -57,7 +57,9 @@ const CONSUMABLE = 'consumableRtpParameters';
 export function isConsumable(consumable: Parameterized, capabilities: Capabilities): boolean {
   validateCapabilities(capabilities, 'rtpCapabilities');
   validateConsumable(consumable, CONSUMABLE);
-  return consumable.codecs.some(codec => isMedia(codec) && !isRed(codec) && endpointCodec(codec, capabilities));
+  return consumable.codecs.some(
+    (codec) => isMedia(codec) && !isRed(codec) && endpointCodec(codec, capabilities),
+  );
 }
 
 /** What a consumer of this producer sends to an endpoint with these capabilities: see `getConsumerRtpParameters`. */
@@ -80,7 +82,7 @@ export function consumerParameters(
     );
   }
   const headerExtensions = consumable.headerExtensions.filter(({ uri, id }) =>
-    capabilities.headerExtensions.some(known => known.preferredId === id && known.uri === uri),
+    capabilities.headerExtensions.some((known) => known.preferredId === id && known.uri === uri),
   );
   const codecs = withOneBandwidthFeedback(shared, headerExtensions);
   const hasRtx = codecs.some(isRtx);
@@ -88,14 +90,8 @@ export function consumerParameters(
     choice.rtxSsrc === undefined
       ? [oneEncoding(consumable, choice.ssrc, hasRtx)]
       : allEncodings(consumable, choice.ssrc, hasRtx ? choice.rtxSsrc : undefined);
-  const { mid: _, ...rest } = consumable;
-  return {
-    ...(choice.mid === undefined ? {} : { mid: choice.mid }),
-    ...rest,
-    codecs,
-    headerExtensions,
-    encodings,
-  };
+  const mid = choice.mid === undefined ? {} : { mid: choice.mid };
+  return { ...mid, ...named(consumable), codecs, headerExtensions, encodings };
 }
 
 /** What a consumer of this producer sends to another router: see `getPipeConsumerRtpParameters`. */
@@ -106,34 +102,43 @@ export function pipeConsumerParameters(
   validateConsumable(consumable, CONSUMABLE);
   const stays = new Set(['nack pli', 'ccm fir', ...(choice.enableRtx ? ['nack '] : [])]);
   const codecs = consumable.codecs
-    .filter(codec => !isFec(codec) && (choice.enableRtx || !isRtx(codec)))
-    .map(codec => ({
+    .filter((codec) => !isFec(codec) && (choice.enableRtx || !isRtx(codec)))
+    .map((codec) => ({
       ...codec,
       rtcpFeedback: codec.rtcpFeedback.filter(({ type, parameter }) => stays.has(`${type} ${parameter}`)),
     }));
   const headerExtensions = pipeExtensions(consumable);
   const encodings = allEncodings(consumable, choice.ssrc, codecs.some(isRtx) ? choice.rtxSsrc : undefined);
-  const { mid: _, ...rest } = consumable;
-  return { ...rest, codecs, headerExtensions, encodings };
+  return { ...named(consumable), codecs, headerExtensions, encodings };
+}
+
+/** What every consumer has of its producer: the names of its stream and source. */
+function named({ msid, rtcp }: Parameterized): Pick<Parameterized, 'msid' | 'rtcp'> {
+  return { ...(msid === undefined ? {} : { msid }), rtcp: { ...rtcp } };
 }
 
 /** Codecs that the endpoint has too, with its feedback; RTX and RED only with their media codecs. */
-function sharedCodecs(consumable: Parameterized, capabilities: Capabilities, enableRtx: boolean): CodecParameters[] {
+function sharedCodecs(
+  consumable: Parameterized,
+  capabilities: Capabilities,
+  enableRtx: boolean,
+): CodecParameters[] {
   const codecs: CodecParameters[] = [];
   for (const codec of consumable.codecs) {
-    const known = isFec(codec) || (!enableRtx && isRtx(codec)) ? undefined : endpointCodec(codec, capabilities);
+    const known =
+      isFec(codec) || (!enableRtx && isRtx(codec)) ? undefined : endpointCodec(codec, capabilities);
     if (known) {
       const rtcpFeedback = known.rtcpFeedback
         .filter(({ type, parameter }) => enableRtx || type !== 'nack' || parameter !== '')
-        .map(feedback => ({ ...feedback }));
+        .map((feedback) => ({ ...feedback }));
       codecs.push({ ...codec, rtcpFeedback });
     }
   }
-  const media = new Set(codecs.filter(isMedia).map(codec => codec.payloadType));
-  return codecs.filter(codec => {
+  const media = new Set(codecs.filter(isMedia).map((codec) => codec.payloadType));
+  return codecs.filter((codec) => {
     if (isRed(codec)) {
       const blocks = blockPayloadTypes(codec, consumable.codecs);
-      return !(blocks instanceof NotBlocks) && blocks.every(block => media.has(block));
+      return !(blocks instanceof NotBlocks) && blocks.every((block) => media.has(block));
     }
     const apt = number(parameter(codec.parameters, 'apt'));
     return !isRtx(codec) || (apt !== undefined && media.has(apt));
@@ -141,7 +146,7 @@ function sharedCodecs(consumable: Parameterized, capabilities: Capabilities, ena
 }
 
 function endpointCodec(codec: Codec, capabilities: Capabilities): CodecCapability | undefined {
-  return capabilities.codecs.find(known => matches(known, codec));
+  return capabilities.codecs.find((known) => matches(known, codec));
 }
 
 /** Two estimators would fight: the one whose extension is there stays, transport-cc first. */
@@ -156,7 +161,7 @@ function withOneBandwidthFeedback(
   } else if (has(ABS_SEND_TIME_URI)) {
     dropped.delete('goog-remb');
   }
-  return codecs.map(codec => ({
+  return codecs.map((codec) => ({
     ...codec,
     rtcpFeedback: codec.rtcpFeedback.filter(({ type }) => !dropped.has(type)),
   }));
@@ -164,22 +169,26 @@ function withOneBandwidthFeedback(
 
 /** One encoding for all of the consumable's: layers of all together (`LnTm`), the largest `maxBitrate`. */
 function oneEncoding({ encodings }: Parameterized, ssrc: number, hasRtx: boolean): EncodingParameters {
-  let scalabilityMode = encodings.find(encoding => encoding.scalabilityMode !== undefined)?.scalabilityMode;
+  let scalabilityMode = encodings.find((encoding) => encoding.scalabilityMode !== undefined)?.scalabilityMode;
   if (encodings.length > 1) {
     scalabilityMode = `L${encodings.length}T${parseScalabilityMode(scalabilityMode).temporalLayers}`;
   }
-  const maxBitrate = Math.max(0, ...encodings.map(encoding => encoding.maxBitrate ?? 0));
+  const maxBitrate = Math.max(0, ...encodings.map((encoding) => encoding.maxBitrate ?? 0));
   return {
     ssrc,
     ...(hasRtx ? { rtx: { ssrc: (ssrc + 1) >>> 0 } } : {}),
-    dtx: encodings.some(encoding => encoding.dtx),
+    dtx: encodings.some((encoding) => encoding.dtx),
     ...(scalabilityMode === undefined ? {} : { scalabilityMode }),
     ...(maxBitrate > 0 ? { maxBitrate } : {}),
   };
 }
 
 /** Every encoding of the consumable, with SSRCs that count up. */
-function allEncodings({ encodings }: Parameterized, ssrc: number, rtxSsrc: number | undefined): EncodingParameters[] {
+function allEncodings(
+  { encodings }: Parameterized,
+  ssrc: number,
+  rtxSsrc: number | undefined,
+): EncodingParameters[] {
   const streams = encodings.length;
   if (rtxSsrc !== undefined && ((rtxSsrc - ssrc) >>> 0 < streams || (ssrc - rtxSsrc) >>> 0 < streams)) {
     throw invalid(
@@ -187,11 +196,12 @@ function allEncodings({ encodings }: Parameterized, ssrc: number, rtxSsrc: numbe
       `the ${streams} SSRCs from here overlap those of the streams; choose another`,
     );
   }
-  return encodings.map(({ rtx: _rtx, fec: _fec, ...encoding }, index) => ({
-    ...encoding,
-    ssrc: (ssrc + index) >>> 0,
-    ...(rtxSsrc === undefined ? {} : { rtx: { ssrc: (rtxSsrc + index) >>> 0 } }),
-  }));
+  return encodings.map((given, index) => {
+    const encoding = { ...given, ssrc: (ssrc + index) >>> 0 };
+    delete encoding.rtx;
+    delete encoding.fec;
+    return rtxSsrc === undefined ? encoding : { ...encoding, rtx: { ssrc: (rtxSsrc + index) >>> 0 } };
+  });
 }
 
 /** Not what belongs to one transport (MID) or to its bandwidth. */

@@ -8,12 +8,7 @@ import { type ParameterValue, text } from './value';
 
 /** A profile that WebRTC endpoints negotiate. */
 export type Profile =
-  | 'constrained-baseline'
-  | 'baseline'
-  | 'main'
-  | 'constrained-high'
-  | 'high'
-  | 'predictive-high-444';
+  'constrained-baseline' | 'baseline' | 'main' | 'constrained-high' | 'high' | 'predictive-high-444';
 
 /** What `profile-level-id` says. Levels count in `level_idc` times two, so that 1b has a place between 1 and 1.1. */
 export type ProfileLevelId = { profile: Profile; level: number };
@@ -62,7 +57,11 @@ export function parseProfileLevelId(value: ParameterValue): ProfileLevelId | und
   if (!match) {
     return undefined;
   }
-  const [idc, iop, levelIdc] = match.slice(1).map(digits => Number.parseInt(digits, 16)) as [number, number, number];
+  const [idc, iop, levelIdc] = match.slice(1).map((digits) => Number.parseInt(digits, 16)) as [
+    number,
+    number,
+    number,
+  ];
   const row = PROFILES.find(([profileIdc, mask, bits]) => profileIdc === idc && (iop & mask) === bits);
   const level = levelOf(levelIdc, iop);
   return row && level !== undefined ? { profile: row[3], level } : undefined;

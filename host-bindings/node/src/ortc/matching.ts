@@ -6,7 +6,12 @@
  * symmetric, but for the level of an answer.
  */
 import type { Codec } from './dictionary';
-import { DEFAULT_PROFILE_LEVEL_ID, parseProfileLevelId, profileLevelIdText, type ProfileLevelId } from './h264';
+import {
+  DEFAULT_PROFILE_LEVEL_ID,
+  parseProfileLevelId,
+  profileLevelIdText,
+  type ProfileLevelId,
+} from './h264';
 import { kindOf } from './mime';
 import { sameName } from './text';
 import { digits, number, parameter, type Parameters, text } from './value';
@@ -91,7 +96,9 @@ function isSameProfile(one: Codec, another: Codec): boolean {
  * profile.
  */
 function h264Answer(codec: Codec, router: Codec): string | undefined {
-  const stated = [codec, router].some(({ parameters }) => parameter(parameters, PROFILE_LEVEL_ID) !== undefined);
+  const stated = [codec, router].some(
+    ({ parameters }) => parameter(parameters, PROFILE_LEVEL_ID) !== undefined,
+  );
   const [own, other] = [h264Profile(codec), h264Profile(router)];
   if (!stated || !own || !other) {
     return undefined;
@@ -119,7 +126,9 @@ function is(codec: Codec, mimeType: string): boolean {
 }
 
 function agree(one: Codec, another: Codec, parameters: Deciding): boolean {
-  return parameters.every(([name, absent]) => canonical(one, name, absent) === canonical(another, name, absent));
+  return parameters.every(
+    ([name, absent]) => canonical(one, name, absent) === canonical(another, name, absent),
+  );
 }
 
 /** The value as a text that tells numbers from others: digits and the number that they write are the same value. */

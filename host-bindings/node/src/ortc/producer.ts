@@ -59,7 +59,7 @@ export function producerMapping(
       continue;
     }
     // That there is a media codec of this number has been checked.
-    const media = codecs.find(entry => entry.payloadType === apt(codec));
+    const media = codecs.find((entry) => entry.payloadType === apt(codec));
     const rtx = media && routerRtx(media.mappedPayloadType, router);
     if (!rtx) {
       throw unsupported(
@@ -108,7 +108,11 @@ export function consumableParameters(
   };
 }
 
-function consumableCodecs(parameters: Parameterized, router: Capabilities, mapping: RtpMapping): CodecParameters[] {
+function consumableCodecs(
+  parameters: Parameterized,
+  router: Capabilities,
+  mapping: RtpMapping,
+): CodecParameters[] {
   const codecs: CodecParameters[] = [];
   const seen = new Set<number>();
   for (const [index, codec] of parameters.codecs.entries()) {
@@ -117,7 +121,7 @@ function consumableCodecs(parameters: Parameterized, router: Capabilities, mappi
     }
     const payloadType = mappedPayloadType(codec.payloadType, mapping);
     const known = router.codecs.find(
-      known => !isRtx(known) && payloadType !== undefined && known.preferredPayloadType === payloadType,
+      (known) => !isRtx(known) && payloadType !== undefined && known.preferredPayloadType === payloadType,
     );
     if (payloadType === undefined || !known) {
       throw invalid(
@@ -142,10 +146,14 @@ function consumableCodecs(parameters: Parameterized, router: Capabilities, mappi
 }
 
 /** The parameters of a RED codec: its blocks' payload types, as the worker writes them. */
-function mappedRedParameters(red: CodecParameters, parameters: Parameterized, mapping: RtpMapping): Parameters {
+function mappedRedParameters(
+  red: CodecParameters,
+  parameters: Parameterized,
+  mapping: RtpMapping,
+): Parameters {
   const blocks = blockPayloadTypes(red, parameters.codecs);
   // That they are blocks has been checked.
-  const mapped = (blocks instanceof NotBlocks ? [] : blocks).map(payloadType => {
+  const mapped = (blocks instanceof NotBlocks ? [] : blocks).map((payloadType) => {
     const router = mappedPayloadType(payloadType, mapping);
     if (router === undefined) {
       const message = `payload type ${payloadType} of RED's blocks has no entry; map these parameters`;
@@ -165,7 +173,7 @@ function inUse(codec: CodecCapability, payloadType: number): CodecParameters {
     clockRate: codec.clockRate,
     ...(channels === undefined ? {} : { channels }),
     parameters: { ...codec.parameters },
-    rtcpFeedback: codec.rtcpFeedback.map(feedback => ({ ...feedback })),
+    rtcpFeedback: codec.rtcpFeedback.map((feedback) => ({ ...feedback })),
   };
 }
 
@@ -177,7 +185,7 @@ function consumableExtensions(
   const hasCaptureTime = parameters.headerExtensions.some(({ uri }) => uri === ABS_CAPTURE_TIME_URI);
   return router.headerExtensions
     .filter(
-      extension =>
+      (extension) =>
         extension.kind === kind &&
         (extension.direction === 'sendonly' || extension.direction === 'sendrecv') &&
         (hasCaptureTime || extension.uri !== ABS_CAPTURE_TIME_URI),
@@ -201,18 +209,21 @@ function consumableEncodings(parameters: Parameterized, mapping: RtpMapping): En
 }
 
 function mappedPayloadType(payloadType: number, mapping: RtpMapping): number | undefined {
-  return mapping.codecs.find(entry => entry.payloadType === payloadType)?.mappedPayloadType;
+  return mapping.codecs.find((entry) => entry.payloadType === payloadType)?.mappedPayloadType;
 }
 
 /** The payload type of the router's codec that is the producer's. */
 function routerCodec(codec: Codec, router: Capabilities): number | undefined {
-  const same = router.codecs.filter(known => matches(codec, known));
-  return same.find(known => known.preferredPayloadType !== undefined)?.preferredPayloadType;
+  const same = router.codecs.filter((known) => matches(codec, known));
+  return same.find((known) => known.preferredPayloadType !== undefined)?.preferredPayloadType;
 }
 
 /** The router's RTX of its codec with this payload type, and RTX's own. */
-function routerRtx(of: number, router: Capabilities): { codec: CodecCapability; payloadType: number } | undefined {
-  const codec = router.codecs.find(codec => isRtx(codec) && apt(codec) === of);
+function routerRtx(
+  of: number,
+  router: Capabilities,
+): { codec: CodecCapability; payloadType: number } | undefined {
+  const codec = router.codecs.find((codec) => isRtx(codec) && apt(codec) === of);
   const payloadType = codec?.preferredPayloadType;
   return codec && payloadType !== undefined ? { codec, payloadType } : undefined;
 }

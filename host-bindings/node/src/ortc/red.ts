@@ -25,8 +25,11 @@ export class NotBlocks {
  * The payload types that `red`, one of `all`, has in its blocks: those that it lists, each a codec's of RED's clock
  * rate, for blocks count time by the packet's clock. Without a list, the first such codec's: new, and once again.
  */
-export function blockPayloadTypes(red: CodecParameters, all: readonly CodecParameters[]): number[] | NotBlocks {
-  const carried = all.filter(codec => isMedia(codec) && !isRed(codec) && codec.clockRate === red.clockRate);
+export function blockPayloadTypes(
+  red: CodecParameters,
+  all: readonly CodecParameters[],
+): number[] | NotBlocks {
+  const carried = all.filter((codec) => isMedia(codec) && !isRed(codec) && codec.clockRate === red.clockRate);
   const listed = listOf(red.parameters);
   if (listed instanceof NotBlocks) {
     return listed;
@@ -34,11 +37,13 @@ export function blockPayloadTypes(red: CodecParameters, all: readonly CodecParam
   if (!listed) {
     const first = carried[0]?.payloadType;
     return first === undefined
-      ? new NotBlocks('RED has no codec of its clock rate to carry; give that one too, with a payload type of its own')
+      ? new NotBlocks(
+          'RED has no codec of its clock rate to carry; give that one too, with a payload type of its own',
+        )
       : [first, first];
   }
-  const known = new Set(carried.map(codec => codec.payloadType));
-  const unknown = listed.find(payloadType => !known.has(payloadType));
+  const known = new Set(carried.map((codec) => codec.payloadType));
+  const unknown = listed.find((payloadType) => !known.has(payloadType));
   return unknown === undefined
     ? listed
     : new NotBlocks(
@@ -57,7 +62,7 @@ export function carryOpus(codecs: readonly CodecCapability[], wanted: readonly C
   if (index < 0) {
     return;
   }
-  const payloadType = codecs.find(codec => sameName(codec.mimeType, 'audio/opus'))?.preferredPayloadType;
+  const payloadType = codecs.find((codec) => sameName(codec.mimeType, 'audio/opus'))?.preferredPayloadType;
   if (payloadType === undefined) {
     throw invalid(
       `mediaCodecs[${index}]`,
@@ -75,7 +80,7 @@ export function carryOpus(codecs: readonly CodecCapability[], wanted: readonly C
  * read `111/111` so.
  */
 function listOf(parameters: Readonly<Parameters>): number[] | NotBlocks | undefined {
-  const name = sortedNames(parameters).find(name => name === PARAMETER || /^[0-9/]*\/[0-9/]*$/.test(name));
+  const name = sortedNames(parameters).find((name) => name === PARAMETER || /^[0-9/]*\/[0-9/]*$/.test(name));
   if (name === undefined) {
     return undefined;
   }

@@ -8,7 +8,7 @@ import { type Capabilities, type CodecCapability, isFec, isRtx } from './diction
 import { invalid, type OrtcError, unsupported } from './error';
 import { isSameCodec } from './matching';
 import { carryOpus } from './red';
-import { advice, supportedCapabilities } from './supported';
+import { advice, getSupportedRtpCapabilities } from './supported';
 import { checkLength } from './text';
 import { validateCodecCapability } from './validate';
 
@@ -16,18 +16,20 @@ import { validateCodecCapability } from './validate';
 const MEDIA_CODECS_MAX = 128;
 
 /** Dynamic payload types in the order in which they are handed out. */
-const DYNAMIC: readonly number[] = Array.from({ length: 32 }, (_, index) => (index < 28 ? 100 + index : 68 + index));
+const DYNAMIC: readonly number[] = Array.from({ length: 32 }, (_, index) =>
+  index < 28 ? 100 + index : 68 + index,
+);
 
 /** What a router with these media codecs can do: see `generateRouterRtpCapabilities`. */
 export function routerCapabilities(mediaCodecs: readonly CodecCapability[]): Capabilities {
   checkLength(mediaCodecs.length, MEDIA_CODECS_MAX, 'mediaCodecs');
-  const supported = supportedCapabilities();
+  const supported = getSupportedRtpCapabilities();
   const taken = new Set<number>();
   const codecs: CodecCapability[] = [];
   for (const [index, wanted] of mediaCodecs.entries()) {
     const field = `mediaCodecs[${index}]`;
     validateCodecCapability(wanted, field);
-    const known = supported.codecs.find(codec => isSameCodec(codec, wanted));
+    const known = supported.codecs.find((codec) => isSameCodec(codec, wanted));
     if (!known) {
       throw notSupported(wanted, field);
     }
@@ -48,7 +50,7 @@ export function routerCapabilities(mediaCodecs: readonly CodecCapability[]): Cap
 
 /** Takes the `wanted` payload type, or the first dynamic one that is free. */
 function take(taken: Set<number>, wanted: number | undefined, field: string): number {
-  const payloadType = wanted ?? DYNAMIC.find(payloadType => !taken.has(payloadType));
+  const payloadType = wanted ?? DYNAMIC.find((payloadType) => !taken.has(payloadType));
   if (payloadType === undefined) {
     throw invalid(field, 'no dynamic payload type is left for this codec and its RTX; give fewer codecs');
   }

@@ -26,7 +26,7 @@ export const DEPENDENCY_DESCRIPTOR_ID = 7;
  * Everything that a router can be asked for; every call makes a new copy. Codecs with a static payload type (RFC 3551)
  * state it; the others get theirs from the router.
  */
-export function supportedCapabilities(): Capabilities {
+export function getSupportedRtpCapabilities(): Capabilities {
   return {
     codecs: CODECS.map(capability),
     headerExtensions: EXTENSIONS.map(([preferredId, kind, uri, direction]) => ({
@@ -41,7 +41,7 @@ export function supportedCapabilities(): Capabilities {
 
 /** Whether a media codec of this name is in the list, at any clock rate. */
 export function isKnown(mimeType: string): boolean {
-  return CODECS.some(codec => sameName(codec.mimeType, mimeType));
+  return CODECS.some((codec) => sameName(codec.mimeType, mimeType));
 }
 
 /** What to do about a codec that is not in the list, where there is more to say than that. */

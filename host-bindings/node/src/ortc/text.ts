@@ -12,7 +12,7 @@ export function bytes(text: string): number {
 
 /** Lower case of ASCII letters; other letters stay, so that `K` (U+212A) is no `k`. */
 export function lower(text: string): string {
-  return text.replace(/[A-Z]+/g, letters => letters.toLowerCase());
+  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
 /** Whether two texts differ in the case of ASCII letters at most. */

@@ -280,7 +280,7 @@ function validateSsrcs(encoding: EncodingParameters, field: string, seen: Set<nu
 }
 
 function mediaPayloadTypes(codecs: readonly CodecParameters[]): Set<number> {
-  return new Set(codecs.filter(isMedia).map(codec => codec.payloadType));
+  return new Set(codecs.filter(isMedia).map((codec) => codec.payloadType));
 }
 
 /** What a MIME type begins with. */

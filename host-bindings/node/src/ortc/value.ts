@@ -68,7 +68,10 @@ export function text(value: ParameterValue): string {
 /** Refuses a text that has no UTF-8 (a half of a surrogate pair). */
 export function wellFormed(value: string, field: string): string {
   if (/\p{Surrogate}/u.test(value)) {
-    throw invalid(field, 'the text has half a surrogate pair, which is no character; give it as UTF-8 can hold it');
+    throw invalid(
+      field,
+      'the text has half a surrogate pair, which is no character; give it as UTF-8 can hold it',
+    );
   }
   return value;
 }
