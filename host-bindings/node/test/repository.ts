@@ -1,15 +1,14 @@
 // Where things are in the repository, and its Rust programs.
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-/** The repository's top. */
-export const top = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
+/** The repository: compiled tests are in `host-bindings/node/out`. */
+export const repository = path.resolve(import.meta.dirname, '../../..');
 
 /** Builds a program of the workspace (cargo does nothing when it is there) and says where it is. */
 export function built(crate: string): string {
   const messages = execFileSync('cargo', ['build', '-q', '--locked', '-p', crate, '--message-format=json'], {
-    cwd: top,
+    cwd: repository,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
     maxBuffer: 64 << 20,

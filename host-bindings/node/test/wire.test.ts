@@ -7,7 +7,7 @@ import readline from 'node:readline';
 import test, { after } from 'node:test';
 import { DecodeError, EncodeError, Reader, Writer } from '../dist/cjs/wire/bincode.js';
 import * as wire from '../dist/cjs/wire/generated.js';
-import { built, top } from './repository.js';
+import { built, repository } from './repository.js';
 
 type Direction = 'ToWorker' | 'FromWorker';
 
@@ -59,7 +59,7 @@ const partner = new Partner();
 after(() => partner.close());
 
 test('every golden vector is read and written back byte for byte', () => {
-  const file = fs.readFileSync(path.join(top, 'protocol/vectors/golden.txt'), 'utf8');
+  const file = fs.readFileSync(path.join(repository, 'protocol/vectors/golden.txt'), 'utf8');
   const lines = file.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   assert.ok(lines.length > 90, `${lines.length} vectors`);
   for (const line of lines) {
