@@ -1,4 +1,8 @@
 export type * from './errors';
+export type { OrtcError, RtpMapping } from './ortc';
+export type { ScalabilityMode } from './ortc/scalability-mode';
+export type { SctpStreamParameters } from './ortc/sctp';
+export type * from './rtp-parameters';
 
 type Only<T, U> = { [P in keyof T]: T[P] } & { [P in keyof U]?: never };
 
