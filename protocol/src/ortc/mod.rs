@@ -27,6 +27,7 @@ mod consumer;
 pub mod dictionary;
 mod error;
 mod h264;
+mod keyed;
 mod matching;
 mod producer;
 mod red;
