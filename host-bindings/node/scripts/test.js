@@ -10,6 +10,8 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const out = path.join(root, 'out');
 const require = createRequire(import.meta.url);
 const tsc = path.join(path.dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
+/** A test that takes longer waits for something that does not come. */
+const TEST_MS_MAX = 60_000;
 const wanted = process.argv.slice(2);
 
 function run(args) {
@@ -31,4 +33,4 @@ if (files.length === 0) {
   console.error(`no test file begins with ${wanted.join(' or ')}`);
   process.exit(1);
 }
-run(['--unhandled-rejections=strict', '--expose-gc', '--test', ...files]);
+run(['--unhandled-rejections=strict', '--expose-gc', '--test', `--test-timeout=${TEST_MS_MAX}`, ...files]);
