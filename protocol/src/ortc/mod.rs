@@ -28,6 +28,7 @@ mod consumer;
 pub mod dictionary;
 mod error;
 mod h264;
+mod keyed;
 mod matching;
 mod offered;
 mod producer;

@@ -282,7 +282,7 @@ async fn death_of_the_worker() -> Result<(), Failed> {
     let mut ann = Visitor::join(house.address, "a").await?;
     let (session, etag) = open(&house, "/whip/a", SENDS).await?;
     let (player, _) = open(&house, "/whep/a", RECEIVES).await?;
-    kill_worker(&house)?;
+    kill_worker(&house).await?;
     ann.event("workerDied").await?;
     let patch = Request::new("PATCH", &session).body(FRAGMENT, &fragment("abcd", &"x".repeat(24)));
     for _ in 0..LOOKS_MAX {
@@ -296,7 +296,7 @@ async fn death_of_the_worker() -> Result<(), Failed> {
     ann.event("welcome").await?;
     let (again, _) = open(&house, "/whip/a", SENDS).await?;
     // After another early death there is none for half a second.
-    kill_worker(&house)?;
+    kill_worker(&house).await?;
     ann.event("workerDied").await?;
     let answer = post(&house, "/whip/a", SENDS).await?;
     ensure(answer.status == 503 && !answer.field("retry-after").is_empty(), || format!("{answer:?}"))?;
@@ -305,8 +305,8 @@ async fn death_of_the_worker() -> Result<(), Failed> {
     Ok(())
 }
 
-fn kill_worker(house: &House) -> Result<(), Failed> {
-    Ok(kill(Pid::from_raw(i32::try_from(house.hall.worker().pid())?), Signal::SIGKILL)?)
+async fn kill_worker(house: &House) -> Result<(), Failed> {
+    Ok(kill(Pid::from_raw(i32::try_from(house.worker_pid().await?)?), Signal::SIGKILL)?)
 }
 
 /// A fragment of trickle ICE (RFC 8840 9) with these credentials.
