@@ -6,7 +6,8 @@
 //! | module | knows |
 //! | --- | --- |
 //! | `visitor` | a WebSocket, what is asked and told on it |
-//! | `house` | a hall that serves |
+//! | `house` | a house that serves: this crate's hall, or (`ECHO_ROOM=node`) the Node example |
+//! | `node` | the process of the latter |
 //! | `requests` | what is answered to right and wrong requests |
 //! | `bounds` | what happens where there is too much of something |
 //! | `deaths` | what happens when the worker ends |
@@ -14,6 +15,7 @@
 mod bounds;
 mod deaths;
 mod house;
+mod node;
 mod requests;
 mod visitor;
 

@@ -1,0 +1,36 @@
+/**
+ * An echo room for the signalling tests of the Rust example, which run against both: limits and settings come as an
+ * argument, questions as lines of standard input; each is answered by a line of JSON. Ends with its standard input.
+ *
+ *     node test/house.js '{"limits": {...}, "worker": {...}}'
+ */
+
+import { createInterface } from 'node:readline';
+
+import { Hall } from '../src/hall.js';
+import { serve } from '../src/web.js';
+
+const { limits, worker } = JSON.parse(process.argv[2] ?? '{}');
+const hall = await Hall.open({ ip: '127.0.0.1', port: 0, worker }, limits);
+const server = await serve(hall, { host: '127.0.0.1', port: 0 });
+
+/** @type {Record<string, () => unknown>} */
+const answers = {
+  port: () => server.address.port,
+  workerPid: () => hall.worker.pid,
+  async held() {
+    const [dump, { values }] = await Promise.all([hall.worker.dump(), hall.worker.getMetrics()]);
+    const value = (/** @type {string} */ name) => Number(values[name]);
+    return {
+      routers: dump.routerIds.length,
+      others: value('transports') + value('producers') + value('consumers'),
+      panicsContained: value('panics_contained'),
+    };
+  },
+};
+
+for await (const question of createInterface({ input: process.stdin })) {
+  const answer = await answers[question]?.();
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+await server.close();
