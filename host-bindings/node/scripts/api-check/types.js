@@ -44,7 +44,7 @@ function compile(lines, root) {
     const tsc = path.join(path.dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
     const options = [
       '--noEmit',
-    '--ignoreConfig',
+      '--ignoreConfig',
       '--strict',
       '--skipLibCheck',
       '--module',
