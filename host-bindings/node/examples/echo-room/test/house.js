@@ -19,13 +19,8 @@ const answers = {
   port: () => server.address.port,
   workerPid: () => hall.worker.pid,
   async held() {
-    const [dump, { values }] = await Promise.all([hall.worker.dump(), hall.worker.getMetrics()]);
-    const value = (/** @type {string} */ name) => Number(values[name]);
-    return {
-      routers: dump.routerIds.length,
-      others: value('transports') + value('producers') + value('consumers'),
-      panicsContained: value('panics_contained'),
-    };
+    const { routerIds, transports, producers, consumers, panicsContained } = await hall.worker.dump();
+    return { routers: routerIds.length, others: transports + producers + consumers, panicsContained };
   },
 };
 
