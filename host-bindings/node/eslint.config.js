@@ -38,6 +38,21 @@ export default tseslint.config(
     },
   },
   {
+    // Modern JavaScript with types in comments, which its own tsconfig.json checks.
+    files: ['examples/*/{src,test}/**/*.js'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: {
+      parserOptions: {
+        project: ['examples/*/tsconfig.json'],
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: {
+      eqeqeq: 'error',
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+    },
+  },
+  {
     files: ['**/*.js'],
     languageOptions: {
       globals: {

@@ -24,7 +24,10 @@ const PLATFORMS = {
   'linux-arm64': { target: 'aarch64-unknown-linux-gnu', os: 'linux', cpu: 'arm64' },
 };
 
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { worker: { type: 'string' } } });
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { worker: { type: 'string' } },
+});
 const [folder] = positionals;
 const platform = `${process.platform}-${process.arch}`;
 const { target, os: system, cpu } = PLATFORMS[platform] ?? {};
@@ -106,9 +109,17 @@ function copyLicences(place) {
 function pack(place, description) {
   fs.writeFileSync(path.join(place, 'package.json'), `${JSON.stringify(description, null, 2)}\n`);
   const how = ['pack', '--json', '--ignore-scripts', '--pack-destination', path.resolve(folder)];
-  const [packed] = JSON.parse(execFileSync('npm', how, { cwd: place, encoding: 'utf8', stdio: ['ignore', 'pipe', 2] }));
+  const [packed] = JSON.parse(
+    execFileSync('npm', how, { cwd: place, encoding: 'utf8', stdio: ['ignore', 'pipe', 2] }),
+  );
   const { name, filename, size, unpackedSize, files } = packed;
-  return { name, file: path.resolve(folder, filename), size, unpackedSize, files: files.map((one) => one.path) };
+  return {
+    name,
+    file: path.resolve(folder, filename),
+    size,
+    unpackedSize,
+    files: files.map((one) => one.path),
+  };
 }
 
 function run(program, programArguments, cwd, env = process.env) {

@@ -19,45 +19,66 @@ interface Tarball {
   files: string[];
 }
 
-test('the tarballs install offline without scripts, and applications relay packets', { timeout: 120_000 }, async (t) => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tidegate-packed-'));
-  t.after(() => {
-    fs.rmSync(folder, { recursive: true });
-  });
-  const worker = process.env['TIDEGATE_WORKER_BIN'] ?? built('tidegate-worker');
-  const pack = [path.join(host, 'scripts', 'pack.js'), path.join(folder, 'tarballs'), '--worker', worker];
-  const packed = JSON.parse(run(process.execPath, pack, host)) as Tarball[];
-  holdOnlyWhatIsNeeded(packed);
+test(
+  'the tarballs install offline without scripts, and applications relay packets',
+  { timeout: 120_000 },
+  async (t) => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tidegate-packed-'));
+    t.after(() => {
+      fs.rmSync(folder, { recursive: true });
+    });
+    const worker = process.env['TIDEGATE_WORKER_BIN'] ?? built('tidegate-worker');
+    const pack = [path.join(host, 'scripts', 'pack.js'), path.join(folder, 'tarballs'), '--worker', worker];
+    const packed = JSON.parse(run(process.execPath, pack, host)) as Tarball[];
+    holdOnlyWhatIsNeeded(packed);
 
-  const application = path.join(folder, 'application');
-  fs.cpSync(path.join(host, 'test', 'packed'), application, { recursive: true });
-  fs.writeFileSync(path.join(application, 'package.json'), '{ "private": true }\n');
-  const files = packed.map(({ file }) => file);
-  run('npm', ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', ...files], application);
-  const installed = fs.readdirSync(path.join(application, 'node_modules')).filter((name) => !name.startsWith('.'));
-  assert.deepEqual(installed.sort(), ['@tidegate', 'tidegate']);
+    const application = path.join(folder, 'application');
+    fs.cpSync(path.join(host, 'test', 'packed'), application, { recursive: true });
+    fs.writeFileSync(path.join(application, 'package.json'), '{ "private": true }\n');
+    const files = packed.map(({ file }) => file);
+    run(
+      'npm',
+      ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', ...files],
+      application,
+    );
+    const installed = fs
+      .readdirSync(path.join(application, 'node_modules'))
+      .filter((name) => !name.startsWith('.'));
+    assert.deepEqual(installed.sort(), ['@tidegate', 'tidegate']);
 
-  // The worker that was installed, and no other.
-  const environment = { PATH: process.env['PATH'], HOME: folder };
-  for (const script of ['relay.mjs', 'relay.cjs']) {
-    const { stdout } = await promisify(execFile)(process.execPath, [script], { cwd: application, env: environment });
-    const told = JSON.parse(stdout) as { sent: number; received: number; counted: number; worker: string };
-    assert.deepEqual([told.received, told.counted], [told.sent, told.sent], `${script}: ${stdout}`);
-    const own = fs.realpathSync(path.join(application, 'node_modules', '@tidegate'));
-    assert.ok(told.worker.startsWith(own), `${script} ran ${told.worker}`);
-  }
-  isTypedForBothModuleSystems(application);
-});
+    // The worker that was installed, and no other.
+    const environment = { PATH: process.env['PATH'], HOME: folder };
+    for (const script of ['relay.mjs', 'relay.cjs']) {
+      const { stdout } = await promisify(execFile)(process.execPath, [script], {
+        cwd: application,
+        env: environment,
+      });
+      const told = JSON.parse(stdout) as { sent: number; received: number; counted: number; worker: string };
+      assert.deepEqual([told.received, told.counted], [told.sent, told.sent], `${script}: ${stdout}`);
+      const own = fs.realpathSync(path.join(application, 'node_modules', '@tidegate'));
+      assert.ok(told.worker.startsWith(own), `${script} ran ${told.worker}`);
+    }
+    isTypedForBothModuleSystems(application);
+  },
+);
 
 /** No sources, no tests, no settings of tools; and whoever installs `tidegate` gets the worker of its version. */
 function holdOnlyWhatIsNeeded([tidegate, worker]: Tarball[]): void {
   assert.ok(tidegate && worker);
-  const plain = /^(package\.json|README\.md|LICENSE-(APACHE|MIT)|dist\/(cjs|esm)\/.*(\.js|\.d\.ts|package\.json))$/;
+  const plain =
+    /^(package\.json|README\.md|LICENSE-(APACHE|MIT)|dist\/(cjs|esm)\/.*(\.js|\.d\.ts|package\.json))$/;
   assert.deepEqual(
     tidegate.files.filter((file) => !plain.test(file)),
     [],
   );
-  const files = ['LICENSE-APACHE', 'LICENSE-MIT', 'LICENSES.txt', 'README.md', 'package.json', 'tidegate-worker'];
+  const files = [
+    'LICENSE-APACHE',
+    'LICENSE-MIT',
+    'LICENSES.txt',
+    'README.md',
+    'package.json',
+    'tidegate-worker',
+  ];
   assert.deepEqual([...worker.files].sort(), files);
   const manifest = JSON.parse(run('tar', ['xzOf', tidegate.file, 'package/package.json'])) as {
     version: string;
@@ -86,11 +107,16 @@ export const wrong = tidegate.createWorker({ logLevel: 'chicken' });
   }
   const require = createRequire(import.meta.url);
   const tsc = path.join(path.dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
-  const options = '--noEmit --strict --target es2022 --module nodenext --moduleResolution nodenext --types node'.split(' ');
+  const options =
+    '--noEmit --strict --target es2022 --module nodenext --moduleResolution nodenext --types node'.split(' ');
   const typeRoots = path.join(host, 'node_modules', '@types');
   run(process.execPath, [tsc, ...options, '--typeRoots', typeRoots, 'typed.mts', 'typed.cts'], application);
 }
 
 function run(program: string, programArguments: string[], cwd?: string): string {
-  return execFileSync(program, programArguments, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  return execFileSync(program, programArguments, {
+    cwd,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
 }

@@ -47,7 +47,9 @@ module.exports = async function relay({ createWorker }) {
   }
   const [{ packetCount }] = await producer.getStats();
   const program = fs.readlinkSync(`/proc/${worker.pid}/exe`);
-  console.log(JSON.stringify({ sent: PACKETS, received: arrived.size, counted: packetCount, worker: program }));
+  console.log(
+    JSON.stringify({ sent: PACKETS, received: arrived.size, counted: packetCount, worker: program }),
+  );
   sender.close();
   player.close();
   worker.close();

@@ -74,7 +74,9 @@ async function main() {
     throw new Error(`cannot serve at ${listen}: ${messageOf(error)}; --listen chooses another place`);
   });
   const { address, family, port: chosen } = server.address;
-  console.log(`open http://${family === 'IPv6' ? `[${address}]` : address}:${chosen}/ in a browser; Ctrl-C ends it`);
+  console.log(
+    `open http://${family === 'IPv6' ? `[${address}]` : address}:${chosen}/ in a browser; Ctrl-C ends it`,
+  );
   hall.on('status', report);
   if (!stop.signal.aborted) await new Promise((resolve) => stop.signal.addEventListener('abort', resolve));
   await server.close();

@@ -25,7 +25,10 @@ test('pauses double while workers die young and begin anew after a long life', (
   };
   const young = Array.from({ length: 9 }, () => pause(1_000));
   const pauses = [0, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000];
-  assert.deepEqual(young, pauses.map((ms, index) => [index + 1, ms]));
+  assert.deepEqual(
+    young,
+    pauses.map((ms, index) => [index + 1, ms]),
+  );
   assert.deepEqual(pause(30_000), [1, 0]);
   assert.deepEqual(pause(29_999), [2, 500]);
   for (let death = 0; death < 100; death += 1) pause(0);
@@ -39,7 +42,11 @@ test('reasons are clipped between characters', () => {
 });
 
 test('requests are read, and what is none is named with its id', () => {
-  assert.deepEqual(read('{"id": 1, "method": "createTransport"}'), { id: 1, method: 'createTransport', data: {} });
+  assert.deepEqual(read('{"id": 1, "method": "createTransport"}'), {
+    id: 1,
+    method: 'createTransport',
+    data: {},
+  });
   for (const [text, id] of /** @type {[string, number | undefined][]} */ ([
     ['', undefined],
     ['[]', undefined],
@@ -51,12 +58,22 @@ test('requests are read, and what is none is named with its id', () => {
     ['{"id": 10, "method": "createTransport", "data": {"forceTcp": 1}}', 10],
     ['{"id": 11, "method": "join", "data": {"rtpCapabilities": {"codecs": [{}]}}}', 11],
   ])) {
-    assert.throws(() => read(text), (error) => error instanceof Misread && error.id === id, text);
+    assert.throws(
+      () => read(text),
+      (error) => error instanceof Misread && error.id === id,
+      text,
+    );
   }
 });
 
 test('rates are of the time between two looks, and unknown at the first', () => {
-  const look = (/** @type {number} */ atMs, /** @type {number} */ cpuMs, /** @type {number} */ forwarded, /** @type {number[]} */ buckets, /** @type {number} */ sum) => ({
+  const look = (
+    /** @type {number} */ atMs,
+    /** @type {number} */ cpuMs,
+    /** @type {number} */ forwarded,
+    /** @type {number[]} */ buckets,
+    /** @type {number} */ sum,
+  ) => ({
     atMs,
     pid: 7,
     cpuMs,
@@ -74,7 +91,7 @@ test('rates are of the time between two looks, and unknown at the first', () => 
 });
 
 test('memory of a live process is known and of none is not', async () => {
-  assert.ok((await residentBytesOf(process.pid) ?? 0) > 1_000_000);
+  assert.ok(((await residentBytesOf(process.pid)) ?? 0) > 1_000_000);
   assert.equal(await residentBytesOf(4_194_305), null);
 });
 
@@ -82,10 +99,11 @@ test('every script that a file of the page names is served', async () => {
   const { body } = await page.index();
   const named = [...body.matchAll(/"\/page\/([^"]+)"/g)].map(([, name]) => name ?? '');
   assert.ok(named.length >= 3);
-  for (let name; (name = named.pop()); ) {
+  for (let name; (name = named.pop());) {
     const { status, body: text } = await page.file(name);
     assert.equal(status, 200, name);
-    if (!name.includes('/')) named.push(...[...text.matchAll(/ from "\.\/([^"]+)"/g)].map(([, script]) => script ?? ''));
+    if (!name.includes('/'))
+      named.push(...[...text.matchAll(/ from "\.\/([^"]+)"/g)].map(([, script]) => script ?? ''));
   }
   assert.equal((await page.file('../Cargo.toml')).status, 404);
   assert.equal((await page.file('vendor/bundle.mjs')).status, 404);

@@ -40,7 +40,8 @@ export class Demo {
     }
     const ports = relay.viewers[0]?.streams.flatMap(({ port }) => [port, port + 1]) ?? [];
     const listens = await untilBound(ports, START_MAX_MS);
-    if (!listens) this.failure ??= `the decoding ffmpeg did not open its ports within ${START_MAX_MS / 1_000} s`;
+    if (!listens)
+      this.failure ??= `the decoding ffmpeg did not open its ports within ${START_MAX_MS / 1_000} s`;
     if (!this.failure) this.#run('sending', ffmpegSends(relay.outputs));
   }
 

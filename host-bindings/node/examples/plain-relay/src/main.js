@@ -106,7 +106,10 @@ async function main() {
     const relay = await Relay.start(worker, listen, port);
     for (let index = 0; index < viewers; index += 1) {
       const first = viewerPort === undefined ? undefined : viewerPort + 4 * index;
-      const ports = first === undefined ? [await freePair(viewerAddress), await freePair(viewerAddress)] : [first, first + 2];
+      const ports =
+        first === undefined
+          ? [await freePair(viewerAddress), await freePair(viewerAddress)]
+          : [first, first + 2];
       const viewer = await relay.addViewer(viewerAddress, ports);
       writeFileSync(fileOf(folder, index), describe(viewerAddress, viewer.streams));
     }

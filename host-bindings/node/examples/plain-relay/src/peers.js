@@ -35,7 +35,9 @@ export const ffmpegDecodes = (file) => [
   ...QUIET,
   ...words('-use_wallclock_as_timestamps 1'),
   ...input(file),
-  ...words('-map 0:v -map 0:a -fps_mode passthrough -progress pipe:1 -stats_period 0.5 -f framecrc -y /dev/null'),
+  ...words(
+    '-map 0:v -map 0:a -fps_mode passthrough -progress pipe:1 -stats_period 0.5 -f framecrc -y /dev/null',
+  ),
 ];
 
 /**
@@ -85,7 +87,8 @@ export function gstreamerPlays({ ip, streams, transports }) {
  * @param {string} program
  * @param {string[]} programArguments
  */
-export const commandLine = (program, programArguments) => [program, ...programArguments.map(quoted)].join(' ');
+export const commandLine = (program, programArguments) =>
+  [program, ...programArguments.map(quoted)].join(' ');
 
 /** @param {string} word */
 const quoted = (word) =>

@@ -58,13 +58,20 @@ export class Relay {
     const ports = firstPort > 0 ? [firstPort, firstPort + 2] : [0, 0];
     const ingests = [];
     for (const [index, { kind, ssrc, codec }] of SENDERS.entries()) {
-      const transport = await router.createPlainTransport({ ...twoPorts(ip, ports[index] ?? 0), comedia: true });
+      const transport = await router.createPlainTransport({
+        ...twoPorts(ip, ports[index] ?? 0),
+        comedia: true,
+      });
       const rtpParameters = { codecs: [codec], encodings: [{ ssrc }] };
       const producer = await transport.produce({ kind, rtpParameters });
       const { localPort: port } = transport.tuple;
       // Without rtcp-mux a transport has both.
       const rtcpPort = transport.rtcpTuple?.localPort ?? 0;
-      ingests.push({ transport, producer, output: { payloadType: codec.payloadType, ssrc, ip, port, rtcpPort } });
+      ingests.push({
+        transport,
+        producer,
+        output: { payloadType: codec.payloadType, ssrc, ip, port, rtcpPort },
+      });
     }
     return new Relay(worker, router, ip, ingests);
   }

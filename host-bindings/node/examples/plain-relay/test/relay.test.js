@@ -18,7 +18,10 @@ test('what ffmpeg sends is decoded by another ffmpeg behind the relay', { timeou
   const program = [MAIN, '--demo', '--json', '--seconds', '7', '--viewers', '2'];
   const { stdout } = await promisify(execFile)(process.execPath, program);
   /** @type {(Sample & { decodedPictures: number })[]} */
-  const samples = stdout.trim().split('\n').map((line) => JSON.parse(line));
+  const samples = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
   const last = samples.at(-1);
   assert.ok(last && samples.length >= 6, stdout);
   // 30 pictures a second, of which the first two or three seconds are ffmpeg's, for its start and its look at the streams.
@@ -31,25 +34,36 @@ test('what ffmpeg sends is decoded by another ffmpeg behind the relay', { timeou
   for (const [index, count] of sent.entries()) {
     assert.ok(count > 100, `${count} packets were sent`);
     // A video viewer begins at the first key frame, and packets pass between two answers of the worker.
-    for (const viewer of received) assert.ok(Math.abs(count - (viewer[index] ?? 0)) <= 50, `${viewer} of ${sent}`);
+    for (const viewer of received)
+      assert.ok(Math.abs(count - (viewer[index] ?? 0)) <= 50, `${viewer} of ${sent}`);
   }
 });
 
 test('an option that cannot be is refused with its name', async () => {
-  for (const [option, value] of [['--viewers', '501'], ['--listen', 'nowhere'], ['--port', 'x']]) {
+  for (const [option, value] of [
+    ['--viewers', '501'],
+    ['--listen', 'nowhere'],
+    ['--port', 'x'],
+  ]) {
     const run = promisify(execFile)(process.execPath, [MAIN, `${option}=${value}`]);
     await assert.rejects(run, ({ code, stderr }) => code === 1 && stderr.includes(value));
   }
 });
 
 test('command lines survive a shell', () => {
-  assert.equal(commandLine('ffmpeg', ['-i', "it's", 'rtp://h:1?a=1&b=2']), String.raw`ffmpeg -i 'it'\''s' 'rtp://h:1?a=1&b=2'`);
+  assert.equal(
+    commandLine('ffmpeg', ['-i', "it's", 'rtp://h:1?a=1&b=2']),
+    String.raw`ffmpeg -i 'it'\''s' 'rtp://h:1?a=1&b=2'`,
+  );
 });
 
 test('session descriptions name address family, ports and codecs', () => {
   const text = describe('::1', [{ kind: 'video', port: 6_000, payloadType: 101, encoding: 'VP8/90000' }]);
   const media = 'm=video 6000 RTP/AVP 101\r\na=rtpmap:101 VP8/90000\r\n';
-  assert.equal(text, `v=0\r\no=- 0 0 IN IP6 ::1\r\ns=Tidegate plain-relay\r\nc=IN IP6 ::1\r\nt=0 0\r\n${media}`);
+  assert.equal(
+    text,
+    `v=0\r\no=- 0 0 IN IP6 ::1\r\ns=Tidegate plain-relay\r\nc=IN IP6 ::1\r\nt=0 0\r\n${media}`,
+  );
 });
 
 test('pairs of ports are even and differ', async () => {
