@@ -1,5 +1,5 @@
-//! The echo room's own page in a browser: two visitors through a minute in which their worker is killed, one reloads, and
-//! the network breaks.
+//! The echo room's own page in browsers: two visitors through a minute in which their worker is killed, one reloads, and
+//! the network breaks; and, where it is asked for (`--ignored`), one with Firefox who meets one with Chromium.
 //!
 //! The rooms are those of the example `echo-room`, in this process, or with `ECHO_ROOM=node` in the environment those of the
 //! Node example of that name, in a process of its own; `tests/browsers/room` says what the visitors do and tells what they
@@ -23,6 +23,7 @@ use std::sync::Arc;
 use echo_room::{Hall, MediaOptions, media_codecs, serve};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tidegate::WorkerSettings;
+use tidegate_tests::visitor;
 use tokio::net::TcpListener;
 
 use crate::node::NodeRoom;
@@ -35,21 +36,41 @@ fn main() -> ExitCode {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         if is_node() { runtime.block_on(visit_node()) } else { runtime.block_on(visit()) }
     }));
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let meeting = Trial::test("firefox_and_chromium_see_and_hear_each_other", || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(meet())
+    });
+    trials.push(meeting.with_ignored_flag(true));
+    let mut arguments = Arguments::from_args();
+    // A browser keeps a machine of two cores busy; more of them would freeze each other.
+    arguments.test_threads = arguments.test_threads.or(Some(1));
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-async fn visit() -> Result<(), Failed> {
-    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Rooms whose worker listens at `ip`, and the port of their page on loopback.
+async fn open(ip: IpAddr) -> Result<(Arc<Hall>, u16), Failed> {
     let worker = WorkerSettings::default();
     let media = MediaOptions { ip, announced_address: None, port: 0, codecs: media_codecs(), worker };
     let hall = Hall::open(media).await?;
-    let listener = TcpListener::bind((ip, 0)).await?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let port = listener.local_addr()?.port();
     // It ends with the runtime.
     tokio::spawn(serve(Arc::clone(&hall), listener, std::future::pending()));
+    Ok((hall, port))
+}
+
+async fn meet() -> Result<(), Failed> {
+    let (hall, port) = open(visitor::address_for_firefox()?).await?;
+    let met = browser::meet(port).await?;
+    println!("{}: {met:?}", met.versions.join(" and "));
+    judge::judge_meeting(&met)?;
+    contained_nothing(&hall).await
+}
+
+async fn visit() -> Result<(), Failed> {
+    let (hall, port) = open(Ipv4Addr::LOCALHOST.into()).await?;
     watch(port, "room").await?;
-    let panics = hall.worker().dump().await?.panics_contained;
-    if panics == 0 { Ok(()) } else { Err(format!("{panics} panics contained").into()) }
+    contained_nothing(&hall).await
 }
 
 async fn visit_node() -> Result<(), Failed> {
@@ -67,6 +88,11 @@ async fn watch(port: u16, screenshots: &str) -> Result<(), Failed> {
         seen.version, death.moving_again_ms, seen.reconnected_ms, seen.rows
     );
     judge::judge(&seen)
+}
+
+async fn contained_nothing(hall: &Hall) -> Result<(), Failed> {
+    let panics = hall.worker().dump().await?.panics_contained;
+    if panics == 0 { Ok(()) } else { Err(format!("{panics} panics contained").into()) }
 }
 
 #[expect(clippy::disallowed_methods, reason = "which program is tested is for who runs the tests to say")]
