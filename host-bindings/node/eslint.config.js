@@ -23,7 +23,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['test/**/*.ts'],
+    files: ['test/**/*.ts', 'examples/*/test/*.test.js'],
     rules: {
       // node:test's functions return promises that its runner waits for.
       '@typescript-eslint/no-floating-promises': [
@@ -50,10 +50,13 @@ export default tseslint.config(
     rules: {
       eqeqeq: 'error',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      // It takes what was so before an `await` for what is so after it.
+      '@typescript-eslint/no-unnecessary-condition': 'off',
     },
   },
   {
-    files: ['**/*.js'],
+    files: ['**/*.{js,cjs}'],
     languageOptions: {
       globals: {
         process: 'readonly',
@@ -62,6 +65,11 @@ export default tseslint.config(
         setTimeout: 'readonly',
         setImmediate: 'readonly',
         clearTimeout: 'readonly',
+        setInterval: 'readonly',
+        clearInterval: 'readonly',
+        AbortController: 'readonly',
+        URL: 'readonly',
+        URLSearchParams: 'readonly',
         performance: 'readonly',
       },
     },

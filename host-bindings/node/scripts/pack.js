@@ -52,9 +52,10 @@ function packHost(own, workerPackage) {
   fs.cpSync(path.join(root, 'dist'), path.join(place, 'dist'), { recursive: true });
   fs.copyFileSync(path.join(root, 'README.md'), path.join(place, 'README.md'));
   copyLicences(place);
-  const { scripts: _scripts, devDependencies: _devDependencies, ...kept } = own;
   return pack(place, {
-    ...kept,
+    ...own,
+    scripts: undefined,
+    devDependencies: undefined,
     files: [...own.files, 'LICENSE-*'],
     optionalDependencies: { [workerPackage]: own.version },
   });

@@ -102,7 +102,9 @@ test('worker that is killed: died, and everything beneath it closed', { timeout:
 
 test('router: capabilities, canConsume, observers, dump', { timeout: 30_000 }, async (t) => {
   const worker = await mediasoup.createWorker();
-  t.after(() => worker.close());
+  t.after(() => {
+    worker.close();
+  });
   const router = await worker.createRouter({ mediaCodecs, appData: { room: 'kitchen' } });
   assert.equal(router.closed, false);
   assert.deepEqual(router.appData, { room: 'kitchen' });
@@ -118,7 +120,7 @@ test('router: capabilities, canConsume, observers, dump', { timeout: 30_000 }, a
     mediasoup.errors.UnsupportedError,
   );
   const supported = mediasoup.getSupportedRtpCapabilities();
-  assert.ok(supported.codecs?.some(({ mimeType }) => mimeType === 'video/VP9'));
+  assert.ok(JSON.stringify(supported).includes('video/VP9'));
   assert.deepEqual(mediasoup.parseScalabilityMode('L3T2_KEY'), {
     spatialLayers: 3,
     temporalLayers: 2,
@@ -150,7 +152,9 @@ test(
   { timeout: 30_000 },
   async (t) => {
     const worker = await mediasoup.createWorker();
-    t.after(() => worker.close());
+    t.after(() => {
+      worker.close();
+    });
     const webRtcServer = await worker.createWebRtcServer({
       listenInfos: [
         {
@@ -236,7 +240,9 @@ test(
   { timeout: 30_000 },
   async (t) => {
     const worker = await mediasoup.createWorker();
-    t.after(() => worker.close());
+    t.after(() => {
+      worker.close();
+    });
     const router = await worker.createRouter({ mediaCodecs });
     const ingest = await router.createPlainTransport({
       listenInfo: { protocol: 'udp', ip: localhost },
@@ -254,7 +260,10 @@ test(
     assert.equal(router.canConsume({ producerId: producer.id, rtpCapabilities: { codecs: [] } }), false);
 
     const [sender, player] = [createSocket('udp4'), createSocket('udp4')];
-    t.after(() => [sender, player].forEach((socket) => socket.close()));
+    t.after(() => {
+      sender.close();
+      player.close();
+    });
     player.bind(0, localhost);
     await once(player, 'listening');
     const egress = await router.createPlainTransport({ listenInfo: { protocol: 'udp', ip: localhost } });
@@ -281,7 +290,9 @@ test(
     const volumes = once(levels, 'volumes');
     const tuple = once(ingest, 'tuple');
     const speech = speak(sender, ingest.tuple.localPort);
-    t.after(() => clearInterval(speech));
+    t.after(() => {
+      clearInterval(speech);
+    });
 
     const [learnt] = (await tuple) as [mediasoup.types.TransportTuple];
     assert.equal(learnt.remotePort, sender.address().port);

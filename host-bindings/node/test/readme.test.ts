@@ -53,7 +53,13 @@ test('what is not there yet says so', { timeout: 30_000 }, async (t) => {
 test('settings are as README says', async () => {
   const section = /### Settings that differ\n([^]*?)\n##/.exec(readme)?.[1] ?? '';
   const names = [...section.matchAll(/`([a-z][A-Za-z]+)`/g)].map(([, name]) => name);
-  for (const setting of ['packetMemoryLimit', 'batchInterval', 'equalizePadding', 'startTimeout', 'requestTimeout']) {
+  for (const setting of [
+    'packetMemoryLimit',
+    'batchInterval',
+    'equalizePadding',
+    'startTimeout',
+    'requestTimeout',
+  ]) {
     assert.ok(names.includes(setting), setting);
     await assert.rejects(tidegate.createWorker({ workerBin, [setting]: 'x' }), TypeError, setting);
   }

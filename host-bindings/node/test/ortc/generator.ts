@@ -304,9 +304,7 @@ function codecOf(codec: RtpCodecCapability, payloadType: number, random: Random)
 }
 
 function extensions(kind: MediaKind, random: Random): { uri: string; id: number; encrypt?: boolean }[] {
-  const known = getSupportedRtpCapabilities().headerExtensions.filter(
-    (extension) => extension.kind === kind,
-  );
+  const known = getSupportedRtpCapabilities().headerExtensions.filter((extension) => extension.kind === kind);
   const uris = [
     ...random.some(known, 5).map(({ uri }) => uri),
     ...(random.once(5) ? ['urn:example:own'] : []),

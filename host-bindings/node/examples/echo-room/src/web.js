@@ -44,7 +44,7 @@ export async function serve(hall, address) {
     (request, response) => {
       answer(request).then(
         ({ status, headers, body }) => response.writeHead(status, headers).end(body),
-        (error) => response.writeHead(500).end(`${messageOf(error)}\n`),
+        (/** @type {unknown} */ error) => response.writeHead(500).end(`${messageOf(error)}\n`),
       );
     },
   );

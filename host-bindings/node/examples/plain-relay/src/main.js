@@ -208,7 +208,7 @@ const SIGNAL_LAG_MS = 200;
 // More command lines than this help nobody.
 const EXPLAINED_MAX = 2;
 
-main().catch((error) => {
+main().catch((/** @type {unknown} */ error) => {
   console.error(`plain-relay: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 });

@@ -35,7 +35,7 @@ test('what ffmpeg sends is decoded by another ffmpeg behind the relay', { timeou
     assert.ok(count > 100, `${count} packets were sent`);
     // A video viewer begins at the first key frame, and packets pass between two answers of the worker.
     for (const viewer of received)
-      assert.ok(Math.abs(count - (viewer[index] ?? 0)) <= 50, `${viewer} of ${sent}`);
+      assert.ok(Math.abs(count - (viewer[index] ?? 0)) <= 50, `${viewer.join()} of ${sent.join()}`);
   }
 });
 
