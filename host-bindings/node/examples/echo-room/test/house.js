@@ -10,7 +10,9 @@ import { createInterface } from 'node:readline';
 import { Hall } from '../src/hall.js';
 import { serve } from '../src/web.js';
 
-const { limits, worker } = JSON.parse(process.argv[2] ?? '{}');
+/** @typedef {{ limits: import('../src/limits.js').Limits, worker: import('tidegate').types.WorkerSettings }} Options */
+
+const { limits, worker } = /** @type {Options} */ (JSON.parse(process.argv[2] ?? '{}'));
 const hall = await Hall.open({ ip: '127.0.0.1', port: 0, worker }, limits);
 const server = await serve(hall, { host: '127.0.0.1', port: 0 });
 
