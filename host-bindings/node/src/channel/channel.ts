@@ -153,6 +153,11 @@ export class Channel {
     return this.#names.get(id);
   }
 
+  /** The public ids of all open entities. */
+  names(): string[] {
+    return [...this.#names.values()];
+  }
+
   /** Requests that are not answered, for tests. */
   get pendingForTesting(): number {
     return this.#pending.length;
@@ -183,7 +188,7 @@ export class Channel {
             resolve(taken);
           }
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       };
       this.#submit(command, settle, options.undo);

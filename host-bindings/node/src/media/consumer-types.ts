@@ -39,7 +39,7 @@ export type ConsumerLayers = {
   temporalLayer?: number;
 };
 
-export type ConsumerDump = SimpleConsumerDump | SimulcastConsumerDump | SvcConsumerDump | PipeConsumerDump;
+export type ConsumerDump = SimpleConsumerDump | SimulcastConsumerDump | PipeConsumerDump;
 
 export type SimpleConsumerDump = BaseConsumerDump & {
   type: string;
@@ -135,7 +135,6 @@ export type ConsumerEvents = {
   trace: [ConsumerTraceEventData];
   rtp: [Buffer];
   '@close': [];
-  '@producerclose': [];
 };
 
 export type ConsumerObserver = EnhancedEventEmitter<ConsumerObserverEvents>;

@@ -112,7 +112,6 @@ export type DataConsumerEvents = {
   sctpsendbufferfull: [];
   bufferedamountlow: [number];
   '@close': [];
-  '@dataproducerclose': [];
 };
 
 export type DataConsumerObserver = EnhancedEventEmitter<DataConsumerObserverEvents>;

@@ -28,6 +28,11 @@ export type TransportListenInfo = {
   /** A free port of this range. */
   portRange?: TransportPortRange;
   flags?: TransportSocketFlags;
+  /**
+   * Shares the socket with other plain transports that name the same `ip`, `port` and this. Peers are told apart by their
+   * address, before that by announced SSRC. Default false.
+   */
+  shared?: boolean;
   /** SO_SNDBUF in bytes; 0, the default, leaves the system's. */
   sendBufferSize?: number;
   /** SO_RCVBUF in bytes; 0, the default, leaves the system's. */
@@ -193,11 +198,6 @@ export type TransportEvents = {
   /** A defect of the worker was contained by closing this transport. Please report the message. */
   internalerror: [Error];
   '@close': [];
-  '@newproducer': [Producer];
-  '@producerclose': [Producer];
-  '@newdataproducer': [DataProducer];
-  '@dataproducerclose': [DataProducer];
-  '@listenserverclose': [];
 };
 
 export type TransportObserver = EnhancedEventEmitter<TransportObserverEvents>;

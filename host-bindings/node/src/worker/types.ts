@@ -134,8 +134,6 @@ export type WorkerEvents = {
   subprocessclose: [];
   /** Packets are dropped because the packet memory limit is reached; at most one a second. */
   memorylimit: [WorkerMemoryLimit];
-  '@success': [];
-  '@failure': [Error];
 };
 
 export type WorkerObserver = EnhancedEventEmitter<WorkerObserverEvents>;
