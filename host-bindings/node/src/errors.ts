@@ -29,3 +29,14 @@ export class InvalidStateError extends Error {
     this.name = 'InvalidStateError';
   }
 }
+
+/**
+ * The worker did not answer in time. Whether the request took effect is not known; an entity that it was to create is
+ * closed should the answer come later.
+ */
+export class RequestTimeoutError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'RequestTimeoutError';
+  }
+}
