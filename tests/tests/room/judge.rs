@@ -107,12 +107,12 @@ pub(crate) fn planted_faults() -> Vec<Trial> {
 }
 
 /// What is wrong, and how to make it so.
-type Fault = (&'static str, fn(&mut Seen));
+type Fault<T> = (&'static str, fn(&mut T));
 
 fn planted() -> Result<(), Failed> {
     let good: Seen = serde_json::from_str(GOOD)?;
     judge(&good)?;
-    let faults: [Fault; 12] = [
+    let faults: [Fault<Seen>; 12] = [
         ("the name became an element", |seen| seen.injected = 1),
         ("the name was cut", |seen| seen.title.truncate(3)),
         ("Ann sees somebody else", |seen| _ = seen.hues.insert("benSeenByAnn".to_owned(), 200.0)),
@@ -137,7 +137,7 @@ fn planted() -> Result<(), Failed> {
 fn planted_in_meeting() -> Result<(), Failed> {
     let good: Met = serde_json::from_str(GOOD_MEETING)?;
     judge_meeting(&good)?;
-    let faults: [(&str, fn(&mut Met)); 9] = [
+    let faults: [Fault<Met>; 9] = [
         ("Fay sees one picture move", |met| _ = met.moving.insert("fay".to_owned(), 1)),
         ("Cho says nothing of pictures", |met| _ = met.moving.remove("cho")),
         ("Fay hears nothing", |met| _ = met.energy.insert("fay".to_owned(), 0.0)),
