@@ -107,19 +107,21 @@ pub(crate) async fn meet(port: u16, loopback_port: u16) -> Result<Met, Failed> {
         "chromium": chromium,
         "port": port,
         "loopbackPort": loopback_port,
-        "screenshots": screenshots(),
+        "screenshots": screenshots("room"),
     });
     Ok(visitor::visit("room/meeting.js", &scene, PATIENCE).await?)
 }
 
-/// Lets both visit the server at `port`.
-pub(crate) async fn visit(port: u16) -> Result<Seen, Failed> {
-    let scene = json!({ "executable": visitor::chromium()?, "port": port, "screenshots": screenshots() });
+/// Lets both visit the server at `port`; screenshots are left in `folder` of `target`.
+pub(crate) async fn visit(port: u16, folder: &str) -> Result<Seen, Failed> {
+    let scene =
+        json!({ "executable": visitor::chromium()?, "port": port, "screenshots": screenshots(folder) });
     Ok(visitor::visit("room/run.js", &scene, PATIENCE).await?)
 }
 
-fn screenshots() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/room")
+/// The folder of that name in `target`.
+fn screenshots(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").join(folder)
 }
 
 /// Several times what it takes on an idle machine.
