@@ -11,7 +11,7 @@ use tidegate_tests::soak_room::{Curve, Options, Progress, ROOMS_MAX, Report, gue
 use tidegate_valgrind::Failure;
 use tidegate_valgrind::figures::float;
 use tidegate_valgrind::massif::Profile;
-use tidegate_valgrind::program::{build_worker, output_file, under_valgrind};
+use tidegate_valgrind::program::{build_leaky_worker, build_worker, output_file, under_valgrind};
 
 /// Lets people come to echo rooms of a real worker, under massif, and go, and watches its memory. Exit code 1: memory grew
 /// by more than 1 kB/min over the last half, or something else was wrong.
@@ -34,6 +34,10 @@ struct Arguments {
     /// The worker alone, without massif.
     #[arg(long)]
     bare: bool,
+    /// Watch a worker with a planted leak, built for it: one release of a packet buffer in 10,000 is forgotten. This must
+    /// fail.
+    #[arg(long, conflicts_with = "worker")]
+    leak: bool,
     /// The standalone worker to watch; built from the sources when absent.
     #[arg(long)]
     worker: Option<PathBuf>,
@@ -59,7 +63,11 @@ fn main() -> ExitCode {
 }
 
 fn soak(arguments: &Arguments) -> Result<Report, Failure> {
-    let worker = arguments.worker.clone().map_or_else(build_worker, Ok)?;
+    let worker = match &arguments.worker {
+        Some(worker) => worker.clone(),
+        None if arguments.leak => build_leaky_worker()?,
+        None => build_worker()?,
+    };
     let time = Duration::from_secs(arguments.minutes * 60);
     let Arguments { rooms, seed, .. } = *arguments;
     let options = Options { rooms, time, seed, is_under_tool: !arguments.bare };
