@@ -80,10 +80,11 @@ const HEADER: &str = "\
 # Written by `cargo run -p tidegate-protocol --example golden`; held by `cargo test -p tidegate-protocol`.
 ";
 
+// Up to 2^53 - 1: hosts count ids from 1, and JavaScript's numbers are exact up to there.
 const ROUTER: RouterId = RouterId(1);
-const TRANSPORT: TransportId = TransportId(0x0102_0304_0506_0708);
-const PRODUCER: ProducerId = ProducerId(u64::MAX);
-const CONSUMER: ConsumerId = ConsumerId(1 << 53);
+const TRANSPORT: TransportId = TransportId(0x0002_0304_0506_0708);
+const PRODUCER: ProducerId = ProducerId((1 << 53) - 1);
+const CONSUMER: ConsumerId = ConsumerId(1 << 32);
 const OBSERVER: ObserverId = ObserverId(0xAB);
 
 /// Name of an enum's variant, as `Debug` begins with it.
