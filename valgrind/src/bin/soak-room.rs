@@ -1,5 +1,6 @@
 //! `cargo soak-room`: echo rooms in real time while the worker's memory is watched; see `tidegate_tests::soak_room`.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,11 +8,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use tidegate_tests::fuzz::child::WorkerProgram;
-use tidegate_tests::soak_room::{Curve, Options, Progress, ROOMS_MAX, Report, guests, run};
-use tidegate_valgrind::Failure;
+use tidegate_tests::soak_room::{Curve, Options, Progress, ROOMS_MAX, Report, run};
 use tidegate_valgrind::figures::float;
 use tidegate_valgrind::massif::Profile;
 use tidegate_valgrind::program::{build_leaky_worker, build_worker, output_file, under_valgrind};
+use tidegate_valgrind::{Failure, browsers};
 
 /// Lets people come to echo rooms of a real worker, under massif, and go, and watches its memory. Exit code 1: memory grew
 /// by more than 1 kB/min over the last half, or something else was wrong.
@@ -34,6 +35,9 @@ struct Arguments {
     /// The worker alone, without massif.
     #[arg(long)]
     bare: bool,
+    /// Visitors are Chromium's pages in the rooms of the example echo-room, two in each.
+    #[arg(long)]
+    browsers: bool,
     /// Watch a worker with a planted leak, built for it: one release of a packet buffer in 10,000 is forgotten. This must
     /// fail.
     #[arg(long, conflicts_with = "worker")]
@@ -70,8 +74,10 @@ fn soak(arguments: &Arguments) -> Result<Report, Failure> {
     };
     let time = Duration::from_secs(arguments.minutes * 60);
     let Arguments { rooms, seed, .. } = *arguments;
-    let options = Options { rooms, time, seed, is_under_tool: !arguments.bare };
-    eprintln!("{rooms} rooms, {} guests, {} minutes", guests(rooms), arguments.minutes);
+    // Three and a half in a room; browsers take a core for a few.
+    let people = if arguments.browsers { rooms * 2 } else { rooms * 7 / 2 };
+    let options = Options { rooms, people, time, seed, is_under_tool: !arguments.bare };
+    eprintln!("{rooms} rooms, {people} guests, {} minutes", arguments.minutes);
     let mut said = 0.0;
     let mut watch = |progress: &Progress| {
         if progress.seconds >= said {
@@ -79,28 +85,42 @@ fn soak(arguments: &Arguments) -> Result<Report, Failure> {
             eprintln!("{progress}");
         }
     };
-    let mut report = if arguments.bare {
-        run(&WorkerProgram::standalone(worker), &options, "worker alone", &mut watch)?
-    } else {
-        under_massif(&worker, &options, &mut watch)?
+    let mut report = match (arguments.bare, arguments.browsers) {
+        (true, false) => run(&WorkerProgram::standalone(worker), &options, &mut watch)?,
+        (true, true) => browsers::run(&worker, &options, &mut watch)?,
+        (false, with_browsers) => under_massif(&worker, &options, with_browsers, &mut watch)?,
     };
+    report.subject = subject(arguments);
     report.judge();
     Ok(report)
+}
+
+/// As it is called in the report and in the picture.
+fn subject(arguments: &Arguments) -> String {
+    let worker = if arguments.leak { "worker with a planted leak" } else { "worker" };
+    let how = if arguments.bare { "alone" } else { "under massif" };
+    format!("{worker} {how}{}", if arguments.browsers { ", visited by browsers" } else { "" })
 }
 
 /// The same under massif, whose books of the heap are the curve that is judged.
 fn under_massif(
     worker: &Path,
     options: &Options,
+    with_browsers: bool,
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Report, Failure> {
     let out = output_file("massif", "soak-room")?;
     let file = format!("--massif-out-file={}", out.display());
     let snapshots = format!("--max-snapshots={SNAPSHOTS_MAX}");
-    let detailed = "--detailed-freq=1000000";
-    let tool = [file.as_str(), "--time-unit=ms", &snapshots, detailed].map(Into::into).to_vec();
+    // Who took what is not asked: such a snapshot takes massif long.
+    let tool = ["--time-unit=ms", &file, &snapshots, "--detailed-freq=1000000"].map(OsString::from).to_vec();
     let program = under_valgrind("massif", tool, worker)?;
-    let mut report = run(&program, options, "worker under massif", watch)?;
+    let mut report = if with_browsers {
+        let script = browsers::script(&out.with_extension("sh"), &program)?;
+        browsers::run(&script, options, watch)?
+    } else {
+        run(&program, options, watch)?
+    };
     let profile =
         Profile::parse(&fs::read_to_string(&out).map_err(|error| format!("{}: {error}", out.display()))?);
     report.curves.insert(0, heap(&profile, &report));
