@@ -181,3 +181,79 @@ const SAY_EVERY_S: f64 = 10.0;
 const MARGIN_MIN: f64 = 0.02;
 /// massif halves them when there are as many: half at least are in the picture.
 const SNAPSHOTS_MAX: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use tidegate_valgrind::massif::Snapshot;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(["soak-room"].into_iter().chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn arguments_are_checked() {
+        let usual = parse("").unwrap();
+        assert_eq!(
+            (usual.rooms, usual.minutes, usual.bare, usual.leak, usual.browsers),
+            (4, 30, false, false, false)
+        );
+        let all = parse("--rooms 2 --minutes 60 --bare --leak --seed 7 --json - --svg x.svg").unwrap();
+        assert_eq!((all.rooms, all.minutes, all.seed, all.bare && all.leak), (2, 60, 7, true));
+        let wrong = [
+            "--rooms 0",
+            "--rooms 41",
+            "--minutes 0",
+            "--minutes x",
+            "--leak --worker w",
+            "--seconds 5",
+            "4",
+        ];
+        for line in wrong {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_watched_is_named() {
+        assert_eq!(subject(&parse("").unwrap()), "worker under massif");
+        let all = subject(&parse("--bare --leak --browsers").unwrap());
+        assert_eq!(all, "worker with a planted leak alone, visited by browsers");
+    }
+
+    #[test]
+    fn massifs_snapshots_become_a_reading_each_second_on_our_clock() {
+        let snapshot = |time, heap_bytes| Snapshot { time, heap_bytes, extra_bytes: 1_024 };
+        // The worker started a second before the beginning and ended half a minute after the end.
+        let snapshots =
+            vec![snapshot(0, 0), snapshot(1_500, 1_024), snapshot(1_600, 2_048), snapshot(91_000, 0)];
+        let arguments = parse("--bare").unwrap();
+        let mut report = Report {
+            options: Options {
+                rooms: 1,
+                people: 1,
+                time: Duration::from_secs(60),
+                seed: 1,
+                is_under_tool: true,
+            },
+            subject: subject(&arguments),
+            ended_minutes: 1.5,
+            minutes: 1.0,
+            totals: Default::default(),
+            forwarded: 0,
+            worker_cpu_s: 0.0,
+            own_cpu_s: 0.0,
+            curves: Vec::new(),
+            empty_kb: (0, 0),
+            violations: Vec::new(),
+        };
+        let curve = heap(&Profile { snapshots }, &report);
+        assert!((58..=60).contains(&curve.points.len()), "{curve:?}");
+        assert_eq!(curve.points.first(), Some(&(0.0, 1.0)));
+        assert!(curve.points[2..].iter().all(|(at, kb)| *kb == 3.0 && (0.0..1.0).contains(at)), "{curve:?}");
+        report.curves.push(curve);
+        report.judge();
+        assert!(report.violations.iter().any(|said| said.contains("0 joined")), "nobody came: {report}");
+    }
+}
