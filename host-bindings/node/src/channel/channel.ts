@@ -188,6 +188,7 @@ export class Channel {
             resolve(taken);
           }
         } catch (error) {
+          // What `take` throws is an Error.
           reject(error);
         }
       };
@@ -334,7 +335,9 @@ export class Channel {
       this.#readTurn();
     } catch (error) {
       this.#owner.onBroken(
-        error instanceof DecodeError ? `it sent what is no message (${error.message})` : String(error),
+        error instanceof DecodeError
+          ? `it sent what is no message (${error.message})`
+          : (error as Error).message,
       );
       return;
     }
@@ -393,10 +396,11 @@ export class Channel {
   }
 
   #onResponse(id: number, result: { type: 'ok'; value: Reply } | { type: 'err'; value: CommandError }): void {
-    const pending = this.#pending.shift();
+    const pending = this.#pending.first();
     if (pending?.id !== id) {
       throw new DecodeError(`an answer to request ${id}, which is not the next one`);
     }
+    this.#pending.shift();
     if (pending.settle) {
       pending.settle(result.type === 'ok' ? result.value : refusal(result.value));
     } else if (result.type === 'ok' && pending.undo) {
