@@ -494,8 +494,8 @@ const SSRC_MIN = 100_000_000;
 const SSRCS = 899_999_999;
 /** The most that one entity takes: 16 encodings, or a stream and its retransmissions. */
 const SSRCS_IN_A_ROW_MAX = 16;
-/** Bytes of requests that wait for the worker to read; some 400,000 small ones. */
-const WAITING_BYTES_MAX = 64 << 20;
+/** Bytes of requests that wait for the worker to read: 800,000 of the smallest, 10,000 with the parameters of a stream. */
+const WAITING_BYTES_MAX = 16 << 20;
 /** Then others of this process get their turn. */
 const MESSAGES_IN_A_TURN_MAX = 1024;
 const COMPACT_ITEMS = 1024;
