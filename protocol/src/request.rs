@@ -155,7 +155,9 @@ pub enum Command {
         producer: ProducerId,
         /// Audio or video, as the producer.
         kind: MediaKind,
-        /// What the peer receives.
+        /// What the peer receives. A codec stands for the producer's of the same name and clock rate that has its
+        /// payload type in the router; where there is none, for the first that no other stands for: the peer may have
+        /// its own payload types. RED's blocks have the router's.
         rtp_parameters: RtpParameters,
         /// How encodings relate. `Simple`, or `Svc` for VP9 and AV1: then all layers of the stream are forwarded.
         /// Others answer `Unsupported`.

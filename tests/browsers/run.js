@@ -20,35 +20,28 @@
 // browser ends with this program, which ends with its standard input.
 
 import { createServer } from "node:http";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import puppeteer from "puppeteer-core";
+import { FAKE_DEVICES, LOOPBACK, inBrowser, report } from "./browser.js";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const { browser: kind, executable, ...scene } = JSON.parse(process.argv[2]);
 
 async function main() {
   const { server, origin } = await servePage();
-  const home = await mkdtemp(path.join(tmpdir(), "tidegate-browser-"));
-  const browser = await puppeteer.launch(launchOptions(home));
-  const end = async () => {
-    await browser.close().catch(() => {});
-    server.close();
-    await rm(home, { recursive: true, force: true, maxRetries: 5 });
-  };
-  process.stdin.on("end", () => end().finally(() => process.exit(1))).resume();
   try {
-    const page = await browser.newPage();
-    page.on("console", (message) => console.error(`page: ${message.type()}: ${message.text()}`));
-    page.on("pageerror", (error) => console.error(`page: uncaught: ${error.message}`));
-    await page.goto(origin);
-    const counted = await page.evaluate((described) => window.echo(described), scene);
-    return { version: await browser.version(), ...counted };
+    return await inBrowser({ kind, executable, args: ARGS }, async (browser) => {
+      const page = await browser.newPage();
+      page.on("console", (message) => console.error(`page: ${message.type()}: ${message.text()}`));
+      page.on("pageerror", (error) => console.error(`page: uncaught: ${error.message}`));
+      await page.goto(origin);
+      const counted = await page.evaluate((described) => window.echo(described), scene);
+      return { version: await browser.version(), ...counted };
+    });
   } finally {
-    await end();
+    server.close();
   }
 }
 
@@ -69,33 +62,7 @@ async function servePage() {
   return { server, origin: `http://127.0.0.1:${server.address().port}/` };
 }
 
-function launchOptions(home) {
-  const common = { executablePath: executable, headless: true, userDataDir: path.join(home, "profile"), timeout: 60_000,
-    protocolTimeout: 240_000 };
-  if (kind === "firefox") {
-    return { ...common, browser: "firefox",
-      env: { ...process.env, HOME: home, MOZ_DISABLE_CONTENT_SANDBOX: "1" },
-      extraPrefsFirefox: {
-        "media.navigator.streams.fake": true,
-        "media.navigator.permission.disabled": true,
-        "media.peerconnection.ice.obfuscate_host_addresses": false,
-        "media.peerconnection.ice.loopback": true,
-        "media.autoplay.default": 0,
-        "media.autoplay.blocking_policy": 0,
-      } };
-  }
-  // By a pipe: Chromium ends when its other end does.
-  return { ...common, pipe: true, env: { ...process.env, HOME: home }, args: [
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--disable-quic",
-    // Nothing here needs a name, and browsers like to call home.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    "--use-fake-device-for-media-stream=fps=30", "--use-fake-ui-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required", "--allow-loopback-in-peer-connection",
-  ] };
-}
+// Sound is played though nobody touched the page.
+const ARGS = [...LOOPBACK, ...FAKE_DEVICES, "--autoplay-policy=no-user-gesture-required"];
 
-main().then(
-  (result) => { console.log(JSON.stringify(result)); process.exit(0); },
-  (error) => { console.log(JSON.stringify({ error: error.stack ?? String(error) })); process.exit(1); },
-);
+report(main);

@@ -3,6 +3,7 @@
 //! room.
 
 pub mod caller;
+pub mod chart;
 pub mod clock;
 pub mod driver;
 pub mod endpoint;
@@ -15,6 +16,7 @@ pub mod properties;
 pub mod proxy;
 pub mod scenarios;
 pub mod soak;
+pub mod soak_room;
 pub mod stats;
 pub mod traffic;
 pub mod visitor;

@@ -15,6 +15,17 @@ pub fn median(values: &[f64]) -> Option<f64> {
     Some(f64::midpoint(lower, upper))
 }
 
+/// The line of least squares through points: its slope, and its value at 0; `None` without two different times.
+pub fn least_squares(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let count = points.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
+    let (mean_at, mean_value) = (mean(|point| point.0), mean(|point| point.1));
+    let spread: f64 = points.iter().map(|(at, _)| (at - mean_at).powi(2)).sum();
+    let common: f64 = points.iter().map(|(at, value)| (at - mean_at) * (value - mean_value)).sum();
+    let slope = (spread > 0.0).then(|| common / spread)?;
+    Some((slope, mean_value - slope * mean_at))
+}
+
 /// Counts values in buckets 3 % wide.
 #[derive(Clone, Debug)]
 pub struct Histogram {

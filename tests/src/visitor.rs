@@ -3,6 +3,7 @@
 //! Knows how such a visit is started and ended. Does not know what visitors do, nor what they have to see.
 //! Invariant: no browser outlives its visit.
 
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -27,6 +28,22 @@ pub fn chromium() -> Result<String, String> {
 /// It is not installed; what to do.
 pub fn firefox() -> Result<String, String> {
     program("firefox", &["firefox-esr", "firefox"])
+}
+
+/// Where a worker has to listen for Firefox, which does not send to loopback.
+///
+/// # Errors
+/// The machine has no such address; what is missing.
+pub fn address_for_firefox() -> Result<IpAddr, String> {
+    // Nothing is sent: the system only says by which of its addresses it would go to a network for documentation.
+    let route = || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.connect((Ipv4Addr::new(198, 51, 100, 1), 9))?;
+        socket.local_addr()
+    };
+    let missing = "Firefox needs an IPv4 address that is not loopback, and a default route";
+    let ip = route().map_err(|error: std::io::Error| format!("{missing}: {error}"))?.ip();
+    if ip.is_loopback() { Err(missing.to_owned()) } else { Ok(ip) }
 }
 
 /// Starts `script` of `tests/browsers` with `scene` as its argument; what its last line of output says. It has to end

@@ -41,6 +41,10 @@ pub struct ConsumerOptions {
     /// Whether lost packets are sent again when the peer asks with NACK, if it can: as RTX where its capabilities
     /// have it, else as they were. `None` means yes for video, no for audio.
     pub enable_rtx: Option<bool>,
+    /// The peer receives by the payload types and header extension ids that `rtp_capabilities` prefer, instead of the
+    /// router's; false by default. For a peer that made the offer (WHEP): what it named there is what it understands
+    /// (RFC 3264 5.1).
+    pub endpoint_numbers: bool,
     /// All streams of the producer side by side, instead of one that switches between them, and no MID.
     pub pipe: bool,
 }
@@ -55,6 +59,7 @@ impl ConsumerOptions {
             ignore_dtx: false,
             mid: None,
             enable_rtx: None,
+            endpoint_numbers: false,
             pipe: false,
         }
     }
@@ -256,7 +261,9 @@ fn negotiate(transport: &TransportInner, options: &ConsumerOptions) -> Result<Rt
     };
     let enable_rtx = options.enable_rtx.unwrap_or(producer.kind == MediaKind::Video);
     let decided = ortc::ConsumerOptions { ssrc, enable_rtx, mid, encodings };
-    let mut rtp_parameters = ortc::consumer_rtp_parameters(consumable, &options.rtp_capabilities, &decided)?;
+    let negotiate =
+        if options.endpoint_numbers { ortc::offered_rtp_parameters } else { ortc::consumer_rtp_parameters };
+    let mut rtp_parameters = negotiate(consumable, &options.rtp_capabilities, &decided)?;
     if !options.pipe {
         rtp_parameters.mid.get_or_insert_with(|| transport.new_mid());
     }

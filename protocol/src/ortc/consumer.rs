@@ -141,7 +141,7 @@ pub fn pipe_consumer_rtp_parameters(
     Ok(RtpParameters { mid: None, codecs, header_extensions, encodings, ..consumable.clone() })
 }
 
-const CONSUMABLE: &str = "consumableRtpParameters";
+pub(super) const CONSUMABLE: &str = "consumableRtpParameters";
 
 fn check_mid(mid: Option<&str>) -> Result<(), OrtcError> {
     let field = "options.mid";
@@ -181,7 +181,7 @@ fn shared_codecs(
     codecs
 }
 
-fn endpoint_codec<'a>(
+pub(super) fn endpoint_codec<'a>(
     codec: &RtpCodecParameters,
     capabilities: &'a RtpCapabilities,
 ) -> Option<&'a RtpCodecCapability> {

@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::keyed::keyed;
 pub use super::value::ParameterValue;
 pub use crate::rtp::MediaKind;
 
 /// What a router or an endpoint can do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct RtpCapabilities {
     /// Media and RTX codecs; 128 at most.
     #[serde(default)]
@@ -26,7 +27,7 @@ pub struct RtpCapabilities {
 
 /// A codec that a router or an endpoint can do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct RtpCodecCapability {
     /// Must be what `mime_type` begins with.
     pub kind: MediaKind,
@@ -50,7 +51,7 @@ pub struct RtpCodecCapability {
 
 /// A header extension that a router or an endpoint can do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct RtpHeaderExtension {
     /// For which media.
     pub kind: MediaKind,
@@ -83,7 +84,7 @@ pub enum RtpHeaderExtensionDirection {
 
 /// What a producer sends or a consumer receives.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct RtpParameters {
     /// Media identification (RFC 9143), unique within a transport; 32 bytes at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,7 +107,7 @@ pub struct RtpParameters {
 
 /// One codec with its payload type.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct RtpCodecParameters {
     /// For example `video/VP8`; compared without regard to case. 64 bytes at most.
     pub mime_type: String,
@@ -127,6 +128,7 @@ pub struct RtpCodecParameters {
 
 /// RTCP feedback of a codec (RFC 4585 4.2), for example `nack` / `pli`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RtcpFeedback {
     /// `nack`, `ccm`, `goog-remb`, `transport-cc`; 32 bytes at most. `type` in JSON.
     #[serde(rename = "type")]
@@ -138,6 +140,7 @@ pub struct RtcpFeedback {
 
 /// One header extension in use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RtpHeaderExtensionParameters {
     /// What it is; 256 bytes at most.
     pub uri: String,
@@ -150,7 +153,7 @@ pub struct RtpHeaderExtensionParameters {
 
 /// One stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct RtpEncodingParameters {
     /// Its SSRC, when signalled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -180,6 +183,7 @@ pub struct RtpEncodingParameters {
 
 /// Retransmissions of one stream (RFC 4588).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Rtx {
     /// Their SSRC.
     pub ssrc: u32,
@@ -187,6 +191,7 @@ pub struct Rtx {
 
 /// Forward error correction of one stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Fec {
     /// Its SSRC.
     pub ssrc: u32,
@@ -194,7 +199,7 @@ pub struct Fec {
 
 /// RTCP settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, remote = "Self")]
 pub struct RtcpParameters {
     /// Canonical name (RFC 3550 6.5.1), 255 bytes at most. The host gives a transport's producers the first one's, or
     /// a random one if that is empty.
@@ -229,6 +234,20 @@ impl RtpCapabilities {
         self
     }
 }
+
+keyed!(
+    RtpCapabilities,
+    RtpCodecCapability,
+    RtpHeaderExtension,
+    RtpParameters,
+    RtpCodecParameters,
+    RtcpFeedback,
+    RtpHeaderExtensionParameters,
+    RtpEncodingParameters,
+    Rtx,
+    Fec,
+    RtcpParameters
+);
 
 /// What capabilities and parameters of a codec have in common.
 macro_rules! codec_verbs {

@@ -7,7 +7,8 @@
 //!    translate into the router's.
 //! 3. [`consumable_rtp_parameters`]: the same producer as the router's consumers see it.
 //! 4. [`can_consume`] and [`consumer_rtp_parameters`]: consumable × what one endpoint can receive → what its consumer
-//!    sends. [`pipe_consumer_rtp_parameters`] is the same between routers, where everything passes.
+//!    sends. [`offered_rtp_parameters`] is the same by the numbers of an endpoint that made the offer (WHEP), and
+//!    [`pipe_consumer_rtp_parameters`] between routers, where everything passes.
 //!
 //! Two codecs come with others only, and only in routers that are asked for them:
 //!
@@ -27,7 +28,9 @@ mod consumer;
 pub mod dictionary;
 mod error;
 mod h264;
+mod keyed;
 mod matching;
+mod offered;
 mod producer;
 mod red;
 mod router;
@@ -42,6 +45,7 @@ pub use consumer::{
     pipe_consumer_rtp_parameters,
 };
 pub use error::OrtcError;
+pub use offered::offered_rtp_parameters;
 pub use producer::{consumable_rtp_parameters, producer_mapping};
 pub use router::router_rtp_capabilities;
 pub use scalability_mode::ScalabilityMode;

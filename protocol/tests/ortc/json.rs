@@ -136,6 +136,24 @@ mod tests {
     }
 
     #[test]
+    fn lists_are_no_objects() {
+        assert!(serde_json::from_str::<RtpCapabilities>("{}").is_ok());
+        assert!(serde_json::from_str::<RtpCapabilities>("[]").is_err());
+        let codec = json!({ "mimeType": "video/VP8", "payloadType": 96, "clockRate": 90000 });
+        for (field, list) in [
+            ("rtcp", json!([])),
+            ("rtcp", json!(["somebody", true])),
+            ("encodings", json!([[1]])),
+            ("headerExtensions", json!([["urn:x", 1]])),
+        ] {
+            let mut parameters = json!({ "codecs": [codec] });
+            assert!(serde_json::from_value::<RtpParameters>(parameters.clone()).is_ok());
+            parameters[field] = list;
+            assert!(serde_json::from_value::<RtpParameters>(parameters.clone()).is_err(), "{parameters}");
+        }
+    }
+
+    #[test]
     fn digits_are_numbers_wherever_a_number_counts() {
         assert_eq!(ParameterValue::from("12").number(), Some(12));
         assert_eq!(ParameterValue::from(12).number(), Some(12));

@@ -6,6 +6,7 @@ mod bad_input;
 mod captures;
 mod consumer;
 mod json;
+mod offered;
 mod producer;
 mod properties;
 mod repair;

@@ -5,10 +5,9 @@
 // The last line of the output is what was seen, or `{"error": ...}`; it is judged elsewhere. The browser ends with this
 // program, which ends with its standard input.
 
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import puppeteer from "puppeteer-core";
+import { FAKE_DEVICES, INSECURE_HOST, LOOPBACK, inBrowser, report } from "../browser.js";
 import { openDoor } from "./door.js";
 import { Visitor, cornerHue, until } from "./visitor.js";
 
@@ -141,53 +140,20 @@ async function main() {
   await mkdir(screenshots, { recursive: true });
   const door = await openDoor(port);
   try {
-    const seen = await inBrowser(DEVICES, (browser) => scene(browser, door));
-    const withoutDevices = await inBrowser([], sceneWithoutDevices);
-    const { refused, complaints } = await inBrowser([DEVICES[0], "--deny-permission-prompts"], sceneRefused);
+    const within = (args, act) => inBrowser({ executable, args: [...LOOPBACK, ...args] }, act);
+    const seen = await within(FAKE_DEVICES, (browser) => scene(browser, door));
+    const withoutDevices = await within([], sceneWithoutDevices);
+    const { refused, complaints } = await within([FAKE_DEVICES[0], "--deny-permission-prompts"], sceneRefused);
     return { ...seen, withoutDevices, refused, complaints: [...seen.complaints, ...complaints] };
   } finally {
     door.close();
   }
 }
 
-async function inBrowser(args, act) {
-  const home = await mkdtemp(path.join(tmpdir(), "tidegate-room-"));
-  const browser = await puppeteer.launch({
-    executablePath: executable, headless: true, userDataDir: path.join(home, "profile"), timeout: 60_000,
-    // By a pipe: Chromium ends when its other end does.
-    pipe: true, env: { ...process.env, HOME: home },
-    args: [
-      "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-      "--disable-sync", "--disable-quic", "--allow-loopback-in-peer-connection",
-      // Nothing else needs a name, and browsers like to call home.
-      `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
-      ...args,
-    ],
-  });
-  const end = async () => {
-    await browser.close().catch(() => {});
-    await rm(home, { recursive: true, force: true, maxRetries: 5 });
-  };
-  const abandon = () => end().finally(() => process.exit(1));
-  process.stdin.once("end", abandon).resume();
-  try {
-    return await act(browser);
-  } finally {
-    process.stdin.off("end", abandon);
-    await end();
-  }
-}
-
-const DEVICES = ["--use-fake-device-for-media-stream=fps=30", "--use-fake-ui-for-media-stream"];
-// A name is no secure origin, whatever it leads to.
-const INSECURE_HOST = "room.test";
 const ROOM = "Küche <b>1/2</b> & 50%";
 const START_MS = 15_000;
 const PATIENCE_MS = 8_000;
 // More than the page waits for a word of the server.
 const SILENCE_MS = 15_000;
 
-main().then(
-  (seen) => { console.log(JSON.stringify(seen)); process.exit(0); },
-  (error) => { console.log(JSON.stringify({ error: error.stack ?? String(error) })); process.exit(1); },
-);
+report(main);

@@ -13,6 +13,20 @@ export class Visitor {
     page.on("pageerror", (error) => this.complaints.push(`uncaught: ${error.message}`));
   }
 
+  // Before the page is opened: its connections can be asked from then on.
+  async keepConnections() {
+    await this.page.evaluateOnNewDocument(() => {
+      const Native = window.RTCPeerConnection;
+      window.connections = [];
+      window.RTCPeerConnection = class extends Native {
+        constructor(...given) {
+          super(...given);
+          window.connections.push(this);
+        }
+      };
+    });
+  }
+
   async enter(url, how) {
     await this.page.goto(url);
     await this.join(how);
@@ -58,11 +72,11 @@ export class Visitor {
     return Number(await this.page.$eval("#worker-line", (line) => line.dataset.pid ?? ""));
   }
 
-  // Waits until `count` tiles show pictures that move; what was seen.
-  async seesMoving(count, patienceMs) {
+  // Waits until `count` tiles show pictures that move, which they clearly do within `movingMs`; what was seen.
+  async seesMoving(count, patienceMs, movingMs = MOVING_MS) {
     return until(`${this.name} to see ${count} moving pictures`, patienceMs, async () => {
       const before = await this.look();
-      await pause(MOVING_MS);
+      await pause(movingMs);
       const now = await this.look();
       const moving = now.filter((tile) => {
         const earlier = before.find(({ peer }) => peer === tile.peer);
@@ -79,6 +93,19 @@ export class Visitor {
     ));
   }
 
+  // Waits until the sound of somebody else has so much energy in all, as the browser counts it; how much it is.
+  async hearsEnergy(least, patienceMs) {
+    return until(`${this.name} to hear an energy of ${least}`, patienceMs, async () => {
+      const energy = await this.page.evaluate(async () => {
+        const [track] = document.querySelector(".tile:not([data-own]) audio")?.srcObject?.getTracks() ?? [];
+        const receivers = window.connections.flatMap((one) => one.getReceivers());
+        const stats = await receivers.find((one) => one.track === track)?.getStats();
+        return [...(stats?.values() ?? [])].find(({ type }) => type === "inbound-rtp")?.totalAudioEnergy ?? 0;
+      });
+      return energy >= least && energy;
+    });
+  }
+
   async seesNotice(pattern, patienceMs) {
     return until(`${this.name} to be told ${pattern}`, patienceMs, async () => (
       (await this.notices()).find((sentence) => pattern.test(sentence))
@@ -91,7 +118,7 @@ export class Visitor {
 }
 
 // A clear difference somewhere, more than a codec makes of a still picture.
-function differs(one, other) {
+export function differs(one, other) {
   return one.some((value, index) => Math.abs(value - other[index]) > 40);
 }
 

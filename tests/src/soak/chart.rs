@@ -1,56 +1,29 @@
 //! Memory over virtual time, as a picture.
 //!
-//! Knows samples and how to draw them. Does not know where the picture goes. Called by `cargo soak`.
-//! Invariant: all three curves over all of the time, each with an axis of its own, from zero on.
+//! Knows samples. Does not know where the picture goes. Called by `cargo soak`.
+//! Invariant: all three curves over all of the time.
 
 use std::error::Error;
 
-use plotters::prelude::*;
-
 use super::series::{Curve, Sample};
+use crate::chart::{self, Panel};
 
 /// An SVG of the three curves, one below the other.
 ///
 /// # Errors
 /// It cannot be drawn.
 pub fn svg(title: &str, samples: &[Sample]) -> Result<String, Box<dyn Error>> {
-    let mut picture = String::new();
-    {
-        let root = SVGBackend::with_string(&mut picture, SIZE).into_drawing_area();
-        root.fill(&WHITE)?;
-        let root = root.titled(title, ("sans-serif", 18))?;
-        for (area, curve) in root.split_evenly((Curve::ALL.len(), 1)).iter().zip(Curve::ALL) {
-            draw(area, curve, samples)?;
-        }
-        root.present()?;
-    }
-    Ok(picture)
-}
-
-fn draw(
-    area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
-    curve: Curve,
-    samples: &[Sample],
-) -> Result<(), Box<dyn Error>> {
-    let points = || samples.iter().map(|sample| (hours(sample), curve.of(sample) as f64 / 1e3));
-    let end = points().map(|point| point.0).fold(0.01, f64::max);
-    let most = points().map(|point| point.1).fold(1.0, f64::max);
-    let mut chart = ChartBuilder::on(area)
-        .caption(curve.name(), ("sans-serif", 14))
-        .margin(8)
-        .x_label_area_size(30)
-        .y_label_area_size(80)
-        .build_cartesian_2d(0.0..end, 0.0..most * 1.1)?;
-    chart.configure_mesh().x_desc("virtual hours").y_desc("kB").draw()?;
-    chart.draw_series(LineSeries::new(points(), &BLUE))?;
-    Ok(())
+    let panels = Curve::ALL.map(|curve| Panel {
+        caption: curve.name().to_owned(),
+        points: samples.iter().map(|sample| (hours(sample), curve.of(sample) as f64 / 1e3)).collect(),
+        line: None,
+    });
+    chart::svg(title, "virtual hours", "kB", &panels)
 }
 
 fn hours(sample: &Sample) -> f64 {
     sample.at_ms as f64 / 3_600_000.0
 }
-
-const SIZE: (u32, u32) = (1_200, 900);
 
 #[cfg(test)]
 mod tests {

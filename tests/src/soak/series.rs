@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 
+use crate::stats::least_squares;
+
 /// Memory at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Sample {
@@ -84,11 +86,8 @@ impl Trend {
         let points: Vec<(f64, f64)> =
             half.iter().map(|sample| (sample.at_ms as f64, curve.of(sample) as f64)).collect();
         let count = points.len() as f64;
-        let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
-        let (mean_at, mean_bytes) = (mean(|point| point.0), mean(|point| point.1));
-        let spread: f64 = points.iter().map(|(at, _)| (at - mean_at).powi(2)).sum();
-        let common: f64 = points.iter().map(|(at, bytes)| (at - mean_at) * (bytes - mean_bytes)).sum();
-        let slope = if spread > 0.0 { common / spread } else { 0.0 };
+        let mean_bytes = points.iter().map(|point| point.1).sum::<f64>() / count;
+        let slope = least_squares(&points).map_or(0.0, |(slope, _)| slope);
         let time = points.last()?.0 - points.first()?.0;
         let (share, bytes) = curve.chance();
         Some(Self {

@@ -2,7 +2,7 @@
 //!
 //! Knows the example `echo-room` and the proxy. Does not know browsers.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use echo_room::{Hall, MediaOptions, media_codecs, serve};
 use libtest_mimic::Failed;
 use tidegate::{LogLevel, WorkerEvent, WorkerSettings};
 use tidegate_tests::proxy::{Entrance, Proxy, Settings};
+use tidegate_tests::visitor;
 use tokio::net::TcpListener;
 
 use crate::case::{Browser, Case};
@@ -143,18 +144,12 @@ fn keep_log(hall: &Hall) -> Arc<Mutex<Vec<String>>> {
     log
 }
 
-/// Where the worker listens. Firefox does not send to loopback.
+/// Where the worker listens.
 fn media_ip(browser: Browser) -> Result<IpAddr, Failed> {
-    if browser == Browser::Chromium {
-        return Ok(Ipv4Addr::LOCALHOST.into());
+    match browser {
+        Browser::Chromium => Ok(Ipv4Addr::LOCALHOST.into()),
+        Browser::Firefox => Ok(visitor::address_for_firefox()?),
     }
-    // Nothing is sent: the system only says by which of its addresses it would go to a network for documentation.
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    let missing = "Firefox needs an IPv4 address that is not loopback, and a default route";
-    socket.connect((Ipv4Addr::new(198, 51, 100, 1), 9)).map_err(|error| format!("{missing}: {error}"))?;
-    let ip = socket.local_addr()?.ip();
-    ensure(!ip.is_loopback(), || missing.to_owned())?;
-    Ok(ip)
 }
 
 const SEED: u64 = 7;

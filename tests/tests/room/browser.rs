@@ -3,7 +3,7 @@
 //! Knows `tests/browsers/room` and its command line. Does not judge.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use libtest_mimic::Failed;
@@ -77,11 +77,44 @@ pub(crate) struct Death {
     pub(crate) pid_after: u32,
 }
 
-/// Lets both visit the server at `port`.
-pub(crate) async fn visit(port: u16) -> Result<Seen, Failed> {
-    let screenshots = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/room");
-    let scene = json!({ "executable": visitor::chromium()?, "port": port, "screenshots": screenshots });
+/// What Fay with Firefox and Cho with Chromium saw of each other: first by Fay's camera, then by her test pattern.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Met {
+    /// The browsers'.
+    pub(crate) versions: Vec<String>,
+    /// How many pictures each saw move, all at the same time.
+    pub(crate) moving: BTreeMap<String, u32>,
+    /// The colours of their test patterns, and of what the other one saw, in degrees.
+    pub(crate) hues: BTreeMap<String, f64>,
+    /// The energy of the sound of the other one that each heard, as the browser counts it.
+    pub(crate) energy: BTreeMap<String, f64>,
+    /// How loud each heard the other by the page's own meter, 0 to 1.
+    pub(crate) levels: BTreeMap<String, f64>,
+    /// The tables below the tiles that Fay saw.
+    pub(crate) rows: Vec<Vec<Vec<String>>>,
+    /// What the browsers complained of.
+    pub(crate) complaints: Vec<String>,
+}
+
+/// Lets Fay and Cho meet at the server at `port`.
+pub(crate) async fn meet(port: u16) -> Result<Met, Failed> {
+    let (firefox, chromium) = (visitor::firefox()?, visitor::chromium()?);
+    let scene =
+        json!({ "firefox": firefox, "chromium": chromium, "port": port, "screenshots": screenshots("room") });
+    Ok(visitor::visit("room/meeting.js", &scene, PATIENCE).await?)
+}
+
+/// Lets both visit the server at `port`; screenshots are left in `folder` of `target`.
+pub(crate) async fn visit(port: u16, folder: &str) -> Result<Seen, Failed> {
+    let scene =
+        json!({ "executable": visitor::chromium()?, "port": port, "screenshots": screenshots(folder) });
     Ok(visitor::visit("room/run.js", &scene, PATIENCE).await?)
+}
+
+/// The folder of that name in `target`.
+fn screenshots(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").join(folder)
 }
 
 /// Several times what it takes on an idle machine.

@@ -2,9 +2,11 @@
 //!
 //! Knows what `browser` tells. Does not know how it came about.
 
+use std::collections::BTreeMap;
+
 use libtest_mimic::{Failed, Trial};
 
-use crate::browser::Seen;
+use crate::browser::{Met, Seen};
 
 /// Each saw and heard the other, nothing was ugly, and after each mishap it went on soon.
 pub(crate) fn judge(seen: &Seen) -> Result<(), Failed> {
@@ -18,7 +20,10 @@ pub(crate) fn judge(seen: &Seen) -> Result<(), Failed> {
     })?;
     of_numbers(seen)?;
     let death = &seen.death;
-    ensure(death.told.contains("signal 9"), || format!("told: {:?}", death.told))?;
+    // As the Rust host puts it, and as Node does.
+    ensure(death.told.contains("signal 9") || death.told.contains("SIGKILL"), || {
+        format!("told: {:?}", death.told)
+    })?;
     ensure(death.pid != death.pid_after && death.pid_after > 0, || format!("{death:?}"))?;
     ensure(death.moving_again_ms < MOVING_AGAIN_MS_MAX, || {
         format!("pictures moved again after {:.0} ms", death.moving_again_ms)
@@ -38,14 +43,39 @@ pub(crate) fn judge(seen: &Seen) -> Result<(), Failed> {
 
 /// What Ann sees of Ben has the colour that Ben sends, and Ben sees of Ann what she sees herself.
 fn of_pictures(seen: &Seen) -> Result<(), Failed> {
-    let pairs = [("patternOfBen", "benSeenByAnn"), ("annSeenByAnn", "annSeenByBen")];
+    are_alike(&seen.hues, &[("patternOfBen", "benSeenByAnn"), ("annSeenByAnn", "annSeenByBen")])
+}
+
+/// What was received has the colour of what was sent.
+fn are_alike(hues: &BTreeMap<String, f64>, pairs: &[(&str, &str)]) -> Result<(), Failed> {
     for (sent, received) in pairs {
-        let hue = |name: &str| seen.hues.get(name).copied().ok_or_else(|| format!("no {name}"));
+        let hue = |name: &str| hues.get(name).copied().ok_or_else(|| format!("no {name}"));
         let apart = (hue(sent)? - hue(received)?).rem_euclid(360.0);
         let apart = apart.min(360.0 - apart);
-        ensure(apart <= HUE_TOLERANCE, || format!("{sent} and {received}: {:?}", seen.hues))?;
+        ensure(apart <= HUE_TOLERANCE, || format!("{sent} and {received}: {hues:?}"))?;
     }
     Ok(())
+}
+
+/// Fay and Cho saw themselves and each other move, heard each other, and had nothing to complain of.
+pub(crate) fn judge_meeting(met: &Met) -> Result<(), Failed> {
+    for name in ["fay", "cho"] {
+        let read = |of: &BTreeMap<String, f64>| of.get(name).copied().unwrap_or_default();
+        let moving = met.moving.get(name).copied().unwrap_or_default();
+        ensure(moving == 2, || format!("{name} saw {moving} pictures move"))?;
+        let (energy, level) = (read(&met.energy), read(&met.levels));
+        ensure(energy >= ENERGY_MIN, || format!("{name} heard an energy of {energy}"))?;
+        ensure(level > LOUDNESS_MIN, || format!("the meter of {name} showed {level}"))?;
+    }
+    are_alike(&met.hues, &[("patternOfCho", "choSeenByFay"), ("patternOfFay", "faySeenByCho")])?;
+    let of_fay = met.rows.iter().flatten().filter(|row| row.first().is_some_and(|name| name != "audio"));
+    for row in of_fay {
+        // Name, size, pictures and rate; loss and round trip are told later.
+        let told = row.len() == COLUMNS && row.iter().take(4).all(|cell| cell != "–");
+        ensure(told, || format!("Fay's row: {row:?}"))?;
+    }
+    ensure(!met.rows.is_empty(), || "no rows".to_owned())?;
+    ensure(met.complaints.is_empty(), || format!("the browsers complained: {:?}", met.complaints))
 }
 
 /// Streams and worker have figures where people look for them.
@@ -70,7 +100,10 @@ fn of_numbers(seen: &Seen) -> Result<(), Failed> {
 
 /// The judge itself: it accepts what is right and refuses each thing that is wrong.
 pub(crate) fn planted_faults() -> Vec<Trial> {
-    vec![Trial::test("judge_refuses_each_planted_fault", planted)]
+    vec![
+        Trial::test("judge_refuses_each_planted_fault", planted),
+        Trial::test("judge_of_meetings_refuses_each_planted_fault", planted_in_meeting),
+    ]
 }
 
 /// What is wrong, and how to make it so.
@@ -101,6 +134,27 @@ fn planted() -> Result<(), Failed> {
     Ok(())
 }
 
+fn planted_in_meeting() -> Result<(), Failed> {
+    let good: Met = serde_json::from_str(GOOD_MEETING)?;
+    judge_meeting(&good)?;
+    let faults: [(&str, fn(&mut Met)); 8] = [
+        ("Fay sees one picture move", |met| _ = met.moving.insert("fay".to_owned(), 1)),
+        ("Cho says nothing of pictures", |met| _ = met.moving.remove("cho")),
+        ("Fay hears nothing", |met| _ = met.energy.insert("fay".to_owned(), 0.0)),
+        ("Cho's meter stands still", |met| _ = met.levels.insert("cho".to_owned(), 0.0)),
+        ("Fay sees somebody else", |met| _ = met.hues.insert("choSeenByFay".to_owned(), 200.0)),
+        ("Cho sees no pattern", |met| _ = met.hues.remove("faySeenByCho")),
+        ("no rate", |met| "–".clone_into(&mut met.rows[0][1][3])),
+        ("an error in a script", |met| met.complaints.push("uncaught".to_owned())),
+    ];
+    for (fault, plant) in faults {
+        let mut met = good.clone();
+        plant(&mut met);
+        ensure(judge_meeting(&met).is_err(), || format!("accepted: {fault}"))?;
+    }
+    Ok(())
+}
+
 fn ensure(holds: bool, sentence: impl FnOnce() -> String) -> Result<(), Failed> {
     if holds { Ok(()) } else { Err(sentence().into()) }
 }
@@ -110,6 +164,8 @@ const ROOM: &str = "Küche <b>1/2</b> & 50%";
 /// Colours are coded coarsely; patterns are 15 degrees apart.
 const HUE_TOLERANCE: f64 = 12.0;
 const LOUDNESS_MIN: f64 = 0.02;
+/// Half a second of a test pattern's beeps, and of anything louder.
+const ENERGY_MIN: f64 = 0.001;
 /// What the page promises its visitors.
 const MOVING_AGAIN_MS_MAX: f64 = 5_000.0;
 /// Pauses between attempts are part of it.
@@ -135,4 +191,15 @@ const GOOD: &str = r#"{
     "refused": "Not allowed. A test pattern is sent.", "withoutDevices": {
         "noDevice": "No camera. A test pattern is sent.", "insecure": "Only https://", "choices": 1, "complaints": []
     }
+}"#;
+
+const GOOD_MEETING: &str = r#"{
+    "versions": ["Firefox/1", "Chrome/1"], "moving": { "fay": 2, "cho": 2 },
+    "hues": { "patternOfCho": 0, "choSeenByFay": 355, "patternOfFay": 119, "faySeenByCho": 120 },
+    "energy": { "fay": 0.002, "cho": 0.1 }, "levels": { "fay": 0.1, "cho": 0.2 },
+    "rows": [
+        [["sent", "640×480", "30", "790 kb/s", "0.0 %", "56 ms"], ["echo", "640×480", "29", "817 kb/s", "–", "–"]],
+        [["video", "640×360", "19", "200 kb/s", "0.0 %", "–"], ["audio", "–", "–", "15 kb/s", "0.0 %", "–"]]
+    ],
+    "complaints": []
 }"#;

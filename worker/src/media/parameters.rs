@@ -17,7 +17,7 @@ use crate::rtp::{ExtensionId, ExtensionKind};
 pub(crate) struct Codec {
     /// On this transport.
     pub(crate) payload_type: u8,
-    /// In the router.
+    /// In the router: of a producer's codec as mapped, of a consumer's the one for which it stands.
     pub(crate) mapped_payload_type: u8,
     /// Of its retransmissions (RFC 4588) on this transport.
     pub(crate) rtx_payload_type: Option<u8>,

@@ -18,6 +18,7 @@ import {
   type Parameterized,
 } from './dictionary';
 import { invalid, unsupported } from './error';
+import { ID_BYTES_MAX } from './limits';
 import { matches } from './matching';
 import { kindOf } from './mime';
 import { blockPayloadTypes, NotBlocks } from './red';
@@ -30,7 +31,7 @@ import {
   TRANSPORT_CC_URI,
 } from './supported';
 import { checkText } from './text';
-import { ID_BYTES_MAX, validateCapabilities, validateConsumable } from './validate';
+import { validateCapabilities, validateConsumable } from './validate';
 import { number, parameter } from './value';
 
 /** What a host decides about a consumer. */

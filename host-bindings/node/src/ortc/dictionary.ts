@@ -6,7 +6,8 @@
  */
 import type { MediaKind, RtpHeaderExtensionDirection } from '../rtp-parameters';
 import { invalid } from './error';
-import { sameName } from './text';
+import { CODECS_MAX, ENCODINGS_MAX, ID_BYTES_MAX } from './limits';
+import { checkLength, checkText, sameName } from './text';
 import { nameOf, type Parameters, readValue, wellFormed } from './value';
 
 /** RTCP feedback of a codec. */
@@ -137,27 +138,22 @@ export function readMediaCodecs(value: unknown, root: string): CodecCapability[]
   return list(value, root, readCodecCapability);
 }
 
-/** Reads `RtpMapping`. */
+/** Reads `RtpMapping`, which is the wire's and has its limits. */
 export function readMapping(value: unknown, root: string): RtpMapping {
   const given = object(value, root);
-  return {
-    codecs: list(given.codecs, `${root}.codecs`, (value, field) => {
-      const codec = object(value, field);
-      return {
-        payloadType: byte(codec.payloadType, `${field}.payloadType`),
-        mappedPayloadType: byte(codec.mappedPayloadType, `${field}.mappedPayloadType`),
-      };
-    }),
-    encodings: list(given.encodings, `${root}.encodings`, (value, field) => {
-      const encoding = object(value, field);
-      return {
-        ...optional('ssrc', encoding.ssrc, `${field}.ssrc`, word),
-        ...optional('rid', encoding.rid, `${field}.rid`, text),
-        ...optional('scalabilityMode', encoding.scalabilityMode, `${field}.scalabilityMode`, text),
-        mappedSsrc: word(encoding.mappedSsrc, `${field}.mappedSsrc`),
-      };
-    }),
+  if (given.codecs === undefined || given.encodings === undefined) {
+    throw invalid(
+      root,
+      'the lists codecs and encodings are wanted; pass what getProducerRtpParametersMapping() made',
+    );
+  }
+  const mapping = {
+    codecs: list(given.codecs, `${root}.codecs`, readCodecMapping),
+    encodings: list(given.encodings, `${root}.encodings`, readEncodingMapping),
   };
+  checkLength(mapping.codecs.length, CODECS_MAX, `${root}.codecs`);
+  checkLength(mapping.encodings.length, ENCODINGS_MAX, `${root}.encodings`);
+  return mapping;
 }
 
 /** Reads a media kind. */
@@ -261,6 +257,31 @@ function readFeedback(value: unknown, field: string): Feedback {
     type: text(given.type, `${field}.type`),
     parameter: given.parameter === undefined ? '' : text(given.parameter, `${field}.parameter`),
   };
+}
+
+function readCodecMapping(value: unknown, field: string): RtpMapping['codecs'][number] {
+  const given = object(value, field);
+  return {
+    payloadType: byte(given.payloadType, `${field}.payloadType`),
+    mappedPayloadType: byte(given.mappedPayloadType, `${field}.mappedPayloadType`),
+  };
+}
+
+function readEncodingMapping(value: unknown, field: string): RtpMapping['encodings'][number] {
+  const given = object(value, field);
+  return {
+    ...optional('ssrc', given.ssrc, `${field}.ssrc`, word),
+    ...optional('rid', given.rid, `${field}.rid`, identifier),
+    ...optional('scalabilityMode', given.scalabilityMode, `${field}.scalabilityMode`, identifier),
+    mappedSsrc: word(given.mappedSsrc, `${field}.mappedSsrc`),
+  };
+}
+
+/** A text that the wire takes for a name. */
+function identifier(value: unknown, field: string): string {
+  const read = text(value, field);
+  checkText(read, ID_BYTES_MAX, field);
+  return read;
 }
 
 function readExtensionCapability(value: unknown, field: string): ExtensionCapability {

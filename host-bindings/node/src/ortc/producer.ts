@@ -22,8 +22,7 @@ import { invalid, unsupported } from './error';
 import { agreedParameters, channelsOf, matches } from './matching';
 import { blockPayloadTypes, NotBlocks, redParameters } from './red';
 import { ABS_CAPTURE_TIME_URI } from './supported';
-import { checkLength } from './text';
-import { CODECS_MAX, ENCODINGS_MAX, validateCapabilities, validateParameters } from './validate';
+import { validateCapabilities, validateParameters } from './validate';
 import { number, parameter, type Parameters } from './value';
 
 const ROUTER = 'routerRtpCapabilities';
@@ -96,8 +95,6 @@ export function consumableParameters(
 ): Parameterized {
   validateParameters(kind, parameters);
   validateCapabilities(router, ROUTER);
-  checkLength(mapping.codecs.length, CODECS_MAX, 'rtpMapping.codecs');
-  checkLength(mapping.encodings.length, ENCODINGS_MAX, 'rtpMapping.encodings');
   const { msid, rtcp } = parameters;
   return {
     ...(msid === undefined ? {} : { msid }),

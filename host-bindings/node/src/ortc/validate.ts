@@ -24,30 +24,27 @@ import {
   type Parameterized,
 } from './dictionary';
 import { invalid, unsupported } from './error';
+import {
+  CAPABILITY_CODECS_MAX,
+  CAPABILITY_EXTENSIONS_MAX,
+  CNAME_BYTES_MAX,
+  CODEC_PARAMETERS_MAX,
+  CODECS_MAX,
+  ENCODINGS_MAX,
+  EXTENSIONS_MAX,
+  FEEDBACK_BYTES_MAX,
+  FEEDBACK_MAX,
+  ID_BYTES_MAX,
+  NAME_BYTES_MAX,
+  URI_BYTES_MAX,
+  VALUE_BYTES_MAX,
+} from './limits';
 import { kindOf } from './mime';
 import { blockPayloadTypes, NotBlocks } from './red';
 import { parseScalabilityMode } from './scalability-mode';
 import { advice, isKnown } from './supported';
 import { checkLength, checkText, clipped, lower, sortedNames } from './text';
 import { number, parameter, type Parameters } from './value';
-
-/** Most codecs that capabilities may list: twice as many as parameters. */
-const CAPABILITY_CODECS_MAX = 128;
-/** Most header extensions that capabilities may list, audio and video together. */
-const CAPABILITY_EXTENSIONS_MAX = 64;
-/** Limits of the wire's types. */
-export const CODECS_MAX = 64;
-const EXTENSIONS_MAX = 32;
-export const ENCODINGS_MAX = 16;
-const CODEC_PARAMETERS_MAX = 32;
-const FEEDBACK_MAX = 16;
-const NAME_BYTES_MAX = 64;
-const VALUE_BYTES_MAX = 1024;
-const FEEDBACK_BYTES_MAX = 32;
-const URI_BYTES_MAX = 256;
-/** Of a MID, a RID and a scalability mode. */
-export const ID_BYTES_MAX = 32;
-const CNAME_BYTES_MAX = 255;
 
 /** Payload types from here on mean nothing by themselves (RFC 3551 6). */
 const FIRST_DYNAMIC = 96;

@@ -67,18 +67,35 @@ function call(name: string, input: Input): unknown {
       return ortc.getConsumableRtpParameters(kind, rtpParameters, routerRtpCapabilities, input.rtpMapping);
     case 'canConsume':
       return ortc.canConsume(consumableRtpParameters, rtpCapabilities);
-    case 'consumerRtpParameters':
+    case 'consumerRtpParameters': {
+      const choice = choices(options, 'ssrc');
+      const pipe = choice.rtxSsrc !== undefined && choice.rtxSsrc !== null;
+      const remoteRtpCapabilities = rtpCapabilities;
       return ortc.getConsumerRtpParameters({
         consumableRtpParameters,
-        remoteRtpCapabilities: rtpCapabilities,
-        pipe: 'rtxSsrc' in (options as object),
-        ...(options as object),
+        remoteRtpCapabilities,
+        pipe,
+        ...choice,
       } as never);
-    case 'pipeConsumerRtpParameters':
-      return ortc.getPipeConsumerRtpParameters({ consumableRtpParameters, ...(options as object) } as never);
+    }
+    case 'pipeConsumerRtpParameters': {
+      const choice = choices(options, 'ssrc', 'rtxSsrc');
+      return ortc.getPipeConsumerRtpParameters({ consumableRtpParameters, ...choice } as never);
+    }
     case 'parseScalabilityMode':
       return parseScalabilityMode(input.scalabilityMode);
     default:
       throw new Error(`no function ${name}`);
   }
+}
+
+/** What a host decides. In the vectors it decides all of it; here SSRCs that it leaves open would be random. */
+function choices(options: unknown, ...required: string[]): Record<string, unknown> {
+  const choice = Object(options) as Record<string, unknown>;
+  const missing = required.find((name) => choice[name] === undefined || choice[name] === null);
+  if (missing !== undefined) {
+    const field = `options.${missing}`;
+    throw Object.assign(new TypeError(`${field}: it is not given`), { field });
+  }
+  return choice;
 }

@@ -231,6 +231,8 @@ fn new(
             "no encoding of the producer is named {consumable_ssrc}; use a mappedSsrc of its mapping"
         )));
     }
+    let mut checked = checked;
+    stand_for(&mut checked.codecs, &source.codecs)?;
     let payload_type =
         checked.codecs.get(codec_of(encoding, &checked.codecs)?).map_or(u8::MAX, |own| own.payload_type);
     let gate = Gate {
@@ -258,6 +260,33 @@ fn new(
         #[cfg(test)]
         is_defective: false,
     })
+}
+
+/// No packet has it: payload types end at 127.
+const NOBODYS: u8 = u8::MAX;
+
+/// Finds out for which payload type of the router each codec of a consumer stands: its own one, where the producer has
+/// this codec by that, or else that of the first codec of the same name for which no other stands.
+fn stand_for(codecs: &mut [Codec], producers: &[Codec]) -> Result<(), Refused> {
+    let is_same =
+        |one: &Codec, other: &Codec| one.format == other.format && one.clock_rate == other.clock_rate;
+    let has = |codec: &Codec| {
+        producers.iter().any(|one| one.mapped_payload_type == codec.payload_type && is_same(one, codec))
+    };
+    let mut taken: SmallVec<[u8; 4]> =
+        codecs.iter().filter(|codec| has(codec)).map(|codec| codec.payload_type).collect();
+    for codec in codecs.iter_mut().filter(|codec| !has(codec)) {
+        let mut same = producers.iter().filter(|one| is_same(one, codec));
+        let one = same.find(|one| !taken.contains(&one.mapped_payload_type));
+        codec.mapped_payload_type = one.map_or(NOBODYS, |one| one.mapped_payload_type);
+        taken.extend(one.map(|one| one.mapped_payload_type));
+    }
+    if codecs.iter().any(|codec| codec.in_red && codec.mapped_payload_type != codec.payload_type) {
+        return Err(Refused::unsupported(
+            "audio/red names the payload types of its blocks, which are the router's; consume by these, or without RED",
+        ));
+    }
+    Ok(())
 }
 
 /// Closes a consumer at its own end; its producer forgets it.

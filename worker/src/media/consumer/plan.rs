@@ -146,7 +146,7 @@ fn passes(consumer: &Consumer, stored: &Stored) -> bool {
 }
 
 fn has_codec(consumer: &Consumer, stored: &Stored) -> bool {
-    consumer.codecs.iter().any(|codec| codec.payload_type == stored.mapped_payload_type)
+    consumer.codecs.iter().any(|codec| codec.mapped_payload_type == stored.mapped_payload_type)
 }
 
 /// Makes packets of nearly one size equal with RTP padding (RFC 3550 5.1), so that they leave as one message. The

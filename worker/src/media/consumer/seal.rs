@@ -143,7 +143,7 @@ pub(crate) enum Repair {
 /// Tells the host of a packet that was written just now; of a retransmission as the packet that it repeats.
 fn tell(consumer: &Consumer, leaving: &Leaving<'_>, bytes: u64, turn: &mut Turn<'_>) {
     let Leaving { stored, entry, form, moment, .. } = *leaving;
-    let codec = consumer.codecs.iter().find(|codec| codec.payload_type == stored.mapped_payload_type);
+    let codec = consumer.codecs.iter().find(|codec| codec.mapped_payload_type == stored.mapped_payload_type);
     let offset = consumer.stream.segments.timestamp_offset(entry.segment);
     let (Some(codec), Some(offset)) = (codec, offset) else { return };
     let (sequence, is_rtx, bytes) = match form {
@@ -207,7 +207,8 @@ fn seal(
 ) -> Option<u64> {
     let Leaving { stored, entry, form, moment, carried } = leaving;
     let received: &[u8] = &stored.packet;
-    let codec = consumer.codecs.iter().find(|codec| codec.payload_type == stored.mapped_payload_type)?;
+    let codec =
+        consumer.codecs.iter().find(|codec| codec.mapped_payload_type == stored.mapped_payload_type)?;
     let offset = consumer.stream.segments.timestamp_offset(entry.segment)?;
     let mut outgoing = Outgoing {
         marker: stored.header.marker,

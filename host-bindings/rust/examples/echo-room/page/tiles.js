@@ -113,7 +113,7 @@ class Tile {
     this.#onBlocked = onBlocked;
     this.element.dataset.peer = peerId;
     if (own) this.element.dataset.own = "";
-    const name = own ? "You, echoed" : `Visitor ${peerId.replace(/^peer-/, "")}`;
+    const name = own ? "You, echoed" : `${peerId.startsWith("whip-") ? "Publisher" : "Visitor"} ${peerId.replace(/^\w+-/, "")}`;
     this.element.setAttribute("aria-label", name);
     Object.assign(this.#video, { autoplay: true, muted: true, playsInline: true });
     this.#video.setAttribute("aria-label", own ? "Your own picture, as it comes back" : `Picture of ${name}`);

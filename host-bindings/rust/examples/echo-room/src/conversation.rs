@@ -16,6 +16,7 @@ use crate::figures::Figures;
 use crate::hall::{EnterError, Hall};
 use crate::limits::RoomName;
 use crate::peer::Peer;
+use crate::room::Door;
 use crate::signalling::{Asked, Event, Request, Told};
 use crate::stage::{Death, Stage, Status};
 
@@ -128,8 +129,9 @@ impl Conversation {
 
     async fn enter(&mut self, stage: &Arc<Stage>) -> Result<(), End> {
         let (news, events) = mpsc::channel(NEWS_MAX);
-        match self.hall.enter(stage, &self.room, news).await {
-            Ok(peer) => {
+        match self.hall.enter(stage, &self.room, Door::Page, news.clone()).await {
+            Ok(place) => {
+                let peer = Peer::new(place, news);
                 (self.peer, self.events, self.stage) = (Some(peer), events, stage.number);
                 Ok(())
             }

@@ -15,8 +15,7 @@ use tokio::time::Instant;
 
 use crate::figures::{Figures, Meter};
 use crate::limits::{Limits, RoomName};
-use crate::peer::Peer;
-use crate::room::Room;
+use crate::room::{Door, Place, Room};
 use crate::signalling::Event;
 use crate::stage::{BackOff, OpenError, Ports, Stage, Status};
 
@@ -136,10 +135,16 @@ impl Hall {
         self: &Arc<Self>,
         stage: &Arc<Stage>,
         name: &RoomName,
+        door: Door,
         news: mpsc::Sender<Event>,
-    ) -> Result<Peer, EnterError> {
-        let room = self.room(stage, name).await?;
-        Peer::enter(room, news)
+    ) -> Result<Place, EnterError> {
+        self.room(stage, name).await?.enter(door, news)
+    }
+
+    /// The room of that name in this worker, if it is there.
+    pub(crate) fn open_room_named(&self, stage: &Stage, name: &RoomName) -> Option<Arc<Room>> {
+        let open = self.rooms().get(name).and_then(Weak::upgrade);
+        open.filter(|room| room.stage().number == stage.number)
     }
 
     async fn room(self: &Arc<Self>, stage: &Arc<Stage>, name: &RoomName) -> Result<Arc<Room>, EnterError> {

@@ -7,6 +7,8 @@
 //! * [`signalling`]: the JSON that a page and this server say to each other
 //! * [`figures`]: what the worker costs and moves
 //! * [`conversation`]: one WebSocket, over the lives of several workers
+//! * [`whip`]: WHIP and WHEP: publishers and players that know HTTP and SDP only
+//! * [`sdp`]: offers, answers and what they are to RTP, ICE and DTLS
 //! * [`web`]: HTTP: the page (`page/`), and conversations
 //! * [`limits`]: how much anybody may ask
 //!
@@ -21,9 +23,11 @@ mod listener;
 mod page;
 pub mod peer;
 pub mod room;
+pub mod sdp;
 pub mod signalling;
 pub mod stage;
 pub mod web;
+pub mod whip;
 
 pub use hall::{Hall, MediaOptions, media_codecs};
 pub use limits::Limits;

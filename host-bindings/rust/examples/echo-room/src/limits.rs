@@ -14,6 +14,10 @@ pub struct Limits {
     pub sockets: usize,
     /// TCP connections at a time, WebSockets among them; more wait in the kernel's queue.
     pub connections: usize,
+    /// WHIP and WHEP sessions at a time; more are told to come back later.
+    pub sessions: usize,
+    /// A WHIP or WHEP session whose media does not connect for so long is closed, from the beginning as after a break.
+    pub connecting: Duration,
     /// Rooms at a time.
     pub rooms: usize,
     /// Visitors in one room.
@@ -26,7 +30,15 @@ pub struct Limits {
 impl Default for Limits {
     /// What one worker on one core can carry, roughly, and half of the 1,024 descriptors that a process usually has.
     fn default() -> Self {
-        Self { sockets: 400, connections: 512, rooms: 100, visitors: 16, silence: Duration::from_secs(15) }
+        Self {
+            sockets: 400,
+            connections: 512,
+            sessions: 200,
+            connecting: Duration::from_secs(10),
+            rooms: 100,
+            visitors: 16,
+            silence: Duration::from_secs(15),
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! One visitor: their transports, what they send, what they are sent. Gone with their WebSocket.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tidegate::{
@@ -10,15 +9,15 @@ use tidegate::{
 };
 use tokio::sync::mpsc;
 
-use crate::hall::{EnterError, listen_info};
-use crate::room::Room;
+use crate::hall::listen_info;
+use crate::room::Place;
 use crate::signalling::{ConsumerTold, Event, Request, TransportTold};
 
 /// A visitor of a room.
 #[derive(Debug)]
 pub struct Peer {
-    id: String,
-    room: Arc<Room>,
+    /// Left before anything below is closed.
+    place: Place,
     news: mpsc::Sender<Event>,
     rtp_capabilities: Option<RtpCapabilities>,
     transports: BTreeMap<String, WebRtcTransport>,
@@ -53,22 +52,17 @@ pub enum Refused {
 }
 
 impl Peer {
-    /// Enters a room; what happens there comes out of `news`.
-    ///
-    /// # Errors
-    /// When the room is full.
-    pub fn enter(room: Arc<Room>, news: mpsc::Sender<Event>) -> Result<Self, EnterError> {
-        let id = room.enter(news.clone())?;
-        let _ = news.try_send(Event::Welcome { peer_id: id.clone() });
-        Ok(Self {
-            id,
-            room,
+    /// Who has a place in a room; what happens there comes out of `news`.
+    pub fn new(place: Place, news: mpsc::Sender<Event>) -> Self {
+        let _ = news.try_send(Event::Welcome { peer_id: place.id.clone() });
+        Self {
+            place,
             news,
             rtp_capabilities: None,
             transports: BTreeMap::new(),
             producers: BTreeMap::new(),
             consumers: BTreeMap::new(),
-        })
+        }
     }
 
     /// Does what the page asks.
@@ -78,7 +72,7 @@ impl Peer {
     pub async fn on_request(&mut self, request: Request) -> Result<Value, Refused> {
         match request {
             Request::RouterRtpCapabilities => {
-                Ok(serde_json::to_value(self.room.router().rtp_capabilities())?)
+                Ok(serde_json::to_value(self.place.room.router().rtp_capabilities())?)
             }
             Request::Join { rtp_capabilities } => self.join(rtp_capabilities),
             Request::CreateTransport { force_tcp, own_ports } => {
@@ -129,7 +123,7 @@ impl Peer {
             return Err(Refused::AlreadyJoined);
         }
         self.rtp_capabilities = Some(rtp_capabilities);
-        for event in self.room.announced() {
+        for event in self.place.room.announced() {
             let _ = self.news.try_send(event);
         }
         Ok(Value::Null)
@@ -139,15 +133,15 @@ impl Peer {
         if self.transports.len() >= TRANSPORTS_MAX {
             return Err(Refused::TooMany(TRANSPORTS_MAX, "transports"));
         }
-        let hall = self.room.hall();
+        let hall = self.place.room.hall();
         let options = if own_ports {
             let listen = |protocol| ListenInfo { protocol, ..listen_info(&hall.media) };
             WebRtcTransportOptions::listening(vec![listen(Protocol::Udp), listen(Protocol::Tcp)])
         } else {
-            WebRtcTransportOptions::on_server(&self.room.stage().server)
+            WebRtcTransportOptions::on_server(&self.place.room.stage().server)
         };
         let options = WebRtcTransportOptions { enable_udp: !force_tcp, enable_tcp: true, ..options };
-        let transport = self.room.router().create_webrtc_transport(options).await?;
+        let transport = self.place.room.router().create_webrtc_transport(options).await?;
         let told = TransportTold {
             id: transport.id().to_owned(),
             ice_parameters: transport.ice_parameters(),
@@ -163,7 +157,7 @@ impl Peer {
             return Err(Refused::TooMany(PRODUCERS_MAX, "tracks"));
         }
         let producer = self.transport(transport_id)?.produce(options).await?;
-        self.room.add_producer(&self.id, &producer).await?;
+        self.place.room.add_producer(&self.place.id, &producer).await?;
         let told = json!({ "id": producer.id() });
         self.producers.insert(producer.id().to_owned(), producer);
         Ok(told)
@@ -171,7 +165,7 @@ impl Peer {
 
     fn close_producer(&mut self, producer_id: &str) -> Result<Value, Refused> {
         let producer = self.producers.remove(producer_id).ok_or(Refused::Unknown("track"))?;
-        self.room.remove_producer(producer_id);
+        self.place.room.remove_producer(producer_id);
         producer.close();
         Ok(Value::Null)
     }
@@ -182,7 +176,7 @@ impl Peer {
         if self.consumers.len() >= CONSUMERS_MAX {
             return Err(Refused::TooMany(CONSUMERS_MAX, "consumers"));
         }
-        let producer = self.room.producer(producer_id).ok_or(Refused::Unknown("track"))?;
+        let producer = self.place.room.producer(producer_id).ok_or(Refused::Unknown("track"))?;
         let transport = self.transport(transport_id)?;
         // Paused until the page can take packets: the first is a key frame and must not be lost.
         let options = ConsumerOptions { paused: true, ..ConsumerOptions::new(&producer, rtp_capabilities) };
@@ -229,12 +223,6 @@ impl Peer {
 
     fn consumer(&self, id: &str) -> Result<&Consumer, Refused> {
         self.consumers.get(id).ok_or(Refused::Unknown("consumer"))
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        self.room.leave(&self.id);
     }
 }
 

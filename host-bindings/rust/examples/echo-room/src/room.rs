@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidegate::{
     ActiveSpeakerObserver, ActiveSpeakerObserverEvent, ActiveSpeakerObserverOptions, MediaKind, Producer,
-    RequestError, Router, RouterOptions,
+    RequestError, Router, RouterOptions, RtpType,
 };
 use tokio::sync::mpsc;
 
@@ -25,10 +25,31 @@ pub struct Room {
     present: Mutex<Present>,
 }
 
+/// Somebody's place in a room. Dropping it is leaving.
+#[derive(Debug)]
+pub struct Place {
+    /// Their name in the room.
+    pub id: String,
+    /// Which room.
+    pub room: Arc<Room>,
+}
+
+/// By which door somebody came: what their name begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The page, or another client of the signalling: `peer-1`.
+    Page,
+    /// WHIP: `whip-1`.
+    Whip,
+    /// WHEP: `whep-1`.
+    Whep,
+}
+
 /// Everybody in a room.
 #[derive(Debug, Default)]
 struct Present {
     last_number: u64,
+    last_track: u64,
     peers: BTreeMap<String, mpsc::Sender<Event>>,
     producers: BTreeMap<String, Sent>,
 }
@@ -38,6 +59,8 @@ struct Present {
 struct Sent {
     peer_id: String,
     producer: Producer,
+    /// Higher than those of all that began before.
+    number: u64,
 }
 
 impl Room {
@@ -89,21 +112,22 @@ impl Room {
         self.present().peers.len()
     }
 
-    /// Lets somebody in, who is told what happens from now on; their name.
-    pub(crate) fn enter(&self, news: mpsc::Sender<Event>) -> Result<String, EnterError> {
+    /// Lets somebody in, who is told what happens from now on.
+    pub(crate) fn enter(self: Arc<Self>, door: Door, news: mpsc::Sender<Event>) -> Result<Place, EnterError> {
         let most = self.hall.limits.visitors;
         let mut present = self.present();
         if present.peers.len() >= most {
             return Err(EnterError::RoomFull(most));
         }
         present.last_number += 1;
-        let peer_id = format!("peer-{}", present.last_number);
-        present.peers.insert(peer_id.clone(), news);
-        Ok(peer_id)
+        let id = format!("{}-{}", door.name(), present.last_number);
+        present.peers.insert(id.clone(), news);
+        drop(present);
+        Ok(Place { id, room: self })
     }
 
     /// Somebody goes, and what they sent with them.
-    pub(crate) fn leave(&self, peer_id: &str) {
+    fn leave(&self, peer_id: &str) {
         let mut present = self.present();
         present.peers.remove(peer_id);
         present.producers.retain(|_, sent| sent.peer_id != peer_id);
@@ -119,9 +143,11 @@ impl Room {
         if producer.kind() == MediaKind::Audio {
             self.speakers.add_producer(producer).await?;
         }
-        let sent = Sent { peer_id: peer_id.to_owned(), producer: producer.clone() };
-        let event = sent.announced();
         let mut present = self.present();
+        present.last_track += 1;
+        let (peer_id, number) = (peer_id.to_owned(), present.last_track);
+        let sent = Sent { peer_id, producer: producer.clone(), number };
+        let event = sent.announced();
         present.producers.insert(producer.id().to_owned(), sent);
         present.tell_all(&event);
         Ok(())
@@ -134,6 +160,21 @@ impl Room {
     /// A track by its id.
     pub(crate) fn producer(&self, producer_id: &str) -> Option<Producer> {
         self.present().producers.get(producer_id).map(|sent| sent.producer.clone())
+    }
+
+    /// What a player is shown who can choose nothing: the picture that was begun last, of one visitor or of all, and with
+    /// it the sound of the same visitor, or else the newest. One encoding each: what has several cannot be consumed.
+    pub(crate) fn newest(&self, peer_id: Option<&str>) -> Vec<Producer> {
+        let present = self.present();
+        let playable = |kind: MediaKind| {
+            let sent = present.producers.values().filter(move |sent| sent.producer.kind() == kind);
+            let sent = sent.filter(|sent| sent.producer.rtp_type() != RtpType::Simulcast);
+            sent.filter(|sent| peer_id.is_none_or(|id| sent.peer_id == id))
+        };
+        let video = playable(MediaKind::Video).max_by_key(|sent| sent.number);
+        let of_same = |sent: &Sent| video.is_some_and(|video| video.peer_id == sent.peer_id);
+        let audio = playable(MediaKind::Audio).max_by_key(|sent| (of_same(sent), sent.number));
+        [video, audio].into_iter().flatten().map(|sent| sent.producer.clone()).collect()
     }
 
     /// All tracks that are sent, as news for who comes later.
@@ -156,6 +197,22 @@ impl Room {
 impl Drop for Room {
     fn drop(&mut self) {
         self.hall.forget(&self.name);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.room.leave(&self.id);
+    }
+}
+
+impl Door {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Page => "peer",
+            Self::Whip => "whip",
+            Self::Whep => "whep",
+        }
     }
 }
 

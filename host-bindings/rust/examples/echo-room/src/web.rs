@@ -1,4 +1,4 @@
-//! HTTP: the page, and one conversation for each visitor.
+//! HTTP: the page, one conversation for each visitor, and WHIP and WHEP.
 //!
 //! Knows addresses and connections. Does not know requests.
 
@@ -20,6 +20,7 @@ use crate::hall::Hall;
 use crate::listener::Bounded;
 use crate::page;
 use crate::stage::Status;
+use crate::whip::{self, Sessions};
 
 /// Serves pages and signalling until `stop` is done; then closes the hall, which says goodbye to everybody and ends its
 /// worker.
@@ -54,21 +55,24 @@ pub async fn serve(
 
 /// What every request may use.
 #[derive(Clone, Debug)]
-struct Shared {
-    hall: Arc<Hall>,
+pub(crate) struct Shared {
+    pub(crate) hall: Arc<Hall>,
     /// Places for WebSockets.
     places: Arc<Semaphore>,
+    pub(crate) sessions: Arc<Sessions>,
 }
 
 fn routes(hall: Arc<Hall>, places: Arc<Semaphore>) -> Router {
+    let sessions = Arc::new(Sessions::new(hall.limits.sessions));
     Router::new()
         .route("/", get(async || page::index()))
         .route("/{room}", get(async || page::index()))
         .route("/page/{*file}", get(async |Path(file): Path<String>| page::file(&file)))
         .route("/favicon.ico", get(async || page::file("icon.svg")))
         .route("/signalling", get(signalling))
+        .merge(whip::routes())
         .fallback(async || (StatusCode::NOT_FOUND, "there is nothing here; rooms are at /NAME\n"))
-        .with_state(Shared { hall, places })
+        .with_state(Shared { hall, places, sessions })
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,7 +83,7 @@ struct Which {
 }
 
 async fn signalling(
-    State(Shared { hall, places }): State<Shared>,
+    State(Shared { hall, places, .. }): State<Shared>,
     Query(which): Query<Which>,
     upgrade: WebSocketUpgrade,
 ) -> Response {

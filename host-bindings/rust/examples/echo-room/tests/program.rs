@@ -1,4 +1,5 @@
-//! The program itself: what it says, and that nothing of it stays.
+//! The program itself, or with `ECHO_ROOM=node` in the environment the Node example's: what it says, and that nothing of
+//! it stays.
 #![expect(clippy::tests_outside_test_module, reason = "an integration test is one test module")]
 
 use std::io::{BufRead, BufReader, Read};
@@ -61,9 +62,20 @@ impl Drop for Program {
 }
 
 fn command(listen: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_echo-room"));
+    let mut command = if is_node() {
+        let mut node = Command::new("node");
+        node.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../node/examples/echo-room/src/main.js"));
+        node
+    } else {
+        Command::new(env!("CARGO_BIN_EXE_echo-room"))
+    };
     command.args(["--listen", listen, "--media-port", "0"]).stdin(Stdio::null());
     command
+}
+
+#[expect(clippy::disallowed_methods, reason = "which program is tested is for who runs the tests to say")]
+fn is_node() -> bool {
+    std::env::var("ECHO_ROOM").is_ok_and(|host| host == "node")
 }
 
 #[test]

@@ -146,7 +146,7 @@ async fn figures() -> Result<(), Failed> {
     let told = ann.event("figures").await?;
     let worker = &told["worker"];
     ensure(told["rooms"] == 2 && told["visitors"] == 2, || told.to_string())?;
-    ensure(worker["pid"] == house.hall.worker().pid(), || told.to_string())?;
+    ensure(worker["pid"] == house.worker_pid().await?, || told.to_string())?;
     ensure(worker["cpuPercent"].is_number() && worker["packetMemoryLimitBytes"] == 128 << 20, || {
         told.to_string()
     })?;

@@ -1,0 +1,1 @@
+../../echo-room/page/vendor/mediasoup-client.js
