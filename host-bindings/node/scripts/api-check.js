@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
+import { checkBehaviour, checkEnd } from './api-check/behaviour.js';
 import { Report } from './api-check/report.js';
 import { Scene } from './api-check/scene.js';
 import { checkTypes } from './api-check/types.js';
@@ -107,13 +108,23 @@ async function checkStats(objects) {
   }
 }
 
-/** Members that the worker has nothing for: there, and refusing with the class and a sentence. */
+/** Members that the worker has nothing for: there, and refusing what would be right elsewhere with class and sentence. */
 async function checkAbsent(objects, errors) {
+  const listenInfo = { protocol: 'udp', ip: '127.0.0.1' };
+  const other = await objects.worker.createRouter();
+  const given = {
+    'router.createPipeTransport': { listenInfo },
+    'router.createDirectTransport': {},
+    'router.pipeToRouter': { producerId: objects.producer.id, router: other },
+    'webRtcTransport.produceData': { sctpStreamParameters: { streamId: 1 } },
+    'webRtcTransport.consumeData': { dataProducerId: 'any' },
+    'producer.send': Buffer.alloc(20),
+  };
   for (const call of facts.absent.calls) {
     const [name, method] = call.split('.');
     await report.attempt(`${call}() refuses with UnsupportedError`, async () => {
       try {
-        await objects[name][method](facts.absent.arguments?.[call] ?? {});
+        await objects[name][method](given[call]);
       } catch (error) {
         if (error instanceof errors.UnsupportedError && error.message.length > 20) {
           return;
@@ -158,22 +169,24 @@ buildWorker();
 await checkModules();
 checkTypes(facts, root, report);
 const tidegate = await import('tidegate');
-let scene;
+const scene = new Scene(tidegate, facts.objects);
 try {
-  scene = await Scene.open(tidegate);
+  await scene.open();
   await checkObjects(scene.objects);
   await checkAbsent(scene.objects, tidegate.errors);
+  await checkBehaviour(scene.objects, tidegate, report);
   await report.attempt('packets make every event that they should', () => scene.play());
   await checkStats(scene.objects);
   await report.attempt('everything closes from the top down', () => scene.close());
   for (const [member, expected] of Object.entries(facts.objects.deadWorker.members)) {
     checkMember('deadWorker', scene.objects.deadWorker ?? {}, member, expected);
   }
+  await checkEnd(scene.objects, tidegate, report);
   checkEvents(scene.recorder);
 } catch (error) {
   report.fact('the scene opens', false, String(error?.stack ?? error));
 } finally {
-  scene?.end();
+  scene.end();
 }
 for (const failed of report.failed) {
   console.log(failed);

@@ -7,28 +7,37 @@ import { bindingRequest, opusFrame, receiverReport, RtpSource, vp8KeyFrame } fro
 const LISTEN = { protocol: 'udp', ip: '127.0.0.1' };
 const ORIENTATION = 'urn:3gpp:video-orientation';
 const AUDIO_LEVEL = 'urn:ietf:params:rtp-hdrext:ssrc-audio-level';
+/** Between two packets: what a packet of sound lasts. */
+const STEP_MS = 20;
 /** As long as anything may take to happen on a busy machine. */
 const PATIENCE_MS = 20_000;
 
 /** Which events were emitted, by entity: `producer` and `producer.observer` each have a map of names to arguments. */
 export class Recorder {
   #seen = new Map();
+  #facts;
 
-  /** Records what `emitter` emits from now on. */
-  watch(name, emitter) {
-    const events = this.#seen.get(name) ?? new Map();
-    this.#seen.set(name, events);
-    const emit = emitter.emit.bind(emitter);
-    emitter.emit = (event, ...rest) => {
-      events.set(event, rest);
-      return emit(event, ...rest);
-    };
+  /** `facts` say which events an entity has: `facts.producer.events` and `.observerEvents`. */
+  constructor(facts) {
+    this.#facts = facts;
   }
 
-  /** An entity and its observer. */
-  watchEntity(name, entity) {
-    this.watch(name, entity);
-    this.watch(`${name}.observer`, entity.observer);
+  /** Records these events of `emitter` from now on. */
+  watch(name, emitter, events) {
+    const seen = this.#seen.get(name) ?? new Map();
+    this.#seen.set(name, seen);
+    for (const event of events) {
+      emitter.on(event, (...rest) => {
+        seen.set(event, rest);
+      });
+    }
+  }
+
+  /** An entity and its observer. `kind` is the facts' name for what `name` is. */
+  watchEntity(name, entity, kind = name) {
+    const { events = '', observerEvents = '' } = this.#facts[kind];
+    this.watch(name, entity, events.split(' '));
+    this.watch(`${name}.observer`, entity.observer, observerEvents.split(' '));
     return entity;
   }
 
@@ -46,7 +55,7 @@ async function until(what, done, step = () => {}) {
       throw new Error(`it did not happen within ${PATIENCE_MS} ms: ${what}`);
     }
     await step();
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, STEP_MS));
   }
 }
 
@@ -59,19 +68,20 @@ async function socket() {
 
 /** Builds the room. What it holds is for looking at; `play` makes it speak, `close` ends it. */
 export class Scene {
-  recorder = new Recorder();
   objects = {};
   sockets = [];
 
-  static async open(tidegate) {
-    const scene = new Scene();
-    scene.tidegate = tidegate;
-    scene.recorder.watch('module.observer', tidegate.observer);
-    const { recorder, objects } = scene;
+  constructor(tidegate, facts) {
+    this.tidegate = tidegate;
+    this.recorder = new Recorder(facts);
+  }
+
+  async open() {
+    const { recorder, objects, tidegate } = this;
+    recorder.watch('module.observer', tidegate.observer, ['newworker']);
     objects.worker = recorder.watchEntity('worker', await tidegate.createWorker());
-    await scene.#entities();
-    await scene.#media();
-    return scene;
+    await this.#entities();
+    await this.#media();
   }
 
   async #entities() {
@@ -109,7 +119,7 @@ export class Scene {
     );
     objects.audioLevelObserver = recorder.watchEntity(
       'audioLevelObserver',
-      await router.createAudioLevelObserver({ interval: 250 }),
+      await router.createAudioLevelObserver({ interval: 500 }),
     );
     objects.activeSpeakerObserver = recorder.watchEntity(
       'activeSpeakerObserver',
@@ -150,10 +160,15 @@ export class Scene {
           encodings: [{ ssrc: 2222 }],
         },
       }),
+      'producer',
     );
     const { rtpCapabilities } = objects.router;
     const consume = async (transport, producer, name) =>
-      recorder.watchEntity(name, await transport.consume({ producerId: producer.id, rtpCapabilities }));
+      recorder.watchEntity(
+        name,
+        await transport.consume({ producerId: producer.id, rtpCapabilities }),
+        'consumer',
+      );
     objects.consumer = await consume(objects.plainTransport, objects.producer, 'consumer');
     objects.listener = await consume(objects.plainTransport, objects.speaker, 'listener');
     objects.viewer = await consume(objects.webRtcTransport, objects.producer, 'consumer');
@@ -196,7 +211,7 @@ export class Scene {
     const video = new RtpSource({ ssrc: 1111, payloadType: 96, step: 3000 });
     const audio = new RtpSource({ ssrc: 2222, payloadType: 100, step: 960 });
     const send = (packet, port) => peer.send(packet, port, '127.0.0.1');
-    let orientation = 0;
+    let count = 0;
     await until(
       'packets of a plain transport make all of these events',
       () =>
@@ -206,11 +221,12 @@ export class Scene {
         recorder.last('audioLevelObserver', 'volumes') &&
         recorder.last('activeSpeakerObserver', 'dominantspeaker'),
       () => {
-        orientation = (orientation + 1) % 4;
+        count += 1;
         const { localPort } = comediaTransport.tuple;
-        send(video.next(vp8KeyFrame, [[3, Buffer.from([orientation])]]), localPort);
-        // Voice at -5 dBov (RFC 6464 3).
-        send(audio.next(opusFrame, [[1, Buffer.from([0x80 | 5])]]), localPort);
+        send(video.next(vp8KeyFrame, [[3, Buffer.from([count % 4])]]), localPort);
+        // Half a second of room noise, then as much of voice (RFC 6464 3): what is loud all the time is no speech.
+        const level = count % 50 < 25 ? 90 : 0x80 | 5;
+        send(audio.next(opusFrame, [[1, Buffer.from([level])]]), localPort);
         send(receiverReport(1), this.rtcpPort);
       },
     );
