@@ -15,6 +15,8 @@ export default tseslint.config(
     },
     rules: {
       eqeqeq: 'error',
+      // What is caught is handed on as it is.
+      '@typescript-eslint/prefer-promise-reject-errors': ['error', { allowThrowingUnknown: true }],
       // Numbers in sentences are what templates are for.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       // The public API declares `connect(): Promise<void>` and the like for calls that have nothing to wait for.
@@ -27,7 +29,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['test/**/*.ts'],
+    files: ['test/**/*.ts', 'examples/*/test/*.test.js'],
     rules: {
       // node:test's functions return promises that its runner waits for.
       '@typescript-eslint/no-floating-promises': [
@@ -42,7 +44,25 @@ export default tseslint.config(
     },
   },
   {
-    files: ['**/*.js'],
+    // Modern JavaScript with types in comments, which its own tsconfig.json checks.
+    files: ['examples/*/{src,test}/**/*.js'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: {
+      parserOptions: {
+        project: ['examples/*/tsconfig.json'],
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: {
+      eqeqeq: 'error',
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      // It takes what was so before an `await` for what is so after it.
+      '@typescript-eslint/no-unnecessary-condition': 'off',
+    },
+  },
+  {
+    files: ['**/*.{js,cjs}'],
     languageOptions: {
       globals: {
         process: 'readonly',
@@ -51,6 +71,11 @@ export default tseslint.config(
         setTimeout: 'readonly',
         setImmediate: 'readonly',
         clearTimeout: 'readonly',
+        setInterval: 'readonly',
+        clearInterval: 'readonly',
+        AbortController: 'readonly',
+        URL: 'readonly',
+        URLSearchParams: 'readonly',
         performance: 'readonly',
       },
     },

@@ -6,17 +6,29 @@
 // this program, which ends with its standard input.
 
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import http from "node:http";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import puppeteer from "puppeteer-core";
+import { LOOPBACK, inBrowser, report } from "../browser.js";
 import { Visitor, cornerHue, until } from "../room/visitor.js";
 
 const { executable, python, port } = JSON.parse(process.argv[2]);
 const here = import.meta.dirname;
 const at = (door, room, query = "") => `http://127.0.0.1:${port}/${door}/${encodeURIComponent(room)}${query}`;
+
+// A publisher whose program is killed: nothing says goodbye for it.
+async function killPublisher() {
+  const publisher = peer("publish", at("whip", "gone"));
+  const { session } = await publisher.line("connected");
+  publisher.kill();
+  const killedAt = performance.now();
+  const isGone = async () => (await fetch(session, { method: "PATCH" })).status === 404;
+  return async () => {
+    await until("a publisher that was killed to be let go", GONE_MS, isGone);
+    return performance.now() - killedAt;
+  };
+}
 
 // GStreamer sends to a room, the page shows it; the page sends, GStreamer plays that.
 async function sceneOfPeers(browser) {
@@ -83,6 +95,7 @@ function peer(...args) {
       return found();
     },
     end: () => child.stdin.end(),
+    kill: () => child.kill("SIGKILL"),
   };
 }
 
@@ -90,29 +103,25 @@ async function main() {
   const page = `<!doctype html><meta charset="utf-8"><script>${await readFile(path.join(here, "client.js"))}</script><body>`;
   const server = http.createServer((_, response) => response.setHeader("content-type", "text/html").end(page));
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const home = await mkdtemp(path.join(tmpdir(), "tidegate-whip-"));
-  const browser = await puppeteer.launch({
-    executablePath: executable, headless: true, userDataDir: path.join(home, "profile"), timeout: 60_000,
-    // By a pipe: Chromium ends when its other end does.
-    pipe: true, env: { ...process.env, HOME: home },
-    args: [
-      "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-      "--disable-sync", "--disable-quic", "--allow-loopback-in-peer-connection", "--autoplay-policy=no-user-gesture-required",
-      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    ],
-  });
-  const end = async () => {
-    for (const child of children) child.kill();
-    await browser.close().catch(() => {});
-    await rm(home, { recursive: true, force: true, maxRetries: 5 });
-  };
-  process.stdin.once("end", () => end().finally(() => process.exit(1))).resume();
+  const origin = `http://127.0.0.1:${server.address().port}/`;
+  const args = [...LOOPBACK, "--autoplay-policy=no-user-gesture-required"];
+  process.stdin.once("end", endPeers);
   try {
-    const pages = await sceneOfPages(browser, `http://127.0.0.1:${server.address().port}/`);
-    return { version: await browser.version(), pages, peers: await sceneOfPeers(browser) };
+    const killed = await killPublisher();
+    // Looked at all the time, not only in the end.
+    const killedGone = killed();
+    killedGone.catch(() => {}); // Awaited below.
+    const seen = await inBrowser({ executable, args }, async (browser) => ({
+      version: await browser.version(), pages: await sceneOfPages(browser, origin), peers: await sceneOfPeers(browser),
+    }));
+    return { ...seen, peers: { ...seen.peers, killedGoneMs: await killedGone } };
   } finally {
-    await end();
+    endPeers();
   }
+}
+
+function endPeers() {
+  for (const child of children) child.kill();
 }
 
 const children = new Set();
@@ -123,8 +132,7 @@ const FRAMES = 60;
 const START_MS = 15_000;
 const PATIENCE_MS = 8_000;
 const PEER_MS = 40_000;
+// Consent, and the time for an ICE restart.
+const GONE_MS = 60_000;
 
-main().then(
-  (seen) => { console.log(JSON.stringify(seen)); process.exit(0); },
-  (error) => { console.log(JSON.stringify({ error: error.stack ?? String(error) })); process.exit(1); },
-);
+report(main);

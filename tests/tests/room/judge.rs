@@ -20,7 +20,10 @@ pub(crate) fn judge(seen: &Seen) -> Result<(), Failed> {
     })?;
     of_numbers(seen)?;
     let death = &seen.death;
-    ensure(death.told.contains("signal 9"), || format!("told: {:?}", death.told))?;
+    // As the Rust host puts it, and as Node does.
+    ensure(death.told.contains("signal 9") || death.told.contains("SIGKILL"), || {
+        format!("told: {:?}", death.told)
+    })?;
     ensure(death.pid != death.pid_after && death.pid_after > 0, || format!("{death:?}"))?;
     ensure(death.moving_again_ms < MOVING_AGAIN_MS_MAX, || {
         format!("pictures moved again after {:.0} ms", death.moving_again_ms)

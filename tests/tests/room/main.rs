@@ -56,7 +56,6 @@ async fn open(ip: IpAddr) -> Result<(Arc<Hall>, u16), Failed> {
     let port = listener.local_addr()?.port();
     // It ends with the runtime.
     tokio::spawn(serve(Arc::clone(&hall), listener, std::future::pending()));
-<<<<<<< HEAD
     Ok((hall, port))
 }
 
@@ -70,11 +69,8 @@ async fn meet() -> Result<(), Failed> {
 
 async fn visit() -> Result<(), Failed> {
     let (hall, port) = open(Ipv4Addr::LOCALHOST.into()).await?;
-    let seen = browser::visit(port).await?;
-=======
     watch(port, "room").await?;
-    let panics = hall.worker().dump().await?.panics_contained;
-    if panics == 0 { Ok(()) } else { Err(format!("{panics} panics contained").into()) }
+    contained_nothing(&hall).await
 }
 
 async fn visit_node() -> Result<(), Failed> {
@@ -85,27 +81,21 @@ async fn visit_node() -> Result<(), Failed> {
 /// Lets visitors in at `port`, and judges what they saw; screenshots are left in this folder of `target`.
 async fn watch(port: u16, screenshots: &str) -> Result<(), Failed> {
     let seen = browser::visit(port, screenshots).await?;
->>>>>>> nodeapps
     let (death, heard) = (&seen.death, &seen.heard);
     println!(
         "{}: pictures move {:.0} ms after the worker was killed, {:.0} ms after the network is back; heard at {heard:.2?}; \
          {:?}",
         seen.version, death.moving_again_ms, seen.reconnected_ms, seen.rows
     );
-<<<<<<< HEAD
-    judge::judge(&seen)?;
-    contained_nothing(&hall).await
+    judge::judge(&seen)
 }
 
 async fn contained_nothing(hall: &Hall) -> Result<(), Failed> {
     let panics = hall.worker().dump().await?.panics_contained;
     if panics == 0 { Ok(()) } else { Err(format!("{panics} panics contained").into()) }
-=======
-    judge::judge(&seen)
 }
 
 #[expect(clippy::disallowed_methods, reason = "which program is tested is for who runs the tests to say")]
 fn is_node() -> bool {
     std::env::var("ECHO_ROOM").is_ok_and(|host| host == "node")
->>>>>>> nodeapps
 }

@@ -9,6 +9,7 @@ use clap::Parser;
 use tidegate_tests::fuzz::child::WorkerProgram;
 use tidegate_tests::soak_room::{Curve, Options, Progress, ROOMS_MAX, Report, guests, run};
 use tidegate_valgrind::Failure;
+use tidegate_valgrind::figures::float;
 use tidegate_valgrind::massif::Profile;
 use tidegate_valgrind::program::{build_worker, output_file, under_valgrind};
 
@@ -94,23 +95,23 @@ fn under_massif(
     let mut report = run(&program, options, "worker under massif", watch)?;
     let profile =
         Profile::parse(&fs::read_to_string(&out).map_err(|error| format!("{}: {error}", out.display()))?);
-    report.curves.insert(0, heap(&profile, report.begun_ms, report.minutes));
+    report.curves.insert(0, heap(&profile, &report));
     Ok(report)
 }
 
-/// What massif saw between the beginning and the end; its clock began with the process.
-fn heap(profile: &Profile, begun_ms: u64, minutes: f64) -> Curve {
-    let point = |time: u64, bytes: u64| {
-        let at = tidegate_valgrind::figures::float(time.saturating_sub(begun_ms)) / 60_000.0;
-        (at, tidegate_valgrind::figures::float(bytes) / 1_024.0)
-    };
-    let since = profile.snapshots.iter().filter(|snapshot| snapshot.time >= begun_ms);
-    let points = since.map(|snapshot| point(snapshot.time, snapshot.bytes()));
-    Curve {
-        name: "heap (massif)",
-        is_judged: true,
-        points: points.take_while(|(at, _)| *at <= minutes).collect(),
-    }
+/// What massif saw until people began to leave for good, once a second. It looks when memory is taken or given, so that a
+/// moment at which much happens has many snapshots; and its clock has begun and ended with the process.
+fn heap(profile: &Profile, report: &Report) -> Curve {
+    let end_ms = profile.snapshots.last().map_or(0, |snapshot| snapshot.time);
+    let at = |time_ms: u64| report.ended_minutes - float(end_ms - time_ms) / 60_000.0;
+    let seconds =
+        (0..end_ms).step_by(1_000).filter(|time| (0.0..=report.minutes - MARGIN_MIN).contains(&at(*time)));
+    let points = seconds.filter_map(|time| {
+        let past = profile.snapshots.partition_point(|snapshot| snapshot.time <= time);
+        let last = profile.snapshots.get(past.checked_sub(1)?)?;
+        Some((at(time), float(last.bytes()) / 1_024.0))
+    });
+    Curve { name: "heap (massif)", is_judged: true, points: points.collect() }
 }
 
 /// First what must not be lost when a file cannot be written.
@@ -148,5 +149,7 @@ fn rooms(text: &str) -> Result<usize, String> {
 
 const MINUTES_MAX: u64 = 7 * 24 * 60;
 const SAY_EVERY_S: f64 = 10.0;
+/// massif's clock and ours may differ by so much.
+const MARGIN_MIN: f64 = 0.02;
 /// massif halves them when there are as many: half at least are in the picture.
 const SNAPSHOTS_MAX: usize = 1_000;

@@ -114,7 +114,7 @@ export class Conversation {
     this.#enqueue(async () => {
       try {
         if (isBinary) this.#say({ error: 'requests are JSON in text messages, not binary ones' });
-        else this.#say(await this.#answer(data.toString()));
+        else this.#say(await this.#answer(textOf(data)));
       } finally {
         this.#waiting -= 1;
         if (this.#waiting === 0) this.#socket.resume();
@@ -201,6 +201,16 @@ export class Conversation {
     this.#peer?.leave();
     this.#peer = undefined;
   }
+}
+
+/**
+ * A text message, which `ws` hands over as bytes that it found to be UTF-8.
+ *
+ * @param {RawData} data
+ */
+function textOf(data) {
+  if (Array.isArray(data)) return Buffer.concat(data).toString();
+  return Buffer.isBuffer(data) ? data.toString() : Buffer.from(data).toString();
 }
 
 /**

@@ -92,7 +92,7 @@ async function lookAt(worker) {
 export function figuresOf(look, before) {
   const seconds = before ? (look.atMs - before.atMs) / 1_000 : 0;
   const rate = (/** @type {number} */ count) => (seconds > 0 ? count / seconds : null);
-  const value = (/** @type {string} */ name, of = look) => Number(of.metrics.values[name] ?? 0);
+  const value = (/** @type {string} */ name, of = look) => of.metrics.values[name] ?? 0;
   const grown = (/** @type {string} */ name) => value(name) - value(name, before ?? look);
   const received = distribution('datagrams_per_turn', look, before);
   const sent = distribution('gso_run_length', look, before);
@@ -131,8 +131,8 @@ export function figuresOf(look, before) {
 function distribution(name, look, before) {
   const of = (/** @type {Look | undefined} */ one) => {
     const histogram = one?.metrics.histograms[name];
-    const count = (histogram?.buckets ?? []).reduce((total, bucket) => total + Number(bucket), 0);
-    return { sum: Number(histogram?.sum ?? 0), count };
+    const count = (histogram?.buckets ?? []).reduce((total, bucket) => total + bucket, 0);
+    return { sum: histogram?.sum ?? 0, count };
   };
   const [now, then] = [of(look), of(before)];
   return { sum: now.sum - then.sum, count: now.count - then.count };

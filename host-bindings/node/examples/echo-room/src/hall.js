@@ -190,7 +190,10 @@ export class Hall extends EventEmitter {
         if (this.#isClosed) return;
         try {
           const stage = await openStage(this.#stage.number + 1, this.media, ports, death);
-          if (this.#isClosed) return await ended(stage.worker);
+          if (this.#isClosed) {
+            await ended(stage.worker);
+            return;
+          }
           this.#stage = stage;
           this.#turnTo({ is: 'running', stage });
           break;
@@ -205,14 +208,15 @@ export class Hall extends EventEmitter {
   #keepFigures() {
     const meter = new Meter();
     let looking = false;
-    return setInterval(async () => {
+    const look = async () => {
       if (looking || this.listenerCount('figures') === 0) return;
       looking = true;
       const worker = this.worker.closed ? undefined : this.worker;
       const figures = await meter.look(worker, this.attendance());
       looking = false;
       if (!this.#isClosed) this.emit('figures', figures);
-    }, FIGURES_EVERY_MS);
+    };
+    return setInterval(() => void look(), FIGURES_EVERY_MS);
   }
 }
 

@@ -38,7 +38,7 @@ export const LIMITS = Object.freeze({
 export function roomName(text) {
   const name = text.trim();
   if (name === '') throw new BadName('a room needs a name: open /NAME, for example /kitchen');
-  if ([...name].length > CHARACTERS_MAX) {
+  if (Array.from(name).length > CHARACTERS_MAX) {
     throw new BadName(`a room's name has ${CHARACTERS_MAX} characters at most; choose a shorter one`);
   }
   if (/\p{Cc}/u.test(name)) {

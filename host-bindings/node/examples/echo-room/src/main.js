@@ -69,12 +69,14 @@ async function main() {
   // Before anything is said: whoever reads it may send signals.
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop.abort());
   const hall = await Hall.open(media, { ...LIMITS, visitors });
-  const server = await serve(hall, { host, port }).catch(async (error) => {
+  const server = await serve(hall, { host, port }).catch(async (/** @type {unknown} */ error) => {
     await hall.close();
     throw new Error(`cannot serve at ${listen}: ${messageOf(error)}; --listen chooses another place`);
   });
   const { address, family, port: chosen } = server.address;
-  console.log(`open http://${family === 'IPv6' ? `[${address}]` : address}:${chosen}/ in a browser; Ctrl-C ends it`);
+  console.log(
+    `open http://${family === 'IPv6' ? `[${address}]` : address}:${chosen}/ in a browser; Ctrl-C ends it`,
+  );
   hall.on('status', report);
   if (!stop.signal.aborted) await new Promise((resolve) => stop.signal.addEventListener('abort', resolve));
   await server.close();
@@ -95,7 +97,7 @@ function report(status) {
   }
 }
 
-main().catch((error) => {
+main().catch((/** @type {unknown} */ error) => {
   console.error(`echo-room: ${messageOf(error)}`);
   process.exitCode = 1;
 });

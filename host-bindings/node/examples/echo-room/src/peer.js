@@ -142,7 +142,11 @@ export class Peer {
     if (this.#consumers.size >= CONSUMERS_MAX) throw tooMany(CONSUMERS_MAX, 'consumers');
     if (!this.#room.has(producerId)) throw unknown('track');
     // Paused until the page can take packets: the first is a key frame and must not be lost.
-    const consumer = await this.#transport(transportId).consume({ producerId, rtpCapabilities, paused: true });
+    const consumer = await this.#transport(transportId).consume({
+      producerId,
+      rtpCapabilities,
+      paused: true,
+    });
     this.#watch(consumer);
     const { id, kind, rtpParameters, producerPaused } = consumer;
     return { id, producerId, kind, rtpParameters, producerPaused };

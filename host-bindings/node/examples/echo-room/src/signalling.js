@@ -81,7 +81,7 @@ export function read(text) {
   return { id, method, data: /** @type {Requests[Method]} */ (data) };
 }
 
-/** @typedef {(value: any) => void} Check Throws what is wrong. */
+/** @typedef {(value: unknown) => void} Check Throws what is wrong. */
 
 /** @type {Check} */
 const text = (value) => {
@@ -103,10 +103,15 @@ const kind = (value) => {
   if (value !== 'audio' && value !== 'video') throw new TypeError('it is neither "audio" nor "video"');
 };
 
+/** @type {Check} */
+const capabilities = (value) => {
+  ortc.validateAndNormalizeRtpCapabilities(/** @type {types.RtpCapabilities} */ (value));
+};
+
 /** @type {{ [M in Method]: { [Field in keyof Requests[M]]-?: Check } }} */
 const FIELDS = {
   routerRtpCapabilities: {},
-  join: { rtpCapabilities: (value) => ortc.validateAndNormalizeRtpCapabilities(value) },
+  join: { rtpCapabilities: capabilities },
   createTransport: { forceTcp: flag, ownPorts: flag },
   connectTransport: { transportId: text, dtlsParameters: dictionary },
   restartIce: { transportId: text },

@@ -50,7 +50,7 @@ import { createWorker } from 'tidegate';
  * @returns {Promise<Stage>}
  * @throws {Error} Its sentence says what to do.
  */
-export async function openStage(number, media, ports = { udp: media.port, tcp: media.port }, after = undefined) {
+export async function openStage(number, media, ports = { udp: media.port, tcp: media.port }, after) {
   const worker = await createWorker(media.worker);
   const buffers = { sendBufferSize: SOCKET_BUFFER_BYTES, recvBufferSize: SOCKET_BUFFER_BYTES };
   try {

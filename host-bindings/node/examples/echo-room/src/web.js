@@ -39,12 +39,15 @@ export async function serve(hall, address) {
     WebSocket: Socket,
   });
   // Silence is the listener's to judge.
-  const server = createServer({ keepAliveTimeout: 0, headersTimeout: 0, requestTimeout: 0 }, (request, response) => {
-    answer(request).then(
-      ({ status, headers, body }) => response.writeHead(status, headers).end(body),
-      (error) => response.writeHead(500).end(`${messageOf(error)}\n`),
-    );
-  });
+  const server = createServer(
+    { keepAliveTimeout: 0, headersTimeout: 0, requestTimeout: 0 },
+    (request, response) => {
+      answer(request).then(
+        ({ status, headers, body }) => response.writeHead(status, headers).end(body),
+        (/** @type {unknown} */ error) => response.writeHead(500).end(`${messageOf(error)}\n`),
+      );
+    },
+  );
   server.on('upgrade', (request, socket, head) => {
     const { path, query } = target(request);
     if (path === '/signalling') {

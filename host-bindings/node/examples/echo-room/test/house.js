@@ -10,7 +10,9 @@ import { createInterface } from 'node:readline';
 import { Hall } from '../src/hall.js';
 import { serve } from '../src/web.js';
 
-const { limits, worker } = JSON.parse(process.argv[2] ?? '{}');
+/** @typedef {{ limits: import('../src/limits.js').Limits, worker: import('tidegate').types.WorkerSettings }} Options */
+
+const { limits, worker } = /** @type {Options} */ (JSON.parse(process.argv[2] ?? '{}'));
 const hall = await Hall.open({ ip: '127.0.0.1', port: 0, worker }, limits);
 const server = await serve(hall, { host: '127.0.0.1', port: 0 });
 
@@ -19,13 +21,8 @@ const answers = {
   port: () => server.address.port,
   workerPid: () => hall.worker.pid,
   async held() {
-    const [dump, { values }] = await Promise.all([hall.worker.dump(), hall.worker.getMetrics()]);
-    const value = (/** @type {string} */ name) => Number(values[name]);
-    return {
-      routers: dump.routerIds.length,
-      others: value('transports') + value('producers') + value('consumers'),
-      panicsContained: value('panics_contained'),
-    };
+    const { routerIds, transports, producers, consumers, panicsContained } = await hall.worker.dump();
+    return { routers: routerIds.length, others: transports + producers + consumers, panicsContained };
   },
 };
 

@@ -190,7 +190,7 @@ async function enter(name, choice) {
     clearAll();
     const media = await Media.open(choice);
     history.replaceState(null, "", pathOf(name));
-    at("room-title").textContent = name;
+    at("room-title").textContent = at("room-title").title = name;
     document.title = `${name} – Echo room`;
     showRoom(true);
     setButtons();
@@ -266,6 +266,7 @@ function prepare() {
     const others = tiles.count - 1;
     at("attendance").hidden = tiles.count === 0;
     at("attendance").textContent = others <= 0 ? "only you" : `you and ${others} more`;
+    at("attendance").dataset.short = others <= 0 ? "only you" : `${others + 1} here`;
   });
 }
 

@@ -50,9 +50,7 @@ impl Visitor {
 
     pub async fn on_request(&mut self, request: Request) -> Result<Value, Box<dyn Error + Send + Sync>> {
         match request {
-            Request::RouterRtpCapabilities => {
-                Ok(serde_json::to_value(self.room.router.rtp_capabilities())?)
-            }
+            Request::RouterRtpCapabilities => Ok(serde_json::to_value(self.room.router.rtp_capabilities())?),
             Request::CreateTransport => self.create_transport().await,
             Request::ConnectTransport { transport_id, dtls_parameters } => {
                 self.transport(&transport_id)?.connect(&dtls_parameters).await?;

@@ -27,7 +27,8 @@ pub(crate) struct NodeHouse {
 impl NodeHouse {
     /// Starts it; and where it serves.
     pub(crate) async fn open(limits: Limits, worker: &WorkerSettings) -> Result<(Self, SocketAddr), Failed> {
-        let Limits { sockets, connections, rooms, visitors, silence } = limits;
+        // What publishes and plays by HTTP alone the Node example does not have.
+        let Limits { sockets, connections, rooms, visitors, silence, sessions: _, connecting: _ } = limits;
         let mut settings = json!({ "requestTimeout": worker.request_timeout.as_millis() });
         if let WorkerBin::Path(path) = &worker.worker_bin {
             settings["workerBin"] = json!(path);

@@ -1,0 +1,76 @@
+// What the package's README says, tried: its first application, and what is not there yet.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import test from 'node:test';
+import { promisify } from 'node:util';
+import * as tidegate from 'tidegate';
+
+import { built, repository } from './repository.js';
+
+const host = path.join(repository, 'host-bindings', 'node');
+const readme = fs.readFileSync(path.join(host, 'README.md'), 'utf8');
+const workerBin = process.env['TIDEGATE_WORKER_BIN'] ?? built('tidegate-worker');
+
+test('the first application relays a packet', { timeout: 30_000 }, async (t) => {
+  const code = /```js\n([^]*?)```/.exec(readme)?.[1];
+  assert.ok(code);
+  // Within the package, so that it finds the package by name.
+  const file = path.join(host, 'out', 'first-application.mjs');
+  fs.writeFileSync(file, code);
+  t.after(() => {
+    fs.rmSync(file);
+  });
+  const env = { ...process.env, TIDEGATE_WORKER_BIN: workerBin };
+  const { stdout } = await promisify(execFile)(process.execPath, [file], { env });
+  assert.match(stdout, /^tide hello as SSRC \d+\n$/);
+});
+
+test('what is not there yet says so', { timeout: 30_000 }, async (t) => {
+  const section = /### What is not there yet\n([^]*?)\n###/.exec(readme)?.[1] ?? '';
+  const worker = await tidegate.createWorker({ workerBin });
+  t.after(() => {
+    worker.close();
+  });
+  const router = await worker.createRouter();
+  const listenInfo = { protocol: 'udp', ip: '127.0.0.1' } as const;
+  const transport = await router.createPlainTransport({ listenInfo });
+  const attempts: Record<string, () => Promise<unknown>> = {
+    'createPipeTransport()': () => router.createPipeTransport({ listenInfo }),
+    'pipeToRouter()': () => router.pipeToRouter({ producerId: 'none', router }),
+    'createDirectTransport()': () => router.createDirectTransport(),
+    'produceData()': () => transport.produceData({ label: 'chat' }),
+    'consumeData()': () => transport.consumeData({ dataProducerId: 'none' }),
+    'enableSctp: true': () => router.createPlainTransport({ listenInfo, enableSctp: true }),
+  };
+  for (const [name, attempt] of Object.entries(attempts)) {
+    assert.ok(section.includes(name), `README does not name ${name}`);
+    await assert.rejects(attempt, tidegate.errors.UnsupportedError, name);
+  }
+});
+
+test('settings are as README says', async () => {
+  const section = /### Settings that differ\n([^]*?)\n##/.exec(readme)?.[1] ?? '';
+  const names = [...section.matchAll(/`([a-z][A-Za-z]+)`/g)].map(([, name]) => name);
+  for (const setting of [
+    'packetMemoryLimit',
+    'batchInterval',
+    'equalizePadding',
+    'startTimeout',
+    'requestTimeout',
+  ]) {
+    assert.ok(names.includes(setting), setting);
+    await assert.rejects(tidegate.createWorker({ workerBin, [setting]: 'x' }), TypeError, setting);
+  }
+  const worker = await tidegate.createWorker({
+    workerBin,
+    packetMemoryLimit: 4 << 20,
+    batchInterval: 1.5,
+    equalizePadding: false,
+    libwebrtcFieldTrials: 'anything',
+  });
+  const { packetMemoryLimit } = await worker.dump();
+  worker.close();
+  assert.equal(packetMemoryLimit, 4 << 20);
+});
