@@ -317,7 +317,8 @@ function codecOf(codec: RtpCodecCapability, payloadType: number, random: Random)
 function otherLevel(codec: RtpCodecCapability, random: Random): Record<string, unknown> {
   switch (codec.mimeType.toLowerCase()) {
     case 'video/h264': {
-      const profile = String(codec.parameters?.['profile-level-id'] ?? '42e01f').slice(0, 4);
+      const stated = codec.parameters?.['profile-level-id'] as string | number | undefined;
+      const profile = String(stated ?? '42e01f').slice(0, 4);
       const level = random.of(['0a', '0b', '0c', '15', '1F', '28', '34']);
       return { 'profile-level-id': profile + level, 'level-asymmetry-allowed': random.of([0, 1, '1']) };
     }
