@@ -15,6 +15,8 @@ export default tseslint.config(
     },
     rules: {
       eqeqeq: 'error',
+      // What is caught is handed on as it is.
+      '@typescript-eslint/prefer-promise-reject-errors': ['error', { allowThrowingUnknown: true }],
       // Numbers in sentences are what templates are for.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       // The public API declares `connect(): Promise<void>` and the like for calls that have nothing to wait for.

@@ -13,7 +13,7 @@ export function checkNumber(value: unknown, name: string, min: number, max: numb
     return undefined;
   }
   if (typeof value !== 'number' || Number.isNaN(value) || value < min || value > max) {
-    throw new TypeError(`${name} must be a number from ${min} to ${max}, not ${String(value)}`);
+    throw new TypeError(`${name} must be a number from ${min} to ${max}, not ${JSON.stringify(value)}`);
   }
   return value;
 }

@@ -118,7 +118,7 @@ export class Visitor {
 }
 
 // A clear difference somewhere, more than a codec makes of a still picture.
-function differs(one, other) {
+export function differs(one, other) {
   return one.some((value, index) => Math.abs(value - other[index]) > 40);
 }
 

@@ -6,17 +6,27 @@
 // this program, which ends with its standard input.
 
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import http from "node:http";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import puppeteer from "puppeteer-core";
-import { Visitor, cornerHue, until } from "../room/visitor.js";
+import { LOOPBACK, inBrowser, report } from "../browser.js";
+import { Visitor, until } from "../room/visitor.js";
+import { placesOf, publishAndPlay, publishSimulcast, serveClient } from "./pages.js";
 
 const { executable, python, port } = JSON.parse(process.argv[2]);
-const here = import.meta.dirname;
-const at = (door, room, query = "") => `http://127.0.0.1:${port}/${door}/${encodeURIComponent(room)}${query}`;
+const at = placesOf(port);
+
+// A publisher whose program is killed: nothing says goodbye for it.
+async function killPublisher() {
+  const publisher = peer("publish", at("whip", "gone"));
+  const { session } = await publisher.line("connected");
+  publisher.kill();
+  const killedAt = performance.now();
+  const isGone = async () => (await fetch(session, { method: "PATCH" })).status === 404;
+  return async () => {
+    await until("a publisher that was killed to be let go", GONE_MS, isGone);
+    return performance.now() - killedAt;
+  };
+}
 
 // GStreamer sends to a room, the page shows it; the page sends, GStreamer plays that.
 async function sceneOfPeers(browser) {
@@ -36,39 +46,9 @@ async function sceneOfPeers(browser) {
   return { names, published, played, newest, complaints: visitor.complaints };
 }
 
-// Two pages of another origin.
-async function sceneOfPages(browser, origin) {
-  const open = async () => {
-    const page = await (await browser.createBrowserContext()).newPage();
-    await page.goto(origin);
-    return page;
-  };
-  const [publisher, player] = [await open(), await open()];
-  const nothing = await publisher.evaluate((url) => window.play(url).catch((error) => error.message), at("whep", "pier"));
-  const published = await publisher.evaluate((url, hue) => window.publish(url, hue), at("whip", "pier"), HUE);
-  const played = await player.evaluate((url) => window.play(url), at("whep", "pier"));
-  const look = () => player.evaluate(() => window.look());
-  const before = await look();
-  const seen = await until("the picture to go on", PATIENCE_MS, async () => {
-    const now = await look();
-    return now.framesDecoded > before.framesDecoded + FRAMES && now.audioEnergy > 0 && now;
-  });
-  const restarted = await player.evaluate(() => window.restart());
-  const again = await until("the picture to go on after the restart", PATIENCE_MS, async () => {
-    const now = await look();
-    return now.framesDecoded > seen.framesDecoded + FRAMES && now;
-  });
-  const ended = [await player.evaluate(() => window.end()), await publisher.evaluate(() => window.end())];
-  return {
-    nothing, published, played, ended, restarted,
-    moves: seen.pixels.some((value, index) => Math.abs(value - again.pixels[index]) > 40), hue: cornerHue(seen),
-    frames: again.framesDecoded,
-  };
-}
-
 // A program with GStreamer: its lines of JSON, by a word that they have.
 function peer(...args) {
-  const script = path.join(here, "../../peers/python/whip.py");
+  const script = path.join(import.meta.dirname, "../../peers/python/whip.py");
   const child = spawn(python, [script, ...args], { env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1" } });
   children.add(child);
   const lines = [];
@@ -83,48 +63,42 @@ function peer(...args) {
       return found();
     },
     end: () => child.stdin.end(),
+    kill: () => child.kill("SIGKILL"),
   };
 }
 
 async function main() {
-  const page = `<!doctype html><meta charset="utf-8"><script>${await readFile(path.join(here, "client.js"))}</script><body>`;
-  const server = http.createServer((_, response) => response.setHeader("content-type", "text/html").end(page));
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const home = await mkdtemp(path.join(tmpdir(), "tidegate-whip-"));
-  const browser = await puppeteer.launch({
-    executablePath: executable, headless: true, userDataDir: path.join(home, "profile"), timeout: 60_000,
-    // By a pipe: Chromium ends when its other end does.
-    pipe: true, env: { ...process.env, HOME: home },
-    args: [
-      "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-      "--disable-sync", "--disable-quic", "--allow-loopback-in-peer-connection", "--autoplay-policy=no-user-gesture-required",
-      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    ],
-  });
-  const end = async () => {
-    for (const child of children) child.kill();
-    await browser.close().catch(() => {});
-    await rm(home, { recursive: true, force: true, maxRetries: 5 });
-  };
-  process.stdin.once("end", () => end().finally(() => process.exit(1))).resume();
+  const args = [...LOOPBACK, "--autoplay-policy=no-user-gesture-required"];
+  process.stdin.once("end", endPeers);
   try {
-    const pages = await sceneOfPages(browser, `http://127.0.0.1:${server.address().port}/`);
-    return { version: await browser.version(), pages, peers: await sceneOfPeers(browser) };
+    const killed = await killPublisher();
+    // Looked at all the time, not only in the end.
+    const killedGone = killed();
+    killedGone.catch(() => {}); // Awaited below.
+    const origin = await serveClient();
+    const seen = await inBrowser({ executable, args }, async (browser) => {
+      const within = (room) => ({ publishers: browser, players: browser, origin, at, room });
+      return {
+        version: await browser.version(), pages: await publishAndPlay(within("pier")),
+        simulcast: await publishSimulcast(within("tower")), peers: await sceneOfPeers(browser),
+      };
+    });
+    return { ...seen, peers: { ...seen.peers, killedGoneMs: await killedGone } };
   } finally {
-    await end();
+    endPeers();
   }
+}
+
+function endPeers() {
+  for (const child of children) child.kill();
 }
 
 const children = new Set();
 const ROOM = "yard <b>1</b>";
-const HUE = 200;
-// Two seconds.
-const FRAMES = 60;
 const START_MS = 15_000;
 const PATIENCE_MS = 8_000;
 const PEER_MS = 40_000;
+// Consent, and the time for an ICE restart.
+const GONE_MS = 60_000;
 
-main().then(
-  (seen) => { console.log(JSON.stringify(seen)); process.exit(0); },
-  (error) => { console.log(JSON.stringify({ error: error.stack ?? String(error) })); process.exit(1); },
-);
+report(main);

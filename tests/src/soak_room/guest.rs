@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tidegate_protocol::ids::{ConsumerId, TransportId};
 use tidegate_protocol::transport::Protocol;
 use tidegate_worker::base::sequence::Serial16;
-use tidegate_worker::dtls::{Context, Role};
+use tidegate_worker::dtls::{Context, Role, Version};
 
 use super::incoming::{Arrivals, Counted, Incoming};
 use super::outgoing::{Outgoing, WIDE_ID};
@@ -31,6 +31,8 @@ pub(super) struct Guest {
     pub(super) room: usize,
     /// When it goes.
     pub(super) leaves_ns: u64,
+    /// What it offers.
+    pub(super) version: Version,
     /// It has been let in: its streams flow.
     pub(super) is_in: bool,
     pub(super) sends: Leg,
@@ -135,6 +137,7 @@ impl Guest {
         number: u64,
         room: usize,
         leaves_ns: u64,
+        version: Version,
         told: [&WebRtc; 2],
         context: &Arc<Context>,
     ) -> Result<Self, Failure> {
@@ -144,6 +147,7 @@ impl Guest {
             number,
             room,
             leaves_ns,
+            version,
             is_in: false,
             sends: Leg::new(sends, context)?,
             gets: Leg::new(gets, context)?,
@@ -229,7 +233,11 @@ impl Guest {
     fn plays(&mut self, now_ns: u64) -> Result<(), Failure> {
         let now_us = self.clock_us(now_ns);
         for outgoing in &mut self.outgoing {
-            while outgoing.due_us() <= now_us {
+            // Whoever could not send for a while goes on bit by bit, as pacers do.
+            for _ in 0..SENT_AT_ONCE {
+                if !outgoing.is_due(now_us) {
+                    break;
+                }
                 let packet = outgoing.write(self.next_wide);
                 self.next_wide = self.next_wide.next();
                 self.done.sent += 1;
@@ -359,9 +367,11 @@ fn ntp() -> u64 {
     let wall_ns = u128::from(clock::wall_ns());
     let since_1900 = wall_ns / 1_000_000_000 + 2_208_988_800;
     let fraction = (wall_ns % 1_000_000_000) << 32;
-    u64::try_from((since_1900 & 0xFFFF_FFFF) << 32 | fraction / 1_000_000_000).unwrap_or(0)
+    u64::try_from(((since_1900 & 0xFFFF_FFFF) << 32) | (fraction / 1_000_000_000)).unwrap_or(0)
 }
 
+/// Of one stream, each time that a guest is looked at.
+const SENT_AT_ONCE: usize = 4;
 const ASK_AGAIN_NS: u64 = 1_000_000_000;
 /// As browsers ask.
 const CONSENT_NS: u64 = 5_000_000_000;

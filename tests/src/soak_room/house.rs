@@ -1,7 +1,8 @@
 //! The rooms of one worker: who comes, who goes and how, and what the worker is asked for it.
 //!
 //! Knows guests and the worker's host. Does not know how long it goes on, nor memory. Used by `soak_room`.
-//! Invariant: as many are there at any time as at any other, three or four in a room, so that memory has no reason to grow.
+//! Invariant: as many are there at any time as at any other, of each version of DTLS as many, three or four in a room; and as
+//! many went without a word within the time that the worker waits for them. So memory has no reason to rise, nor to fall.
 
 use std::sync::Arc;
 
@@ -11,9 +12,11 @@ use tidegate_protocol::ids::{ConsumerId, ProducerId, RouterId, TransportId, WebR
 use tidegate_protocol::metrics::Metrics;
 use tidegate_protocol::request::Command;
 use tidegate_protocol::response::Reply;
+use tidegate_protocol::transport::{ListenInfo, ListenPort, Protocol};
 use tidegate_protocol::webrtc::{DtlsState, IceState, WebRtcCommand};
 use tidegate_worker::dtls::{Context, Version};
 
+use super::Options;
 use super::guest::{Done, Guest};
 use super::incoming::{Counted, Incoming};
 use super::outgoing::{Outgoing, WIDE_ID};
@@ -23,7 +26,8 @@ use crate::driver::{Driver, Failure};
 use crate::endpoint::context;
 use crate::scenarios::draw::Draw;
 use crate::traffic::Traffic;
-use crate::world::parameters::Stream;
+use crate::world::parameters::{Stream, list};
+use crate::world::webrtc::on_loopback;
 
 /// All rooms.
 #[derive(Debug)]
@@ -31,12 +35,15 @@ pub(super) struct House {
     pub(super) driver: Driver,
     rooms: Vec<RouterId>,
     server: WebRtcServerId,
+    /// DTLS 1.2's and 1.3's.
     contexts: [Arc<Context>; 2],
     guests: Vec<Guest>,
     /// Transports of those who went without a word.
     ghosts: Vec<TransportId>,
-    /// When the next ones come.
-    comers_ns: Vec<u64>,
+    /// When the next ones come, and with which version of DTLS.
+    comers: Vec<(u64, Version)>,
+    /// When the next one goes without a word, and with which.
+    vanishes: (u64, Version),
     video: Traffic,
     stays: u64,
     next_ssrc: u32,
@@ -90,20 +97,29 @@ impl House {
     /// Empty rooms, into which people come within seconds.
     pub(super) fn opens(
         mut driver: Driver,
-        rooms: usize,
+        options: &Options,
         video: Traffic,
-        seed: u64,
+        receive_buffer_bytes: u32,
     ) -> Result<Self, Failure> {
-        let server = driver.create_webrtc_server()?;
+        let server = WebRtcServerId(driver.id());
+        let listen = ListenInfo { receive_buffer_bytes, ..on_loopback(Protocol::Udp, ListenPort::Any) };
+        driver.call(Command::WebRtc(WebRtcCommand::CreateServer {
+            server,
+            listen_infos: list(vec![listen]),
+        }))?;
         let mut routers = Vec::new();
-        for _ in 0..rooms {
+        for _ in 0..options.rooms {
             let router = RouterId(driver.id());
             driver.call(Command::CreateRouter { router })?;
             routers.push(router);
         }
-        let mut draw = Draw::of(seed);
+        let mut draw = Draw::of(options.seed);
         let now_ns = clock::monotonic_ns();
-        let comers = (0..people(rooms)).map(|_| now_ns + draw.millis(0, 5_000) * 1_000_000).collect();
+        let versions = [Version::Dtls12, Version::Dtls13].into_iter().cycle();
+        let comers = versions
+            .take(options.people)
+            .map(|version| (now_ns + draw.millis(0, 5_000) * 1_000_000, version));
+        let comers = comers.collect();
         Ok(Self {
             driver,
             rooms: routers,
@@ -111,7 +127,8 @@ impl House {
             contexts: [context(Version::Dtls12), context(Version::Dtls13)],
             guests: Vec::new(),
             ghosts: Vec::new(),
-            comers_ns: comers,
+            comers,
+            vanishes: (now_ns + u64::from(STAY_MS.0) * 1_000_000, Version::Dtls12),
             video,
             stays: 0,
             next_ssrc: 1_000,
@@ -138,9 +155,9 @@ impl House {
             self.on_event(event)?;
         }
         let now_ns = clock::monotonic_ns();
-        let coming = self.comers_ns.extract_if(.., |at| *at <= now_ns).count();
-        for _ in 0..coming {
-            self.comes(now_ns)?;
+        let coming: Vec<_> = self.comers.extract_if(.., |(at, _)| *at <= now_ns).collect();
+        for (_, version) in coming {
+            self.comes(now_ns, version)?;
         }
         for place in 0..self.guests.len() {
             let Some(guest) = self.guests.get_mut(place) else { break };
@@ -152,8 +169,11 @@ impl House {
         let leaving = |guest: &mut Guest| guest.is_in && guest.leaves_ns <= now_ns;
         let leavers: Vec<Guest> = self.guests.extract_if(.., leaving).collect();
         for guest in leavers {
+            self.is_followed(&guest, now_ns);
             self.leaves(guest)?;
-            self.comers_ns.push(now_ns + self.draw.millis(AWAY_MS.0, AWAY_MS.1) * 1_000_000);
+        }
+        if self.vanishes.0 <= now_ns {
+            self.one_vanishes(now_ns);
         }
         Ok(())
     }
@@ -193,7 +213,7 @@ impl House {
         Ok(())
     }
 
-    fn comes(&mut self, now_ns: u64) -> Result<(), Failure> {
+    fn comes(&mut self, now_ns: u64, version: Version) -> Result<(), Failure> {
         let room = self.emptiest();
         let router = *self.rooms.get(room).ok_or("no room")?;
         let options = on_server(self.server, CONSENT_S);
@@ -201,10 +221,10 @@ impl House {
         let gets = self.driver.create_webrtc_transport(router.0, &options)?;
         let number = self.stays;
         self.stays += 1;
-        let version = usize::try_from(number % 2).unwrap_or(0);
-        let context = self.contexts.get(version).ok_or("no certificate")?;
+        let [older, newer] = &self.contexts;
+        let context = if version == Version::Dtls12 { older } else { newer };
         let leaves_ns = now_ns + self.draw.millis(STAY_MS.0, STAY_MS.1) * 1_000_000;
-        self.guests.push(Guest::new(number, room, leaves_ns, [&sends, &gets], context)?);
+        self.guests.push(Guest::new(number, room, leaves_ns, version, [&sends, &gets], context)?);
         Ok(())
     }
 
@@ -218,51 +238,67 @@ impl House {
         self.draw.pick(&candidates)
     }
 
-    /// Its streams begin, and everybody in its room gets everybody's, itself included.
+    /// Its streams begin, and everybody in its room gets everybody's, itself included. All is asked for at once, as nobody
+    /// plays while the worker is waited for.
     fn is_let_in(&mut self, place: usize, now_ns: u64) -> Result<(), Failure> {
-        let (video, room) = (self.video, self.guests.get(place).ok_or("nobody")?.room);
-        for traffic in [Traffic::Opus, video] {
+        let mut commands = self.produces(place, now_ns)?;
+        let room = self.guests.get(place).ok_or("nobody")?.room;
+        let here = |guest: &Guest| guest.is_in && guest.room == room;
+        let everybody: Vec<usize> =
+            (0..self.guests.len()).filter(|other| self.guests.get(*other).is_some_and(here)).collect();
+        let mut beginning = Vec::new();
+        for other in everybody {
+            self.gets_all_of(place, other, &mut commands, &mut beginning)?;
+            if other != place {
+                self.gets_all_of(other, place, &mut commands, &mut beginning)?;
+            }
+        }
+        self.driver.call_all(commands)?;
+        for (place, incoming) in beginning {
+            self.guests.get_mut(place).ok_or("nobody")?.begins_to_get(incoming)?;
+        }
+        self.totals.joins += 1;
+        Ok(())
+    }
+
+    /// A microphone and a camera.
+    fn produces(&mut self, place: usize, now_ns: u64) -> Result<Vec<Command>, Failure> {
+        let mut commands = Vec::new();
+        for traffic in [Traffic::Opus, self.video] {
             let ssrc = self.take_ssrcs();
             let producer = ProducerId(self.driver.id());
-            let Some(guest) = self.guests.get_mut(place) else { continue };
+            let guest = self.guests.get_mut(place).ok_or("nobody")?;
             let stream = match traffic {
                 Traffic::Opus => Stream::opus(ssrc),
                 _ => Stream::vp8(ssrc).with_rtx(ssrc + 1),
             };
             let stream = stream.with_transport_cc(WIDE_ID);
-            self.driver.call(stream.produce(guest.sends.transport(), producer))?;
+            commands.push(stream.produce(guest.sends.transport(), producer));
             let start_us = guest.clock_us(now_ns);
             guest.outgoing.push(Outgoing::new(stream, producer, traffic, start_us, ssrc));
-        }
-        if let Some(guest) = self.guests.get_mut(place) {
             guest.is_in = true;
         }
-        self.totals.joins += 1;
-        let here = |guest: &Guest| guest.is_in && guest.room == room;
-        let everybody: Vec<usize> =
-            (0..self.guests.len()).filter(|other| self.guests.get(*other).is_some_and(here)).collect();
-        for other in everybody {
-            self.gets_all_of(place, other)?;
-            if other != place {
-                self.gets_all_of(other, place)?;
-            }
-        }
-        Ok(())
+        Ok(commands)
     }
 
-    fn gets_all_of(&mut self, place: usize, other: usize) -> Result<(), Failure> {
+    fn gets_all_of(
+        &mut self,
+        place: usize,
+        other: usize,
+        commands: &mut Vec<Command>,
+        beginning: &mut Vec<(usize, Incoming)>,
+    ) -> Result<(), Failure> {
         let from = self.guests.get(other).ok_or("nobody")?;
         let sent: Vec<(Stream, ProducerId)> =
             from.outgoing.iter().map(|outgoing| (outgoing.stream.clone(), outgoing.producer)).collect();
+        let transport = self.guests.get(place).ok_or("nobody")?.gets.transport();
         for (source, producer) in sent {
             let ssrc = self.take_ssrcs();
             let stream = source.consumed_as(ssrc).with_transport_cc(WIDE_ID);
             let stream = if source.rtx_ssrc.is_some() { stream.with_rtx(ssrc + 1) } else { stream };
             let consumer = ConsumerId(self.driver.id());
-            let guest = self.guests.get_mut(place).ok_or("nobody")?;
-            let transport = guest.gets.transport();
-            self.driver.call(stream.consume(transport, consumer, producer, &source))?;
-            guest.begins_to_get(Incoming::new(stream, consumer, source.ssrc))?;
+            commands.push(stream.consume(transport, consumer, producer, &source));
+            beginning.push((place, Incoming::new(stream, consumer, source.ssrc)));
         }
         Ok(())
     }
@@ -273,27 +309,44 @@ impl House {
         ssrc
     }
 
-    /// With a word, or without: then the worker has to find out.
+    /// Somebody of the same kind comes.
+    fn is_followed(&mut self, guest: &Guest, now_ns: u64) {
+        let away_ns = self.draw.millis(AWAY_MS.0, AWAY_MS.1) * 1_000_000;
+        self.comers.push((now_ns + away_ns, guest.version));
+    }
+
     fn leaves(&mut self, mut guest: Guest) -> Result<(), Failure> {
-        self.totals.take(guest.all_counted(), guest.done);
-        self.totals.leaves += 1;
-        let transports = [guest.sends.transport(), guest.gets.transport()];
-        if self.draw.chance(VANISH_PERMILLE) {
-            self.totals.vanished += 1;
-            self.ghosts.extend(transports);
-            return Ok(());
-        }
+        self.counts_leave(&guest);
         if self.draw.chance(GOODBYE_PERMILLE) {
             guest.says_goodbye()?;
         }
-        self.close_transports(transports)
+        self.close_transports([guest.sends.transport(), guest.gets.transport()])
+    }
+
+    /// Who would be the next of its kind to leave goes without a word, and the worker has to find out.
+    fn one_vanishes(&mut self, now_ns: u64) {
+        let (at_ns, version) = self.vanishes;
+        let every_ns = VANISH_MS / self.rooms.len().max(1) as u64 * 1_000_000;
+        let next = if version == Version::Dtls12 { Version::Dtls13 } else { Version::Dtls12 };
+        self.vanishes = (at_ns + every_ns, next);
+        let of_kind = |(_, guest): &(usize, &Guest)| guest.is_in && guest.version == version;
+        let soonest = self.guests.iter().enumerate().filter(of_kind).min_by_key(|(_, guest)| guest.leaves_ns);
+        let Some((place, _)) = soonest else { return };
+        let guest = self.guests.swap_remove(place);
+        self.is_followed(&guest, now_ns);
+        self.counts_leave(&guest);
+        self.totals.vanished += 1;
+        self.ghosts.extend([guest.sends.transport(), guest.gets.transport()]);
+    }
+
+    fn counts_leave(&mut self, guest: &Guest) {
+        self.totals.take(guest.all_counted(), guest.done);
+        self.totals.leaves += 1;
     }
 
     fn close_transports(&mut self, transports: [TransportId; 2]) -> Result<(), Failure> {
-        for transport in transports {
-            self.driver.call(Command::CloseTransport { transport })?;
-        }
-        Ok(())
+        let close = |transport| Command::CloseTransport { transport };
+        self.driver.call_all(transports.map(close).to_vec()).map(|_| ())
     }
 
     fn on_event(&mut self, event: Event) -> Result<(), Failure> {
@@ -330,16 +383,12 @@ impl House {
     }
 }
 
-/// Three and a half in a room.
-pub(super) const fn people(rooms: usize) -> usize {
-    rooms * 7 / 2
-}
-
 /// How long somebody stays.
 const STAY_MS: (u32, u32) = (20_000, 90_000);
 /// Until somebody else comes.
 const AWAY_MS: (u32, u32) = (200, 1_500);
 /// RFC 7675 5.1, as in the worker's default.
 const CONSENT_S: u8 = 30;
-const VANISH_PERMILLE: u32 = 200;
+/// In a single room. In four one goes every 15 s: of so many the worker waits for consent at any time.
+const VANISH_MS: u64 = 60_000;
 const GOODBYE_PERMILLE: u32 = 500;

@@ -25,7 +25,7 @@ pub use house::Totals;
 pub use report::Report;
 pub use series::{Curve, Trend};
 
-use house::{House, people};
+use house::House;
 
 use crate::clock::{monotonic_ns, sleep_until};
 use crate::driver::{Driver, Failure};
@@ -38,6 +38,8 @@ use crate::traffic::Traffic;
 pub struct Options {
     /// Echo rooms, 1 to [`ROOMS_MAX`].
     pub rooms: usize,
+    /// How many are in all of them together, at any time.
+    pub people: usize,
     /// How long.
     pub time: Duration,
     /// Who comes when and stays how long.
@@ -88,15 +90,15 @@ pub struct Sample {
 pub fn run(
     program: &WorkerProgram,
     options: &Options,
-    subject: &str,
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Report, Failure> {
-    let started_ns = monotonic_ns();
     let driver = Driver::start(program, &[])?;
     let pid = driver.pid();
     let empty = driver.memory()?;
     let video = if options.is_under_tool { Traffic::SimulcastLow } else { Traffic::SimulcastMiddle };
-    let mut house = House::opens(driver, options.rooms, video, options.seed)?;
+    // Under a tool the worker shakes hands for long, and must not lose what comes meanwhile.
+    let receive_buffer_bytes = if options.is_under_tool { RECEIVE_BUFFER_BYTES } else { 0 };
+    let mut house = House::opens(driver, options, video, receive_buffer_bytes)?;
     let own_before = process::own_run_time().map_err(|error| error.to_string())?;
     let begun_ns = monotonic_ns();
     let samples = live(&mut house, options, begun_ns, watch)?;
@@ -109,10 +111,11 @@ pub fn run(
     let mut violations = Vec::new();
     let empty_after = is_left_clean(&mut house, &mut violations)?;
     house.driver.finish()?;
+    let ended_ns = monotonic_ns();
     Ok(Report {
         options: *options,
-        subject: subject.to_owned(),
-        begun_ms: (begun_ns - started_ns) / 1_000_000,
+        subject: String::new(),
+        ended_minutes: self::minutes(ended_ns - begun_ns),
         minutes,
         totals,
         forwarded,
@@ -159,8 +162,8 @@ fn take_sample(house: &mut House, options: &Options, begun_ns: u64) -> Result<Sa
     Ok(Sample { at_ms: (monotonic_ns() - begun_ns) / 1_000_000, memory, heap_bytes })
 }
 
-/// Under a tool the process is mostly the tool.
-fn curves(samples: &[Sample], is_under_tool: bool) -> Vec<Curve> {
+/// What samples are of. Under a tool the process is mostly the tool, and is not judged.
+pub fn curves(samples: &[Sample], is_under_tool: bool) -> Vec<Curve> {
     let curve = |name, of: fn(&Sample) -> f64| Curve {
         name,
         is_judged: !is_under_tool,
@@ -202,13 +205,10 @@ fn minutes(ns: u64) -> f64 {
     ns as f64 / 60e9
 }
 
-/// How many guests there are.
-pub const fn guests(rooms: usize) -> usize {
-    people(rooms)
-}
-
 /// More guests are more than one core can play.
 pub const ROOMS_MAX: usize = 40;
+/// As much as Linux gives a program that is not root, once it is allowed to.
+const RECEIVE_BUFFER_BYTES: u32 = 4 << 20;
 const SAMPLE_NS: u64 = 1_000_000_000;
 /// Between two looks at all sockets.
 const TICK_NS: u64 = 5_000_000;

@@ -188,6 +188,7 @@ export class Channel {
             resolve(taken);
           }
         } catch (error) {
+          // What `take` throws is an Error.
           reject(error);
         }
       };
@@ -334,7 +335,9 @@ export class Channel {
       this.#readTurn();
     } catch (error) {
       this.#owner.onBroken(
-        error instanceof DecodeError ? `it sent what is no message (${error.message})` : String(error),
+        error instanceof DecodeError
+          ? `it sent what is no message (${error.message})`
+          : (error as Error).message,
       );
       return;
     }
@@ -393,10 +396,11 @@ export class Channel {
   }
 
   #onResponse(id: number, result: { type: 'ok'; value: Reply } | { type: 'err'; value: CommandError }): void {
-    const pending = this.#pending.shift();
+    const pending = this.#pending.first();
     if (pending?.id !== id) {
       throw new DecodeError(`an answer to request ${id}, which is not the next one`);
     }
+    this.#pending.shift();
     if (pending.settle) {
       pending.settle(result.type === 'ok' ? result.value : refusal(result.value));
     } else if (result.type === 'ok' && pending.undo) {
@@ -490,8 +494,8 @@ const SSRC_MIN = 100_000_000;
 const SSRCS = 899_999_999;
 /** The most that one entity takes: 16 encodings, or a stream and its retransmissions. */
 const SSRCS_IN_A_ROW_MAX = 16;
-/** Bytes of requests that wait for the worker to read; some 400,000 small ones. */
-const WAITING_BYTES_MAX = 64 << 20;
+/** Bytes of requests that wait for the worker to read: 800,000 of the smallest, 10,000 with the parameters of a stream. */
+const WAITING_BYTES_MAX = 16 << 20;
 /** Then others of this process get their turn. */
 const MESSAGES_IN_A_TURN_MAX = 1024;
 const COMPACT_ITEMS = 1024;

@@ -4,6 +4,9 @@ import type { AppData } from '../types';
 
 export type RtpObserverType = 'audiolevel' | 'activespeaker';
 
+/** Which producer an observer is to watch, or no longer. */
+export type RtpObserverAddRemoveProducerOptions = { producerId: string };
+
 export type RtpObserverEvents = {
   routerclose: [];
   '@close': [];
@@ -40,8 +43,8 @@ export interface RtpObserver<
   pause(): Promise<void>;
   resume(): Promise<void>;
   /** An audio producer of the same router. */
-  addProducer(options: { producerId: string }): Promise<void>;
-  removeProducer(options: { producerId: string }): Promise<void>;
+  addProducer(options: RtpObserverAddRemoveProducerOptions): Promise<void>;
+  removeProducer(options: RtpObserverAddRemoveProducerOptions): Promise<void>;
 }
 
 export type AudioLevelObserverOptions<AudioLevelObserverAppData extends AppData = AppData> = {

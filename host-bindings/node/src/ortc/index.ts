@@ -53,6 +53,7 @@ import { validateCapabilities, validateParameters } from './validate';
 
 export type { RtpMapping } from './dictionary';
 export type { OrtcError } from './error';
+export { serializeRtpMapping } from './wire';
 
 /**
  * Checks what an endpoint or a router says that it can do, and writes defaults into it where they are absent.

@@ -14,7 +14,7 @@ import type {
   RtpObserver,
 } from '../observer/types';
 import * as ortc from '../ortc';
-import type { RouterRtpCodecCapability, RtpCapabilities } from '../rtp-parameters';
+import type { RouterRtpCapabilities, RouterRtpCodecCapability, RtpCapabilities } from '../rtp-parameters';
 import type { DirectTransport, DirectTransportOptions } from '../transport/direct-types';
 import { plainOptionsToWire, webRtcOptionsToWire } from '../transport/options';
 import type { PipeTransport, PipeTransportOptions } from '../transport/pipe-types';
@@ -42,7 +42,7 @@ export class RouterImpl<RouterAppData extends AppData = AppData>
   implements Router<RouterAppData>
 {
   readonly #onClose: (router: RouterImpl) => void;
-  #rtpCapabilities: RtpCapabilities;
+  #rtpCapabilities: RouterRtpCapabilities;
   readonly #transports = new Map<string, Transport>();
   readonly #observers = new Map<string, RtpObserver>();
   readonly #producers = new Map<string, ProducerImpl>();
@@ -52,7 +52,7 @@ export class RouterImpl<RouterAppData extends AppData = AppData>
   constructor(
     channel: Channel,
     wireId: number,
-    given: { appData?: RouterAppData; rtpCapabilities: RtpCapabilities },
+    given: { appData?: RouterAppData; rtpCapabilities: RouterRtpCapabilities },
     onClose: (router: RouterImpl) => void,
   ) {
     super('router', channel, wireId, given);
@@ -60,7 +60,7 @@ export class RouterImpl<RouterAppData extends AppData = AppData>
     this.#onClose = onClose;
   }
 
-  get rtpCapabilities(): RtpCapabilities {
+  get rtpCapabilities(): RouterRtpCapabilities {
     return cloneOf(this.#rtpCapabilities);
   }
 

@@ -9,7 +9,7 @@ import type {
   AudioLevelObserverOptions,
   RtpObserver,
 } from '../observer/types';
-import type { RouterRtpCodecCapability, RtpCapabilities } from '../rtp-parameters';
+import type { RouterRtpCapabilities, RouterRtpCodecCapability, RtpCapabilities } from '../rtp-parameters';
 import type { DirectTransport, DirectTransportOptions } from '../transport/direct-types';
 import type { PipeTransport, PipeTransportOptions } from '../transport/pipe-types';
 import type { PlainTransport, PlainTransportOptions } from '../transport/plain-types';
@@ -88,7 +88,7 @@ export interface Router<RouterAppData extends AppData = AppData> extends Enhance
   get id(): string;
   get closed(): boolean;
   /** What it can forward: what endpoints make their parameters and capabilities from. */
-  get rtpCapabilities(): RtpCapabilities;
+  get rtpCapabilities(): RouterRtpCapabilities;
   get appData(): RouterAppData;
   set appData(appData: RouterAppData);
   get observer(): RouterObserver;

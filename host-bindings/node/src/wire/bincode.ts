@@ -156,9 +156,12 @@ export class Reader {
   }
 }
 
-/** Writes the values of one message, behind room for the frame's length. */
+/**
+ * Writes the values of one message, behind room for the frame's length. All writers write into one buffer: from the first
+ * value to `frame()` nobody else may write.
+ */
 export class Writer {
-  #bytes = Buffer.allocUnsafe(512);
+  #bytes = scratch;
   #at = LENGTH_BYTES;
 
   bool(value: boolean): void {
@@ -248,7 +251,8 @@ export class Writer {
   /** The frame: its length, then all that was written. */
   frame(): Buffer {
     this.#bytes.writeUInt32LE(this.#at - LENGTH_BYTES, 0);
-    return this.#bytes.subarray(0, this.#at);
+    // A copy of its own size: a frame may have to wait for long.
+    return Buffer.from(this.#bytes.subarray(0, this.#at));
   }
 
   #halves(value: number): void {
@@ -269,6 +273,9 @@ export class Writer {
     return at;
   }
 }
+
+/** What most messages fit into; a larger one gets a buffer of its own. */
+const scratch = Buffer.alloc(16 << 10);
 
 function whole(value: number, min: number, max: number): number {
   if (!Number.isInteger(value) || value < min || value > max) {

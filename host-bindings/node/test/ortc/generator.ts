@@ -100,7 +100,8 @@ function rightInput(name: string, random: Random): Record<string, unknown> {
   const kind = random.of<MediaKind>(['audio', 'video', 'video']);
   const mediaCodecs = randomMediaCodecs(kind, random);
   if (name === 'routerRtpCapabilities') {
-    return { mediaCodecs };
+    // Now and then as many as there are payload types for, or a few more.
+    return { mediaCodecs: random.once(9) ? manyCodecs(random) : mediaCodecs };
   }
   const router = ortc.generateRouterRtpCapabilities(mediaCodecs);
   if (name === 'validateRtpCapabilities') {
@@ -191,6 +192,15 @@ function randomMediaCodecs(kind: MediaKind, random: Random): RtpCodecCapability[
       ...(random.once(8) ? { rtcpFeedback: feedback(random) } : {}),
     };
   });
+}
+
+/** Codecs whose payload types (and those of their RTX) are about as many as can be handed out. */
+function manyCodecs(random: Random): RtpCodecCapability[] {
+  const few: RtpCodecCapability[] = [
+    { kind: 'video', mimeType: 'video/VP8', clockRate: 90_000 },
+    { kind: 'audio', mimeType: 'audio/opus', clockRate: 48_000, channels: 2 },
+  ];
+  return Array.from({ length: 14 + random.below(6) }, () => ({ ...random.of(few) }));
 }
 
 function randomParameters(mimeType: string, random: Random): Record<string, unknown> {
@@ -298,9 +308,27 @@ function codecOf(codec: RtpCodecCapability, payloadType: number, random: Random)
     payloadType,
     clockRate: codec.clockRate,
     ...(codec.channels === undefined ? {} : { channels: codec.channels }),
-    parameters: { ...codec.parameters },
+    parameters: { ...codec.parameters, ...(random.once(2) ? otherLevel(codec, random) : {}) },
     ...(random.once(5) ? {} : { rtcpFeedback: feedback(random) }),
   };
+}
+
+/** The same profile at another level. */
+function otherLevel(codec: RtpCodecCapability, random: Random): Record<string, unknown> {
+  switch (codec.mimeType.toLowerCase()) {
+    case 'video/h264': {
+      const stated = codec.parameters?.['profile-level-id'] as string | number | undefined;
+      const profile = String(stated ?? '42e01f').slice(0, 4);
+      const level = random.of(['0a', '0b', '0c', '15', '1F', '28', '34']);
+      return { 'profile-level-id': profile + level, 'level-asymmetry-allowed': random.of([0, 1, '1']) };
+    }
+    case 'video/h265':
+      return { 'level-id': random.of([30, 93, '120', 'x', 180]) };
+    case 'video/av1':
+      return { 'level-idx': random.of([0, 5, '8', 9, 31]) };
+    default:
+      return {};
+  }
 }
 
 function extensions(kind: MediaKind, random: Random): { uri: string; id: number; encrypt?: boolean }[] {

@@ -262,6 +262,9 @@ fn new(
     })
 }
 
+/// No packet has it: payload types end at 127.
+const NOBODYS: u8 = u8::MAX;
+
 /// Finds out for which payload type of the router each codec of a consumer stands: its own one, where the producer has
 /// this codec by that, or else that of the first codec of the same name for which no other stands.
 fn stand_for(codecs: &mut [Codec], producers: &[Codec]) -> Result<(), Refused> {
@@ -274,9 +277,9 @@ fn stand_for(codecs: &mut [Codec], producers: &[Codec]) -> Result<(), Refused> {
         codecs.iter().filter(|codec| has(codec)).map(|codec| codec.payload_type).collect();
     for codec in codecs.iter_mut().filter(|codec| !has(codec)) {
         let mut same = producers.iter().filter(|one| is_same(one, codec));
-        let Some(one) = same.find(|one| !taken.contains(&one.mapped_payload_type)) else { continue };
-        codec.mapped_payload_type = one.mapped_payload_type;
-        taken.push(one.mapped_payload_type);
+        let one = same.find(|one| !taken.contains(&one.mapped_payload_type));
+        codec.mapped_payload_type = one.map_or(NOBODYS, |one| one.mapped_payload_type);
+        taken.extend(one.map(|one| one.mapped_payload_type));
     }
     if codecs.iter().any(|codec| codec.in_red && codec.mapped_payload_type != codec.payload_type) {
         return Err(Refused::unsupported(

@@ -96,7 +96,7 @@ class Chart {
       const small = document.createElement("small");
       small.textContent = names ? ` ${names[index]} ` : ` ${unit}`;
       if (names) small.className = `${["first", "second"][index]}-name`;
-      this.#output.append(numberText(value, digits, ""), small);
+      this.#output.append(numberText(value, value >= 100 ? 0 : digits, ""), small);
     });
   }
 

@@ -140,8 +140,7 @@ class Room {
   }
 
   #onStuck({ candidates, hopeless }) {
-    notice("stuck", `Media does not get through to the server at ${candidates.join(" or ")}. Is a firewall between, or is that not `
-      + "its address as this device sees it (options --media-ip and --announced-address)? It goes on trying.", { tone: "bad" });
+    notice("stuck", words.ofStuck(candidates), { tone: "bad" });
     if (hopeless) this.#signalling.reopen("media does not get through");
   }
 
@@ -190,7 +189,7 @@ async function enter(name, choice) {
     clearAll();
     const media = await Media.open(choice);
     history.replaceState(null, "", pathOf(name));
-    at("room-title").textContent = name;
+    at("room-title").textContent = at("room-title").title = name;
     document.title = `${name} – Echo room`;
     showRoom(true);
     setButtons();
@@ -266,6 +265,7 @@ function prepare() {
     const others = tiles.count - 1;
     at("attendance").hidden = tiles.count === 0;
     at("attendance").textContent = others <= 0 ? "only you" : `you and ${others} more`;
+    at("attendance").dataset.short = others <= 0 ? "only you" : `${others + 1} here`;
   });
 }
 

@@ -31,6 +31,8 @@ class Signalling {
 
 async function visit(stream) {
   const shown = new Map();
+  // A track that begins while we come in may be announced twice.
+  const known = new Set();
   let sending, receiving;
   // Tracks are announced as soon as the connection is open; they wait until there is a transport for them.
   let ready;
@@ -38,7 +40,8 @@ async function visit(stream) {
 
   const signalling = new Signalling(
     ({ event, data }) => {
-      if (event === "newTrack") {
+      if (event === "newTrack" && !known.has(data.producerId)) {
+        known.add(data.producerId);
         turn = turn.then(() => show(data.producerId)).catch((error) => console.warn(error.message));
       } else if (event === "consumerClosed") {
         shown.get(data.consumerId)?.remove();

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -41,20 +41,22 @@ async fn signalling(State(current): State<Current>, upgrade: WebSocketUpgrade) -
 async fn converse(mut socket: WebSocket, room: Arc<Room>) {
     let mut new_tracks = room.news.subscribe();
     let mut worker_gone = Box::pin(room.worker.closed());
-    let (events, mut told) = mpsc::channel(256);
     for id in room.track_ids() {
-        let _ = events.try_send(new_track(&id));
+        if socket.send(Message::text(new_track(&id).to_string())).await.is_err() {
+            return;
+        }
     }
+    let (events, mut told) = mpsc::channel(256);
     let mut visitor = Visitor::new(room, events);
     loop {
         let message = tokio::select! {
             Some(event) = told.recv() => event,
-            Ok(id) = new_tracks.recv() => {
-                if visitor.sends(&id) {
-                    continue;
-                }
-                new_track(&id)
-            }
+            track = new_tracks.recv() => match track {
+                Ok(id) if visitor.sends(&id) => continue,
+                Ok(id) => new_track(&id),
+                // There were more than this connection could be told of.
+                Err(_) => break,
+            },
             request = socket.recv() => match request {
                 Some(Ok(Message::Text(text))) => answer(&mut visitor, &text).await,
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,

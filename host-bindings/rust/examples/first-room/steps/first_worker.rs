@@ -14,7 +14,10 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     println!("the worker is process {}", worker.pid());
     tokio::select! {
         exit = worker.closed() => println!("the worker {exit}"),
-        _ = tokio::signal::ctrl_c() => println!("enough"),
+        _ = tokio::signal::ctrl_c() => {
+            worker.close();
+            println!("the worker {}", worker.closed().await);
+        }
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 use sdp_types as sdp;
 use tidegate::{
     DtlsParameters, DtlsRole, IceCandidate, IceParameters, MediaKind, Protocol, RtpCodecParameters,
-    RtpParameters,
+    RtpHeaderExtensionDirection, RtpParameters,
 };
 
 use crate::sdp::{Direction, Offer, Section};
@@ -86,11 +86,11 @@ impl Answer<'_> {
             Answered::Receives(parameters) => (Direction::RecvOnly, parameters.clone()),
             Answered::Sends(parameters, _) => (Direction::SendOnly, parameters.clone()),
         };
-        // RFC 8840 4.1.1: a port that ICE finds.
+        // RFC 9429 5.2.1: a port that means nothing, where ICE finds the real one.
         answer.port = 9;
         self.add_transport(&mut answer, is_first);
         answer.add_attribute(sdp::Attribute::from(direction));
-        add_codecs(&mut answer, section.kind, &parameters);
+        add_codecs(&mut answer, section, &parameters);
         if let Answered::Sends(_, stream) = answered {
             add_streams(&mut answer, &parameters, stream);
         }
@@ -139,12 +139,13 @@ pub(super) fn candidate_line(candidate: &IceCandidate) -> String {
     format!("{foundation} 1 {protocol} {priority} {address} {port} typ host{tail}")
 }
 
-fn add_codecs(answer: &mut sdp::Media, kind: Option<MediaKind>, parameters: &RtpParameters) {
+fn add_codecs(answer: &mut sdp::Media, section: &Section, parameters: &RtpParameters) {
     let numbers: Vec<String> = parameters.codecs.iter().map(|codec| codec.payload_type.to_string()).collect();
     answer.fmt = numbers.join(" ");
     for codec in &parameters.codecs {
         let payload_type = codec.payload_type;
-        answer.add_attribute_with_value("rtpmap", format!("{payload_type} {}", name_line(codec, kind)));
+        answer
+            .add_attribute_with_value("rtpmap", format!("{payload_type} {}", name_line(codec, section.kind)));
         let written = codec.parameters.iter().map(|(name, value)| match name.as_str() {
             "" => value.text(),
             name => format!("{name}={}", value.text()),
@@ -159,7 +160,14 @@ fn add_codecs(answer: &mut sdp::Media, kind: Option<MediaKind>, parameters: &Rtp
         }
     }
     for extension in &parameters.header_extensions {
-        answer.add_attribute_with_value("extmap", format!("{} {}", extension.id, extension.uri));
+        let mut offered = section.header_extensions.iter().filter(|offered| offered.uri == extension.uri);
+        // RFC 8285 7: seen from this end.
+        let direction = match offered.next().map(|offered| offered.direction) {
+            Some(RtpHeaderExtensionDirection::Sendonly) => "/recvonly",
+            Some(RtpHeaderExtensionDirection::Recvonly) => "/sendonly",
+            _ => "",
+        };
+        answer.add_attribute_with_value("extmap", format!("{}{direction} {}", extension.id, extension.uri));
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sdp_types as sdp;
 use tidegate::{
     DtlsFingerprint, DtlsParameters, DtlsRole, MediaKind, ParameterValue, RtcpFeedback, RtpCodecParameters,
-    RtpHeaderExtensionParameters,
+    RtpHeaderExtension, RtpHeaderExtensionDirection,
 };
 
 pub use sdp_types::Direction;
@@ -46,8 +46,8 @@ pub struct Section {
     pub direction: Direction,
     /// In the order of the offerer's preference, RTX and the like among them.
     pub codecs: Vec<RtpCodecParameters>,
-    /// By the offerer's ids.
-    pub header_extensions: Vec<RtpHeaderExtensionParameters>,
+    /// By the offerer's ids, with directions as it sees them.
+    pub header_extensions: Vec<RtpHeaderExtension>,
     /// SSRCs that were announced, and of each its retransmissions' (RFC 5576 4.2, FID).
     pub streams: Vec<(u32, Option<u32>)>,
     /// Names several encodings that it would send (RFC 8853).
@@ -93,7 +93,7 @@ impl Offer {
                 return Err(malformed(format!("two media sections are called {:?}", section.mid)));
             }
         }
-        // RFC 9143 7.2: transport attributes are those of the group's first section.
+        // RFC 9143 7.1.3: transport attributes are those of the group's first section.
         let taken = session.medias.iter().zip(&sections).find(|(_, section)| section.kind.is_some());
         let Some((media, _)) = taken else {
             return Err(OfferError::Unacceptable(
@@ -151,7 +151,7 @@ impl Section {
             mid,
             direction: direction.unwrap_or(Direction::SendRecv),
             codecs: kind.map_or_else(Vec::new, |kind| codecs_of(media, kind)),
-            header_extensions: extensions_of(media, session),
+            header_extensions: kind.map_or_else(Vec::new, |kind| extensions_of(media, session, kind)),
             streams,
             has_simulcast: has(attributes, "simulcast"),
             cname,
@@ -196,7 +196,7 @@ fn bundle_of(session: &sdp::Session) -> Result<Vec<String>, OfferError> {
 fn is_transported(media: &sdp::Media) -> bool {
     let attributes = &media.attributes;
     let enabled = media.port != 0 || has(attributes, "bundle-only");
-    // RFC 8829 5.1.2: TCP/DTLS says the same.
+    // RFC 9429 5.1.2: TCP/DTLS says the same.
     let is_secure = matches!(media.proto.as_str(), "UDP/TLS/RTP/SAVPF" | "TCP/DTLS/RTP/SAVPF");
     enabled && is_secure && (has(attributes, "rtcp-mux") || has(attributes, "rtcp-mux-only"))
 }
@@ -281,13 +281,20 @@ fn feedback_of(media: &sdp::Media, payload_type: u8) -> Vec<RtcpFeedback> {
     feedback.take(FEEDBACK_MAX).collect()
 }
 
-fn extensions_of(media: &sdp::Media, session: &sdp::Session) -> Vec<RtpHeaderExtensionParameters> {
+fn extensions_of(media: &sdp::Media, session: &sdp::Session, kind: MediaKind) -> Vec<RtpHeaderExtension> {
     let own = media.attributes_typed().filter_map(Result::ok);
     let common = session.attributes_typed().filter_map(Result::ok);
-    let all = own.chain(common).map(|map: sdp::ExtMap| RtpHeaderExtensionParameters {
+    let all = own.chain(common).map(|map: sdp::ExtMap| RtpHeaderExtension {
+        kind,
         uri: map.uri,
-        id: map.id,
-        encrypt: false,
+        preferred_id: map.id,
+        preferred_encrypt: false,
+        direction: match map.direction {
+            None | Some(Direction::SendRecv) => RtpHeaderExtensionDirection::Sendrecv,
+            Some(Direction::SendOnly) => RtpHeaderExtensionDirection::Sendonly,
+            Some(Direction::RecvOnly) => RtpHeaderExtensionDirection::Recvonly,
+            Some(Direction::Inactive) => RtpHeaderExtensionDirection::Inactive,
+        },
     });
     all.take(EXTENSIONS_MAX).collect()
 }

@@ -2,14 +2,13 @@
 //!
 //! Knows how an offer's codecs and header extensions are capabilities. Does not know what there is to receive.
 
-use tidegate::{
-    MediaKind, RtpCapabilities, RtpCodecCapability, RtpHeaderExtension, RtpHeaderExtensionDirection,
-};
+use tidegate::{MediaKind, RtpCapabilities, RtpCodecCapability, RtpHeaderExtensionDirection};
 
 use crate::sdp::Section;
 
 /// A section's codecs and header extensions as capabilities, by the offerer's numbers.
 pub fn receivable(section: &Section, kind: MediaKind) -> RtpCapabilities {
+    use RtpHeaderExtensionDirection::{Recvonly, Sendrecv};
     let codecs = section.codecs.iter().map(|codec| RtpCodecCapability {
         kind,
         mime_type: codec.mime_type.clone(),
@@ -19,12 +18,7 @@ pub fn receivable(section: &Section, kind: MediaKind) -> RtpCapabilities {
         parameters: codec.parameters.clone(),
         rtcp_feedback: codec.rtcp_feedback.clone(),
     });
-    let extensions = section.header_extensions.iter().map(|offered| RtpHeaderExtension {
-        kind,
-        uri: offered.uri.clone(),
-        preferred_id: offered.id,
-        preferred_encrypt: false,
-        direction: RtpHeaderExtensionDirection::Sendrecv,
-    });
+    let extensions = section.header_extensions.iter();
+    let extensions = extensions.filter(|offered| matches!(offered.direction, Recvonly | Sendrecv)).cloned();
     RtpCapabilities { codecs: codecs.collect(), header_extensions: extensions.collect() }
 }

@@ -6,7 +6,7 @@
 use tidegate::ortc::producer_mapping;
 use tidegate::{
     MediaKind, OrtcError, RtcpParameters, RtpCapabilities, RtpCodecParameters, RtpEncodingParameters,
-    RtpHeaderExtensionDirection, RtpHeaderExtensionParameters, RtpParameters, Rtx,
+    RtpHeaderExtension, RtpHeaderExtensionDirection, RtpHeaderExtensionParameters, RtpParameters, Rtx,
 };
 
 use crate::sdp::Section;
@@ -86,13 +86,19 @@ fn known_extensions(
     kind: MediaKind,
     router: &RtpCapabilities,
 ) -> Vec<RtpHeaderExtensionParameters> {
-    use RtpHeaderExtensionDirection::{Recvonly, Sendrecv};
+    use RtpHeaderExtensionDirection::{Recvonly, Sendonly, Sendrecv};
     let is_read = |uri: &str| {
         let mut known = router.header_extensions.iter().filter(|known| known.kind == kind);
         known.any(|known| known.uri == uri && matches!(known.direction, Recvonly | Sendrecv))
     };
     let names_encodings =
         |uri: &str| uri.ends_with(":rtp-stream-id") || uri.ends_with(":repaired-rtp-stream-id");
-    let offered = section.header_extensions.iter();
-    offered.filter(|offered| is_read(&offered.uri) && !names_encodings(&offered.uri)).cloned().collect()
+    let sent = section.header_extensions.iter().filter(|sent| matches!(sent.direction, Sendonly | Sendrecv));
+    let received = sent.filter(|sent| is_read(&sent.uri) && !names_encodings(&sent.uri));
+    let in_use = |sent: &RtpHeaderExtension| RtpHeaderExtensionParameters {
+        uri: sent.uri.clone(),
+        id: sent.preferred_id,
+        encrypt: false,
+    };
+    received.map(in_use).collect()
 }

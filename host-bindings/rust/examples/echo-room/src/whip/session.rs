@@ -137,7 +137,8 @@ impl Session {
             };
             match transport.consume(options).await {
                 Ok(consumer) => {
-                    let stream = format!("{}-{}", place.id, section.mid);
+                    // RFC 9725 4.4.2, and WHEP likewise: one stream of all tracks.
+                    let stream = place.id.clone();
                     sections.push(Answered::Sends(consumer.rtp_parameters().clone(), stream));
                     consumers.push(consumer);
                 }

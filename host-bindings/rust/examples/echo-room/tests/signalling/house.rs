@@ -117,7 +117,7 @@ impl House {
 }
 
 #[expect(clippy::disallowed_methods, reason = "which program is tested is for who runs the tests to say")]
-fn is_node() -> bool {
+pub(crate) fn is_node() -> bool {
     std::env::var("ECHO_ROOM").is_ok_and(|host| host == "node")
 }
 

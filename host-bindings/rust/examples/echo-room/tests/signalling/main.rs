@@ -11,13 +11,17 @@
 //! | `requests` | what is answered to right and wrong requests |
 //! | `bounds` | what happens where there is too much of something |
 //! | `deaths` | what happens when the worker ends |
+//! | `http` | requests and answers without a library |
+//! | `whip` | WHIP and WHEP: every status code |
 
 mod bounds;
 mod deaths;
 mod house;
+mod http;
 mod node;
 mod requests;
 mod visitor;
+mod whip;
 
 use std::process::ExitCode;
 
@@ -29,6 +33,10 @@ fn main() -> ExitCode {
     let mut trials = requests::trials();
     trials.extend(bounds::trials());
     trials.extend(deaths::trials());
+    if !house::is_node() {
+        // The Node example has no WHIP.
+        trials.extend(whip::trials());
+    }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
