@@ -47,11 +47,10 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// Rooms whose worker listens at `ip`, and the port of their page on loopback.
-async fn open(ip: IpAddr) -> Result<(Arc<Hall>, u16), Failed> {
+/// Rooms whose worker listens at `ips`, and the port of their page on loopback.
+async fn open(ips: Vec<IpAddr>) -> Result<(Arc<Hall>, u16), Failed> {
     let worker = WorkerSettings::default();
-    let media =
-        MediaOptions { ips: vec![ip], announced_address: None, port: 0, codecs: media_codecs(), worker };
+    let media = MediaOptions { ips, announced_address: None, port: 0, codecs: media_codecs(), worker };
     let hall = Hall::open(media).await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let port = listener.local_addr()?.port();
@@ -61,8 +60,9 @@ async fn open(ip: IpAddr) -> Result<(Arc<Hall>, u16), Failed> {
 }
 
 async fn meet() -> Result<(), Failed> {
-    let (hall, port) = open(visitor::address_for_firefox()?).await?;
-    let (_, loopback_port) = open(Ipv4Addr::LOCALHOST.into()).await?;
+    // As the program does, unless it is told otherwise.
+    let (hall, port) = open(vec![LOOPBACK, visitor::address_for_firefox()?]).await?;
+    let (_, loopback_port) = open(vec![LOOPBACK]).await?;
     let met = browser::meet(port, loopback_port).await?;
     println!("{}: {met:?}", met.versions.join(" and "));
     judge::judge_meeting(&met)?;
@@ -70,7 +70,7 @@ async fn meet() -> Result<(), Failed> {
 }
 
 async fn visit() -> Result<(), Failed> {
-    let (hall, port) = open(Ipv4Addr::LOCALHOST.into()).await?;
+    let (hall, port) = open(vec![LOOPBACK]).await?;
     watch(port, "room").await?;
     contained_nothing(&hall).await
 }
@@ -101,3 +101,5 @@ async fn contained_nothing(hall: &Hall) -> Result<(), Failed> {
 fn is_node() -> bool {
     std::env::var("ECHO_ROOM").is_ok_and(|host| host == "node")
 }
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
