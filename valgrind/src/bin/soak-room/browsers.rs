@@ -22,7 +22,8 @@ use tidegate_tests::{clock, process, visitor};
 use tokio::net::TcpListener;
 use tokio::time::MissedTickBehavior;
 
-use crate::Failure;
+use tidegate_valgrind::Failure;
+use tidegate_valgrind::figures::float;
 
 /// What visitors counted.
 #[derive(Clone, Debug, Deserialize)]
@@ -43,7 +44,11 @@ struct Seen {
 ///
 /// # Errors
 /// The worker does not start, a browser is not installed or does not see a picture, or something ends that should not.
-pub fn run(path: &Path, options: &Options, watch: &mut dyn FnMut(&Progress)) -> Result<Report, Failure> {
+pub(crate) fn run(
+    path: &Path,
+    options: &Options,
+    watch: &mut dyn FnMut(&Progress),
+) -> Result<Report, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(told)?.block_on(visited(path, options, watch))
 }
@@ -168,7 +173,7 @@ async fn left_clean(hall: &Hall, pid: u32, violations: &mut Vec<String>) -> Resu
 ///
 /// # Errors
 /// It cannot be written.
-pub fn script(path: &Path, program: &WorkerProgram) -> Result<PathBuf, Failure> {
+pub(crate) fn script(path: &Path, program: &WorkerProgram) -> Result<PathBuf, Failure> {
     let quoted = |word: &OsStr| format!("'{}'", word.to_string_lossy().replace('\'', r"'\''"));
     let words: Vec<String> = program.words().map(quoted).collect();
     let text = format!("#!/bin/sh\nexec {} \"$@\"\n", words.join(" "));
@@ -183,7 +188,7 @@ fn since(begun_ns: u64) -> f64 {
 }
 
 fn seconds(ns: u64) -> f64 {
-    crate::figures::float(ns) / 1e9
+    float(ns) / 1e9
 }
 
 fn told(error: impl std::fmt::Display) -> Failure {
