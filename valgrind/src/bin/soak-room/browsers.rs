@@ -100,7 +100,7 @@ async fn visited(
         subject: "browsers".to_owned(),
         ended_minutes: since(begun_ns),
         minutes,
-        totals: Totals { joins, leaves, vanished, received, lost, sent, ..Totals::default() },
+        totals: Totals { joins, leaves, vanished, received, lost, sent, repairs: None },
         forwarded,
         worker_cpu_s: seconds(worker_cpu.ran_ns),
         own_cpu_s: seconds(own_cpu.ran_ns),
@@ -136,7 +136,7 @@ async fn watched(
                 // Two transports each.
                 let present = usize::try_from(dump.transports / 2).unwrap_or(usize::MAX);
                 let seconds = since(begun_ns) * 60.0;
-                watch(&Progress { seconds, sample, totals: Totals::default(), present });
+                watch(&Progress { seconds, sample, totals: None, present });
             }
         }
     }
@@ -148,7 +148,7 @@ async fn sample(hall: &Hall, options: &Options, begun_ns: u64) -> Result<Sample,
     let heap = metrics.value("heap_used_bytes").ok_or("no metric heap_used_bytes")?;
     let memory = process::memory(worker.pid()).map_err(told)?;
     let at_ms = (clock::monotonic_ns() - begun_ns) / 1_000_000;
-    Ok(Sample { at_ms, memory, heap_bytes: if options.is_under_tool { 0 } else { heap } })
+    Ok(Sample { at_ms, memory, heap_bytes: (!options.is_under_tool).then_some(heap) })
 }
 
 /// After everybody has left nothing of theirs is held, once packet memory is given back; what the process still has then.
