@@ -23,7 +23,8 @@ mod tests {
         assert_eq!((totals.joins, totals.leaves, totals.vanished), (3, 3, 0), "{report}");
         // Two of them are in a room: five consumers of sound and five of video.
         assert!(totals.received > totals.sent && report.forwarded >= totals.received / 2, "{report}");
-        assert!(totals.key_frames_wanted > 0 && totals.feedback > 10, "{report}");
+        let repairs = totals.repairs.expect("guests of ours");
+        assert!(repairs.key_frames_wanted > 0 && repairs.feedback > 10, "{report}");
         assert!((4..=9).contains(&seen), "{seen} samples");
         assert!(report.curves.iter().all(|curve| curve.points.len() == seen && curve.is_judged), "{report}");
         assert!(report.to_string().contains("too short to tell a slope"), "{report}");

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use tidegate_protocol::dump::WorkerDump;
 use tidegate_protocol::event::Event;
 use tidegate_protocol::ids::{ConsumerId, ProducerId, RouterId, TransportId, WebRtcServerId};
@@ -52,7 +53,7 @@ pub(super) struct House {
 }
 
 /// What has happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     /// Guests whose streams flowed.
     pub joins: u64,
@@ -60,36 +61,44 @@ pub struct Totals {
     pub leaves: u64,
     /// Of those, who went without a word.
     pub vanished: u64,
-    /// Transports of theirs that the worker gave up because nobody consented any more.
-    pub consent_expiries: u64,
     /// Packets that guests sent, withheld ones included.
     pub sent: u64,
+    /// Packets that guests received.
+    pub received: u64,
+    /// Packets that never came.
+    pub lost: u64,
+    /// What only guests of ours can tell.
+    pub repairs: Option<Repairs>,
+}
+
+/// What was asked for and told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Repairs {
+    /// Transports of who vanished that the worker gave up because nobody consented any more.
+    pub consent_expiries: u64,
     /// Packets that the worker asked for again and was sent.
     pub sent_again: u64,
+    /// Packets that guests received because they asked for them.
+    pub repaired: u64,
+    /// Packets that came to guests twice.
+    pub duplicates: u64,
     /// Key frames that the worker asked guests for.
     pub key_frames_wanted: u64,
     /// Transport-wide feedback that guests got.
     pub feedback: u64,
-    /// Packets that guests received.
-    pub received: u64,
-    /// Of those, asked for and resent.
-    pub repaired: u64,
-    /// Packets that came twice.
-    pub duplicates: u64,
-    /// Packets that never came.
-    pub lost: u64,
 }
 
 impl Totals {
-    const fn take(&mut self, counted: Counted, done: Done) {
+    fn take(&mut self, counted: Counted, done: Done) {
         self.received += counted.received;
-        self.repaired += counted.repaired;
-        self.duplicates += counted.duplicates;
         self.lost += counted.lost;
         self.sent += done.sent;
-        self.sent_again += done.sent_again;
-        self.key_frames_wanted += done.key_frames_wanted;
-        self.feedback += done.feedback;
+        let repairs = self.repairs.get_or_insert_default();
+        repairs.repaired += counted.repaired;
+        repairs.duplicates += counted.duplicates;
+        repairs.sent_again += done.sent_again;
+        repairs.key_frames_wanted += done.key_frames_wanted;
+        repairs.feedback += done.feedback;
     }
 }
 
@@ -363,7 +372,7 @@ impl House {
                 let place = self.ghosts.iter().position(|ghost| *ghost == transport);
                 if let Some(place) = place {
                     self.ghosts.swap_remove(place);
-                    self.totals.consent_expiries += 1;
+                    self.totals.repairs.get_or_insert_default().consent_expiries += 1;
                     self.driver.call(Command::CloseTransport { transport })?;
                 } else if self
                     .guests

@@ -21,7 +21,7 @@ pub mod series;
 use std::fmt;
 use std::time::Duration;
 
-pub use house::Totals;
+pub use house::{Repairs, Totals};
 pub use report::Report;
 pub use series::{Curve, Trend};
 
@@ -55,8 +55,8 @@ pub struct Progress {
     pub seconds: f64,
     /// The last sample.
     pub sample: Sample,
-    /// What has happened.
-    pub totals: Totals,
+    /// What has happened, when it is known before the end.
+    pub totals: Option<Totals>,
     /// Guests that are there.
     pub present: usize,
 }
@@ -65,10 +65,15 @@ impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seconds, sample, totals, present } = self;
         let process::Memory { resident_kb, anonymous_kb, .. } = sample.memory;
-        let heap_kb = sample.heap_bytes / 1_024;
-        write!(f, "{seconds:6.0} s  {present} there, {} joined, {} left  ", totals.joins, totals.leaves)?;
-        write!(f, "resident {resident_kb} kB, anonymous {anonymous_kb} kB, heap {heap_kb} kB  ")?;
-        write!(f, "{} received, {} lost", totals.received, totals.lost)
+        write!(f, "{seconds:6.0} s  {present} there")?;
+        if let Some(Totals { joins, leaves, .. }) = totals {
+            write!(f, ", {joins} joined, {leaves} left")?;
+        }
+        write!(f, "  resident {resident_kb} kB, anonymous {anonymous_kb} kB")?;
+        if let Some(bytes) = sample.heap_bytes {
+            write!(f, ", heap {} kB", bytes / 1_024)?;
+        }
+        totals.map_or(Ok(()), |Totals { received, lost, .. }| write!(f, "  {received} received, {lost} lost"))
     }
 }
 
@@ -79,8 +84,8 @@ pub struct Sample {
     pub at_ms: u64,
     /// Of the process.
     pub memory: process::Memory,
-    /// What the worker's allocator has given out (`heap_used_bytes` of its metrics); 0 under a tool.
-    pub heap_bytes: u64,
+    /// What the worker's allocator has given out (`heap_used_bytes` of its metrics); a tool that takes its place knows better.
+    pub heap_bytes: Option<u64>,
 }
 
 /// Runs it with `program`, and calls `watch` with each sample.
@@ -147,7 +152,7 @@ fn live(
             let sample = take_sample(house, options, begun_ns)?;
             samples.push(sample);
             let seconds = sample.at_ms as f64 / 1e3;
-            watch(&Progress { seconds, sample, totals: house.totals(), present: house.present() });
+            watch(&Progress { seconds, sample, totals: Some(house.totals()), present: house.present() });
         }
         sleep_until(now_ns + TICK_NS);
     }
@@ -155,8 +160,8 @@ fn live(
 
 fn take_sample(house: &mut House, options: &Options, begun_ns: u64) -> Result<Sample, Failure> {
     let heap_bytes = match options.is_under_tool {
-        true => 0,
-        false => house.metrics()?.value("heap_used_bytes").ok_or("no metric heap_used_bytes")?,
+        true => None,
+        false => Some(house.metrics()?.value("heap_used_bytes").ok_or("no metric heap_used_bytes")?),
     };
     let memory = house.driver.memory()?;
     Ok(Sample { at_ms: (monotonic_ns() - begun_ns) / 1_000_000, memory, heap_bytes })
@@ -178,7 +183,9 @@ pub fn curves(samples: &[Sample], is_under_tool: bool) -> Vec<Curve> {
         curve(names[1], |sample| sample.memory.anonymous_kb as f64),
     ];
     if !is_under_tool {
-        curves.push(curve("heap (mallinfo2, in use)", |sample| sample.heap_bytes as f64 / 1_024.0));
+        curves.push(curve("heap (mallinfo2, in use)", |sample| {
+            sample.heap_bytes.unwrap_or(0) as f64 / 1_024.0
+        }));
     }
     curves
 }

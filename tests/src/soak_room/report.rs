@@ -8,7 +8,7 @@ use std::fmt::{self, Display};
 use serde_json::json;
 
 use super::series::SLOPE_MAX_KB_PER_MIN;
-use super::{Curve, Options, Totals, Trend};
+use super::{Curve, Options, Repairs, Totals, Trend};
 use crate::chart;
 
 /// What a run did and found.
@@ -98,22 +98,12 @@ impl Report {
 
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Totals { joins, leaves, vanished, consent_expiries, sent, received, lost, .. } = self.totals;
+        let Totals { joins, leaves, vanished, sent, received, lost, repairs } = self.totals;
+        let forwarded = self.forwarded;
         writeln!(f, "{}: {} rooms, {:.1} minutes", self.subject, self.options.rooms, self.minutes)?;
-        writeln!(
-            f,
-            "people   {joins} joined, {leaves} left, {vanished} of them without a word ({consent_expiries} transports given up for want of consent)"
-        )?;
-        writeln!(
-            f,
-            "packets  {sent} sent, {} forwarded, {received} received, {lost} lost, {} came twice",
-            self.forwarded, self.totals.duplicates
-        )?;
-        writeln!(
-            f,
-            "repairs  {} sent again to the worker, {} repaired at receivers; {} key frames asked for, {} feedback",
-            self.totals.sent_again, self.totals.repaired, self.totals.key_frames_wanted, self.totals.feedback
-        )?;
+        writeln!(f, "people   {joins} joined, {leaves} left, {vanished} of them without a word")?;
+        writeln!(f, "packets  {sent} sent, {forwarded} forwarded, {received} received, {lost} lost")?;
+        repairs.map_or(Ok(()), |repairs| write!(f, "{repairs}"))?;
         writeln!(
             f,
             "CPU      {:.1} s of the worker, {:.1} s of its guests; empty: {} kB anonymous before, {} kB after",
@@ -143,5 +133,17 @@ impl Display for Report {
             writeln!(f, "VIOLATION {violation}")?;
         }
         write!(f, "{} violations", self.violations.len())
+    }
+}
+
+impl Display for Repairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { consent_expiries, sent_again, repaired, duplicates, key_frames_wanted, feedback } = self;
+        writeln!(
+            f,
+            "repairs  {sent_again} sent again to the worker, {repaired} repaired at receivers, {duplicates} came twice"
+        )?;
+        write!(f, "         {key_frames_wanted} key frames asked for, {feedback} feedback, ")?;
+        writeln!(f, "{consent_expiries} transports given up for want of consent")
     }
 }

@@ -1,4 +1,7 @@
-//! `cargo soak-room`: echo rooms in real time while the worker's memory is watched; see `tidegate_tests::soak_room`.
+//! `cargo soak-room`: echo rooms in real time while the worker's memory is watched; see `tidegate_tests::soak_room`. Visits by
+//! browsers are `browsers`'s.
+
+mod browsers;
 
 use std::ffi::OsString;
 use std::fs;
@@ -9,10 +12,10 @@ use std::time::Duration;
 use clap::Parser;
 use tidegate_tests::fuzz::child::WorkerProgram;
 use tidegate_tests::soak_room::{Curve, Options, Progress, ROOMS_MAX, Report, run};
+use tidegate_valgrind::Failure;
 use tidegate_valgrind::figures::float;
 use tidegate_valgrind::massif::Profile;
 use tidegate_valgrind::program::{build_leaky_worker, build_worker, output_file, under_valgrind};
-use tidegate_valgrind::{Failure, browsers};
 
 /// Lets people come to echo rooms of a real worker, under massif, and go, and watches its memory. Exit code 1: memory grew
 /// by more than 1 kB/min over the last half, or something else was wrong.

@@ -22,7 +22,8 @@ use tidegate_tests::{clock, process, visitor};
 use tokio::net::TcpListener;
 use tokio::time::MissedTickBehavior;
 
-use crate::Failure;
+use tidegate_valgrind::Failure;
+use tidegate_valgrind::figures::float;
 
 /// What visitors counted.
 #[derive(Clone, Debug, Deserialize)]
@@ -43,7 +44,11 @@ struct Seen {
 ///
 /// # Errors
 /// The worker does not start, a browser is not installed or does not see a picture, or something ends that should not.
-pub fn run(path: &Path, options: &Options, watch: &mut dyn FnMut(&Progress)) -> Result<Report, Failure> {
+pub(crate) fn run(
+    path: &Path,
+    options: &Options,
+    watch: &mut dyn FnMut(&Progress),
+) -> Result<Report, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(told)?.block_on(visited(path, options, watch))
 }
@@ -96,7 +101,7 @@ async fn visited(
         subject: "browsers".to_owned(),
         ended_minutes: since(begun_ns),
         minutes,
-        totals: Totals { joins, leaves, vanished, received, lost, sent, ..Totals::default() },
+        totals: Totals { joins, leaves, vanished, received, lost, sent, repairs: None },
         forwarded,
         worker_cpu_s: seconds(worker_cpu.ran_ns),
         own_cpu_s: seconds(own_cpu.ran_ns),
@@ -132,7 +137,7 @@ async fn watched(
                 // Two transports each.
                 let present = usize::try_from(dump.transports / 2).unwrap_or(usize::MAX);
                 let seconds = since(begun_ns) * 60.0;
-                watch(&Progress { seconds, sample, totals: Totals::default(), present });
+                watch(&Progress { seconds, sample, totals: None, present });
             }
         }
     }
@@ -144,7 +149,7 @@ async fn sample(hall: &Hall, options: &Options, begun_ns: u64) -> Result<Sample,
     let heap = metrics.value("heap_used_bytes").ok_or("no metric heap_used_bytes")?;
     let memory = process::memory(worker.pid()).map_err(told)?;
     let at_ms = (clock::monotonic_ns() - begun_ns) / 1_000_000;
-    Ok(Sample { at_ms, memory, heap_bytes: if options.is_under_tool { 0 } else { heap } })
+    Ok(Sample { at_ms, memory, heap_bytes: (!options.is_under_tool).then_some(heap) })
 }
 
 /// After everybody has left nothing of theirs is held, once packet memory is given back; what the process still has then.
@@ -169,7 +174,7 @@ async fn left_clean(hall: &Hall, pid: u32, violations: &mut Vec<String>) -> Resu
 ///
 /// # Errors
 /// It cannot be written.
-pub fn script(path: &Path, program: &WorkerProgram) -> Result<PathBuf, Failure> {
+pub(crate) fn script(path: &Path, program: &WorkerProgram) -> Result<PathBuf, Failure> {
     let quoted = |word: &OsStr| format!("'{}'", word.to_string_lossy().replace('\'', r"'\''"));
     let words: Vec<String> = program.words().map(quoted).collect();
     let text = format!("#!/bin/sh\nexec {} \"$@\"\n", words.join(" "));
@@ -184,7 +189,7 @@ fn since(begun_ns: u64) -> f64 {
 }
 
 fn seconds(ns: u64) -> f64 {
-    crate::figures::float(ns) / 1e9
+    float(ns) / 1e9
 }
 
 fn told(error: impl std::fmt::Display) -> Failure {
