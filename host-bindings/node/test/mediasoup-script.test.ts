@@ -108,7 +108,7 @@ test('router: capabilities, canConsume, observers, dump', { timeout: 30_000 }, a
   const router = await worker.createRouter({ mediaCodecs, appData: { room: 'kitchen' } });
   assert.equal(router.closed, false);
   assert.deepEqual(router.appData, { room: 'kitchen' });
-  const { codecs = [], headerExtensions = [] } = router.rtpCapabilities;
+  const { codecs, headerExtensions } = router.rtpCapabilities;
   assert.deepEqual(
     codecs.map(({ mimeType }) => mimeType),
     ['audio/opus', 'video/VP8', 'video/rtx', 'video/H264', 'video/rtx'],
