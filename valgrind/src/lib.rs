@@ -3,6 +3,7 @@
 //! * [`program`]: where the standalone worker is built and under which tool it runs; a `Driver` of the test bed is its host.
 //! * [`scenario`]: idle, entities, WebRTC, fan-out and peak; each fills a list of [`figures`].
 //! * [`budgets`]: what each figure may be, from `budgets.toml`.
+//! * [`browsers`]: echo rooms whose visitors are browsers, for `cargo soak-room`.
 //! * [`massif`], [`callgrind`], [`memcheck`]: what these tools of valgrind wrote.
 //!
 //! Knows processes and files. Does not know the worker's insides. The raw protocol is spoken instead of a host
@@ -10,6 +11,7 @@
 //! Invariant: a figure is printed with its budget or not at all.
 #![forbid(unsafe_code)]
 
+pub mod browsers;
 pub mod budgets;
 pub mod callgrind;
 pub mod figures;

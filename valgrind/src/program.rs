@@ -17,13 +17,32 @@ use crate::Failure;
 /// It does not build, or is not where it should be.
 pub fn build_worker() -> Result<PathBuf, Failure> {
     eprintln!("building the worker");
-    let built = Command::new("cargo").args(["build", "--release", "-q", "-p", "tidegate-worker"]).status();
-    match built {
-        Ok(status) if status.success() => {}
-        Ok(status) => return Err(format!("building the worker failed ({status})")),
-        Err(error) => return Err(format!("cargo cannot be run ({error}); name a worker with --worker")),
+    build(Command::new("cargo").args(RELEASE))?;
+    found(&folder()?.join("../release/tidegate-worker"))
+}
+
+/// Builds a worker that forgets one release of a packet buffer in 10,000, in a folder of its own: nobody ships it by accident.
+///
+/// # Errors
+/// As [`build_worker`].
+pub fn build_leaky_worker() -> Result<PathBuf, Failure> {
+    eprintln!("building a worker with a planted leak");
+    let target = folder()?.join("../planted-leak");
+    let mut cargo = Command::new("cargo");
+    cargo.args(RELEASE).arg("--target-dir").arg(&target).env("RUSTFLAGS", "--cfg planted_leak");
+    build(&mut cargo)?;
+    found(&target.join("release/tidegate-worker"))
+}
+
+fn build(cargo: &mut Command) -> Result<(), Failure> {
+    match cargo.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("building the worker failed ({status})")),
+        Err(error) => Err(format!("cargo cannot be run ({error}); name a worker with --worker")),
     }
-    let path = folder()?.join("../release/tidegate-worker");
+}
+
+fn found(path: &Path) -> Result<PathBuf, Failure> {
     path.canonicalize().map_err(|error| format!("{} ({error}); name a worker with --worker", path.display()))
 }
 
@@ -64,3 +83,5 @@ pub fn output_file(tool: &str, scenario: &str) -> Result<PathBuf, Failure> {
         _ => Ok(path),
     }
 }
+
+const RELEASE: [&str; 5] = ["build", "--release", "-q", "-p", "tidegate-worker"];

@@ -1,7 +1,9 @@
 // Packs what a user installs: `tidegate`, and the worker for this platform.
 //
 //     node scripts/pack.js FOLDER                   builds the worker first: static, stripped, for any Linux
-//     node scripts/pack.js FOLDER --worker FILE     takes this one
+//     node scripts/pack.js FOLDER --worker FILE     takes this one, for tries: what is linked into it nobody knows, so the
+//                                                   licences of that are not beside it
+//     node scripts/pack.js FOLDER --built           takes what `npm run build` made last
 //
 // Two tarballs come into FOLDER; their names, and what they hold, are printed as JSON. Which package has the worker is
 // written into the packed `package.json` only: in the repository the worker is built by cargo.
@@ -26,7 +28,7 @@ const PLATFORMS = {
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { worker: { type: 'string' } },
+  options: { worker: { type: 'string' }, built: { type: 'boolean' } },
 });
 const [folder] = positionals;
 const platform = `${process.platform}-${process.arch}`;
@@ -47,7 +49,9 @@ try {
 
 /** The package itself. Its worker is of the same version: they refuse to talk to each other otherwise. */
 function packHost(own, workerPackage) {
-  run(process.execPath, [path.join('scripts', 'build.js')], root);
+  if (!values.built) {
+    run(process.execPath, [path.join('scripts', 'build.js')], root);
+  }
   const place = path.join(stage, 'tidegate');
   fs.cpSync(path.join(root, 'dist'), path.join(place, 'dist'), { recursive: true });
   fs.copyFileSync(path.join(root, 'README.md'), path.join(place, 'README.md'));
@@ -69,7 +73,9 @@ function packWorker(own, workerPackage) {
   fs.copyFileSync(values.worker ?? buildWorker(), program);
   fs.chmodSync(program, 0o755);
   copyLicences(place);
-  fs.writeFileSync(path.join(place, 'LICENSES.txt'), workerLicences(repository, target));
+  if (!values.worker) {
+    fs.writeFileSync(path.join(place, 'LICENSES.txt'), workerLicences(repository, target));
+  }
   fs.writeFileSync(
     path.join(place, 'README.md'),
     `# ${workerPackage}\n\nThe worker of the package \`tidegate\`, a program for ${system} on ${cpu}. Install that one.\n`,

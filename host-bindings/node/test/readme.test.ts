@@ -33,12 +33,18 @@ test('what is not there yet says so', { timeout: 30_000 }, async (t) => {
   t.after(() => {
     worker.close();
   });
-  const router = await worker.createRouter();
+  const router = await worker.createRouter({
+    mediaCodecs: [{ kind: 'audio', mimeType: 'audio/PCMU', clockRate: 8000 }],
+  });
   const listenInfo = { protocol: 'udp', ip: '127.0.0.1' } as const;
   const transport = await router.createPlainTransport({ listenInfo });
+  const other = await worker.createRouter();
+  const codec = { mimeType: 'audio/PCMU', payloadType: 0, clockRate: 8000 };
+  const rtpParameters = { codecs: [codec], encodings: [{ ssrc: 1 }] };
+  const { id: producerId } = await transport.produce({ kind: 'audio', rtpParameters });
   const attempts: Record<string, () => Promise<unknown>> = {
     'createPipeTransport()': () => router.createPipeTransport({ listenInfo }),
-    'pipeToRouter()': () => router.pipeToRouter({ producerId: 'none', router }),
+    'pipeToRouter()': () => router.pipeToRouter({ producerId, router: other, keepId: false }),
     'createDirectTransport()': () => router.createDirectTransport(),
     'produceData()': () => transport.produceData({ label: 'chat' }),
     'consumeData()': () => transport.consumeData({ dataProducerId: 'none' }),

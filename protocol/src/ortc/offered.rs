@@ -1,7 +1,7 @@
 //! What a consumer sends to an endpoint that made the offer itself.
 //!
 //! Knows which numbers are whose: an offer names payload types and header extension ids by which the offerer expects
-//! media (RFC 3264 5.1, RFC 8285 6), and an answer has to take them as they are. Where the router's end offers, as
+//! media (RFC 3264 5.1, RFC 8285 7), and an answer has to take them as they are. Where the router's end offers, as
 //! mediasoup-client expects, the router's numbers count, and [`consumer_rtp_parameters`] is right. Called by hosts when
 //! they consume. Invariant: what is made here passes [`validate_rtp_parameters`].
 

@@ -1,6 +1,9 @@
 // Fay with Firefox and Cho with Chromium meet on the echo room's own page.
 //
-//   node meeting.js '{"firefox": "/usr/bin/firefox-esr", "chromium": "/usr/bin/chromium", "port": 8080, "screenshots": "target/room"}'
+//   node meeting.js '{"firefox": "/usr/bin/firefox-esr", "chromium": "/usr/bin/chromium", "port": 8080,
+//                     "loopbackPort": 8081, "screenshots": "target/room"}'
+//
+// At `loopbackPort` is a server whose worker listens on loopback only.
 //
 // The last line of the output is what they saw, or `{"error": ...}`; it is judged elsewhere. The browsers end with this
 // program, which ends with its standard input.
@@ -10,7 +13,7 @@ import path from "node:path";
 import { LOOPBACK, inBrowser, report } from "../browser.js";
 import { Visitor, cornerHue, until } from "./visitor.js";
 
-const { firefox, chromium, port, screenshots } = JSON.parse(process.argv[2]);
+const { firefox, chromium, port, loopbackPort, screenshots } = JSON.parse(process.argv[2]);
 
 async function scene(foxes, chromes) {
   const address = `http://127.0.0.1:${port}/two%20browsers`;
@@ -52,10 +55,14 @@ async function scene(foxes, chromes) {
   await fay.press("panel-button");
   await shoot(fay, "12-firefox-pattern");
   await shoot(cho, "13-chromium-beside-firefox");
+  // What a browser says of connections that fail, below, is right.
+  const complaints = [...fay.complaints, ...cho.complaints];
+  await fay.press("leave-button");
+  await fay.enter(`http://127.0.0.1:${loopbackPort}/alone`, "pattern");
+  const toldOnLoopback = await fay.seesNotice(/no media|not get through/, START_MS);
   return {
     versions: [await foxes.version(), await chromes.version()],
-    moving: { fay: moving.fay.length, cho: moving.cho.length }, hues, energy, levels, rows,
-    complaints: [...fay.complaints, ...cho.complaints],
+    moving: { fay: moving.fay.length, cho: moving.cho.length }, hues, energy, levels, rows, toldOnLoopback, complaints,
   };
 }
 

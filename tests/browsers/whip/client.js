@@ -2,8 +2,8 @@
 //
 // Knows offers, answers and HTTP. Does not know what must be seen.
 
-// Sends a picture whose colour is `hue` and that moves, and a tone; what `end` and `restart` need later.
-window.publish = async (url, hue) => {
+// Sends a picture whose colour is `hue` and that moves, and a tone. Several encodings are simulcast.
+window.publish = async (url, hue, encodings = 1) => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 320, height: 240 });
   const pen = canvas.getContext("2d");
   let frame = 0;
@@ -21,7 +21,11 @@ window.publish = async (url, hue) => {
   tone.start();
   const stream = new MediaStream([...canvas.captureStream(30).getTracks(), ...out.stream.getTracks()]);
   const pc = new RTCPeerConnection();
-  for (const track of stream.getTracks()) pc.addTransceiver(track, { direction: "sendonly", streams: [stream] });
+  const layers = Array.from({ length: encodings }, (_, index) => ({ rid: `r${index}`, scaleResolutionDownBy: 2 ** index }));
+  for (const track of stream.getTracks()) {
+    const isSimulcast = encodings > 1 && track.kind === "video";
+    pc.addTransceiver(track, { direction: "sendonly", streams: [stream], ...(isSimulcast && { sendEncodings: layers }) });
+  }
   return negotiate(pc, url);
 };
 

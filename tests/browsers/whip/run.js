@@ -6,16 +6,14 @@
 // this program, which ends with its standard input.
 
 import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
-import http from "node:http";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { LOOPBACK, inBrowser, report } from "../browser.js";
-import { Visitor, cornerHue, until } from "../room/visitor.js";
+import { Visitor, until } from "../room/visitor.js";
+import { placesOf, publishAndPlay, publishSimulcast, serveClient } from "./pages.js";
 
 const { executable, python, port } = JSON.parse(process.argv[2]);
-const here = import.meta.dirname;
-const at = (door, room, query = "") => `http://127.0.0.1:${port}/${door}/${encodeURIComponent(room)}${query}`;
+const at = placesOf(port);
 
 // A publisher whose program is killed: nothing says goodbye for it.
 async function killPublisher() {
@@ -48,39 +46,9 @@ async function sceneOfPeers(browser) {
   return { names, published, played, newest, complaints: visitor.complaints };
 }
 
-// Two pages of another origin.
-async function sceneOfPages(browser, origin) {
-  const open = async () => {
-    const page = await (await browser.createBrowserContext()).newPage();
-    await page.goto(origin);
-    return page;
-  };
-  const [publisher, player] = [await open(), await open()];
-  const nothing = await publisher.evaluate((url) => window.play(url).catch((error) => error.message), at("whep", "pier"));
-  const published = await publisher.evaluate((url, hue) => window.publish(url, hue), at("whip", "pier"), HUE);
-  const played = await player.evaluate((url) => window.play(url), at("whep", "pier"));
-  const look = () => player.evaluate(() => window.look());
-  const before = await look();
-  const seen = await until("the picture to go on", PATIENCE_MS, async () => {
-    const now = await look();
-    return now.framesDecoded > before.framesDecoded + FRAMES && now.audioEnergy > 0 && now;
-  });
-  const restarted = await player.evaluate(() => window.restart());
-  const again = await until("the picture to go on after the restart", PATIENCE_MS, async () => {
-    const now = await look();
-    return now.framesDecoded > seen.framesDecoded + FRAMES && now;
-  });
-  const ended = [await player.evaluate(() => window.end()), await publisher.evaluate(() => window.end())];
-  return {
-    nothing, published, played, ended, restarted,
-    moves: seen.pixels.some((value, index) => Math.abs(value - again.pixels[index]) > 40), hue: cornerHue(seen),
-    frames: again.framesDecoded,
-  };
-}
-
 // A program with GStreamer: its lines of JSON, by a word that they have.
 function peer(...args) {
-  const script = path.join(here, "../../peers/python/whip.py");
+  const script = path.join(import.meta.dirname, "../../peers/python/whip.py");
   const child = spawn(python, [script, ...args], { env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1" } });
   children.add(child);
   const lines = [];
@@ -100,10 +68,6 @@ function peer(...args) {
 }
 
 async function main() {
-  const page = `<!doctype html><meta charset="utf-8"><script>${await readFile(path.join(here, "client.js"))}</script><body>`;
-  const server = http.createServer((_, response) => response.setHeader("content-type", "text/html").end(page));
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const origin = `http://127.0.0.1:${server.address().port}/`;
   const args = [...LOOPBACK, "--autoplay-policy=no-user-gesture-required"];
   process.stdin.once("end", endPeers);
   try {
@@ -111,9 +75,14 @@ async function main() {
     // Looked at all the time, not only in the end.
     const killedGone = killed();
     killedGone.catch(() => {}); // Awaited below.
-    const seen = await inBrowser({ executable, args }, async (browser) => ({
-      version: await browser.version(), pages: await sceneOfPages(browser, origin), peers: await sceneOfPeers(browser),
-    }));
+    const origin = await serveClient();
+    const seen = await inBrowser({ executable, args }, async (browser) => {
+      const within = (room) => ({ publishers: browser, players: browser, origin, at, room });
+      return {
+        version: await browser.version(), pages: await publishAndPlay(within("pier")),
+        simulcast: await publishSimulcast(within("tower")), peers: await sceneOfPeers(browser),
+      };
+    });
     return { ...seen, peers: { ...seen.peers, killedGoneMs: await killedGone } };
   } finally {
     endPeers();
@@ -126,9 +95,6 @@ function endPeers() {
 
 const children = new Set();
 const ROOM = "yard <b>1</b>";
-const HUE = 200;
-// Two seconds.
-const FRAMES = 60;
 const START_MS = 15_000;
 const PATIENCE_MS = 8_000;
 const PEER_MS = 40_000;

@@ -3,7 +3,7 @@
 //! Knows how to start one, to signal it and to wait for its end. Does not know the protocol. Called by lives and by
 //! `tests/pipe.rs`. Invariant: a process that we started is gone when its [`RawWorker`] is.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -70,6 +70,11 @@ impl WorkerProgram {
     /// The program at `path`, whose `main` begins with [`run_if_worker`].
     pub fn embedded(path: PathBuf) -> Self {
         Self { path, first_arguments: vec![AS_WORKER.into()] }
+    }
+
+    /// What is started, and what stands before a worker's own arguments.
+    pub fn words(&self) -> impl Iterator<Item = &OsStr> {
+        std::iter::once(self.path.as_os_str()).chain(self.first_arguments.iter().map(OsString::as_os_str))
     }
 
     /// Starts a worker.

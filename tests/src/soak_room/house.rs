@@ -16,6 +16,7 @@ use tidegate_protocol::transport::{ListenInfo, ListenPort, Protocol};
 use tidegate_protocol::webrtc::{DtlsState, IceState, WebRtcCommand};
 use tidegate_worker::dtls::{Context, Version};
 
+use super::Options;
 use super::guest::{Done, Guest};
 use super::incoming::{Counted, Incoming};
 use super::outgoing::{Outgoing, WIDE_ID};
@@ -96,10 +97,9 @@ impl House {
     /// Empty rooms, into which people come within seconds.
     pub(super) fn opens(
         mut driver: Driver,
-        rooms: usize,
+        options: &Options,
         video: Traffic,
         receive_buffer_bytes: u32,
-        seed: u64,
     ) -> Result<Self, Failure> {
         let server = WebRtcServerId(driver.id());
         let listen = ListenInfo { receive_buffer_bytes, ..on_loopback(Protocol::Udp, ListenPort::Any) };
@@ -108,16 +108,17 @@ impl House {
             listen_infos: list(vec![listen]),
         }))?;
         let mut routers = Vec::new();
-        for _ in 0..rooms {
+        for _ in 0..options.rooms {
             let router = RouterId(driver.id());
             driver.call(Command::CreateRouter { router })?;
             routers.push(router);
         }
-        let mut draw = Draw::of(seed);
+        let mut draw = Draw::of(options.seed);
         let now_ns = clock::monotonic_ns();
         let versions = [Version::Dtls12, Version::Dtls13].into_iter().cycle();
-        let comers =
-            versions.take(people(rooms)).map(|version| (now_ns + draw.millis(0, 5_000) * 1_000_000, version));
+        let comers = versions
+            .take(options.people)
+            .map(|version| (now_ns + draw.millis(0, 5_000) * 1_000_000, version));
         let comers = comers.collect();
         Ok(Self {
             driver,
@@ -380,11 +381,6 @@ impl House {
         }
         Ok(())
     }
-}
-
-/// Three and a half in a room.
-pub(super) const fn people(rooms: usize) -> usize {
-    rooms * 7 / 2
 }
 
 /// How long somebody stays.

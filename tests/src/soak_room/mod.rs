@@ -25,7 +25,7 @@ pub use house::Totals;
 pub use report::Report;
 pub use series::{Curve, Trend};
 
-use house::{House, people};
+use house::House;
 
 use crate::clock::{monotonic_ns, sleep_until};
 use crate::driver::{Driver, Failure};
@@ -38,6 +38,8 @@ use crate::traffic::Traffic;
 pub struct Options {
     /// Echo rooms, 1 to [`ROOMS_MAX`].
     pub rooms: usize,
+    /// How many are in all of them together, at any time.
+    pub people: usize,
     /// How long.
     pub time: Duration,
     /// Who comes when and stays how long.
@@ -88,7 +90,6 @@ pub struct Sample {
 pub fn run(
     program: &WorkerProgram,
     options: &Options,
-    subject: &str,
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Report, Failure> {
     let driver = Driver::start(program, &[])?;
@@ -97,7 +98,7 @@ pub fn run(
     let video = if options.is_under_tool { Traffic::SimulcastLow } else { Traffic::SimulcastMiddle };
     // Under a tool the worker shakes hands for long, and must not lose what comes meanwhile.
     let receive_buffer_bytes = if options.is_under_tool { RECEIVE_BUFFER_BYTES } else { 0 };
-    let mut house = House::opens(driver, options.rooms, video, receive_buffer_bytes, options.seed)?;
+    let mut house = House::opens(driver, options, video, receive_buffer_bytes)?;
     let own_before = process::own_run_time().map_err(|error| error.to_string())?;
     let begun_ns = monotonic_ns();
     let samples = live(&mut house, options, begun_ns, watch)?;
@@ -113,7 +114,7 @@ pub fn run(
     let ended_ns = monotonic_ns();
     Ok(Report {
         options: *options,
-        subject: subject.to_owned(),
+        subject: String::new(),
         ended_minutes: self::minutes(ended_ns - begun_ns),
         minutes,
         totals,
@@ -161,8 +162,8 @@ fn take_sample(house: &mut House, options: &Options, begun_ns: u64) -> Result<Sa
     Ok(Sample { at_ms: (monotonic_ns() - begun_ns) / 1_000_000, memory, heap_bytes })
 }
 
-/// Under a tool the process is mostly the tool.
-fn curves(samples: &[Sample], is_under_tool: bool) -> Vec<Curve> {
+/// What samples are of. Under a tool the process is mostly the tool, and is not judged.
+pub fn curves(samples: &[Sample], is_under_tool: bool) -> Vec<Curve> {
     let curve = |name, of: fn(&Sample) -> f64| Curve {
         name,
         is_judged: !is_under_tool,
@@ -202,11 +203,6 @@ fn is_left_clean(house: &mut House, violations: &mut Vec<String>) -> Result<proc
 
 fn minutes(ns: u64) -> f64 {
     ns as f64 / 60e9
-}
-
-/// How many guests there are.
-pub const fn guests(rooms: usize) -> usize {
-    people(rooms)
 }
 
 /// More guests are more than one core can play.

@@ -150,7 +150,7 @@ mod tests {
         let trend = curve(3_600, late).trend().unwrap();
         assert!(!trend.grows() && trend.slope_kb_per_min.abs() < 0.2, "{trend:?}");
         assert!(trend.slope_of_all_kb_per_min > 2.0, "{trend:?}");
-        assert_eq!((trend.min_kb, trend.max_kb), (700.0, 5_737.0));
+        assert!(trend.min_kb < 701.0 && trend.max_kb > 5_700.0, "{trend:?}");
         assert!((trend.line[0].0 - 30.0).abs() < 0.1 && trend.is_long(), "{trend:?}");
     }
 
@@ -164,13 +164,13 @@ mod tests {
 
     #[test]
     fn in_a_short_run_a_slope_has_to_be_clear_and_in_a_long_one_it_has_not() {
-        let saw = |second: u32| 700.0 + f64::from(second / 30 % 3) * 40.0;
-        let slow = |second: u32| saw(second) + f64::from(second) / 60.0 * 1.3;
-        let (short, long) = (curve(480, slow).trend().unwrap(), curve(3_600, slow).trend().unwrap());
+        let saw = |second: u32| 700.0 + f64::from(second / 30 * 2 % 7) * 10.0;
+        let rises = |kb_per_min: f64| move |second: u32| saw(second) + f64::from(second) / 60.0 * kb_per_min;
+        let (short, long) =
+            (curve(480, rises(8.0)).trend().unwrap(), curve(3_600, rises(1.3)).trend().unwrap());
         assert!(short.slope_kb_per_min > 1.0 && !short.grows(), "{short:?}");
         assert!(long.slope_kb_per_min > 1.0 && long.grows(), "{long:?}");
-        let fast = |second: u32| saw(second) + f64::from(second);
-        assert!(curve(480, fast).trend().unwrap().grows());
+        assert!(curve(480, rises(60.0)).trend().unwrap().grows());
     }
 
     #[test]

@@ -93,15 +93,22 @@ pub(crate) struct Met {
     pub(crate) levels: BTreeMap<String, f64>,
     /// The tables below the tiles that Fay saw.
     pub(crate) rows: Vec<Vec<Vec<String>>>,
+    /// What Fay was told where the worker listens on loopback only.
+    pub(crate) told_on_loopback: String,
     /// What the browsers complained of.
     pub(crate) complaints: Vec<String>,
 }
 
-/// Lets Fay and Cho meet at the server at `port`.
-pub(crate) async fn meet(port: u16) -> Result<Met, Failed> {
+/// Lets Fay and Cho meet at the server at `port`, and Fay try the one at `loopback_port`, to which she cannot send.
+pub(crate) async fn meet(port: u16, loopback_port: u16) -> Result<Met, Failed> {
     let (firefox, chromium) = (visitor::firefox()?, visitor::chromium()?);
-    let scene =
-        json!({ "firefox": firefox, "chromium": chromium, "port": port, "screenshots": screenshots("room") });
+    let scene = json!({
+        "firefox": firefox,
+        "chromium": chromium,
+        "port": port,
+        "loopbackPort": loopback_port,
+        "screenshots": screenshots("room"),
+    });
     Ok(visitor::visit("room/meeting.js", &scene, PATIENCE).await?)
 }
 

@@ -75,6 +75,9 @@ pub(crate) fn judge_meeting(met: &Met) -> Result<(), Failed> {
         ensure(told, || format!("Fay's row: {row:?}"))?;
     }
     ensure(!met.rows.is_empty(), || "no rows".to_owned())?;
+    ensure(met.told_on_loopback.contains("For Firefox"), || {
+        format!("on loopback: {:?}", met.told_on_loopback)
+    })?;
     ensure(met.complaints.is_empty(), || format!("the browsers complained: {:?}", met.complaints))
 }
 
@@ -107,12 +110,12 @@ pub(crate) fn planted_faults() -> Vec<Trial> {
 }
 
 /// What is wrong, and how to make it so.
-type Fault = (&'static str, fn(&mut Seen));
+type Fault<T> = (&'static str, fn(&mut T));
 
 fn planted() -> Result<(), Failed> {
     let good: Seen = serde_json::from_str(GOOD)?;
     judge(&good)?;
-    let faults: [Fault; 12] = [
+    let faults: [Fault<Seen>; 12] = [
         ("the name became an element", |seen| seen.injected = 1),
         ("the name was cut", |seen| seen.title.truncate(3)),
         ("Ann sees somebody else", |seen| _ = seen.hues.insert("benSeenByAnn".to_owned(), 200.0)),
@@ -137,13 +140,14 @@ fn planted() -> Result<(), Failed> {
 fn planted_in_meeting() -> Result<(), Failed> {
     let good: Met = serde_json::from_str(GOOD_MEETING)?;
     judge_meeting(&good)?;
-    let faults: [(&str, fn(&mut Met)); 8] = [
+    let faults: [Fault<Met>; 9] = [
         ("Fay sees one picture move", |met| _ = met.moving.insert("fay".to_owned(), 1)),
         ("Cho says nothing of pictures", |met| _ = met.moving.remove("cho")),
         ("Fay hears nothing", |met| _ = met.energy.insert("fay".to_owned(), 0.0)),
         ("Cho's meter stands still", |met| _ = met.levels.insert("cho".to_owned(), 0.0)),
         ("Fay sees somebody else", |met| _ = met.hues.insert("choSeenByFay".to_owned(), 200.0)),
         ("Cho sees no pattern", |met| _ = met.hues.remove("faySeenByCho")),
+        ("Fay is not told why nothing comes", |met| met.told_on_loopback.truncate(20)),
         ("no rate", |met| "–".clone_into(&mut met.rows[0][1][3])),
         ("an error in a script", |met| met.complaints.push("uncaught".to_owned())),
     ];
@@ -201,5 +205,5 @@ const GOOD_MEETING: &str = r#"{
         [["sent", "640×480", "30", "790 kb/s", "0.0 %", "56 ms"], ["echo", "640×480", "29", "817 kb/s", "–", "–"]],
         [["video", "640×360", "19", "200 kb/s", "0.0 %", "–"], ["audio", "–", "–", "15 kb/s", "0.0 %", "–"]]
     ],
-    "complaints": []
+    "toldOnLoopback": "Firefox sends no media to 127.0.0.1. For Firefox, start it otherwise.", "complaints": []
 }"#;

@@ -61,7 +61,8 @@ async fn open(ip: IpAddr) -> Result<(Arc<Hall>, u16), Failed> {
 
 async fn meet() -> Result<(), Failed> {
     let (hall, port) = open(visitor::address_for_firefox()?).await?;
-    let met = browser::meet(port).await?;
+    let (_, loopback_port) = open(Ipv4Addr::LOCALHOST.into()).await?;
+    let met = browser::meet(port, loopback_port).await?;
     println!("{}: {met:?}", met.versions.join(" and "));
     judge::judge_meeting(&met)?;
     contained_nothing(&hall).await

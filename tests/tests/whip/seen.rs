@@ -12,7 +12,26 @@ pub(crate) struct Seen {
     /// The browser's.
     pub(crate) version: String,
     pub(crate) pages: Pages,
+    pub(crate) simulcast: Simulcast,
     pub(crate) peers: Peers,
+}
+
+/// Firefox with Chromium.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Foxes {
+    pub(crate) versions: Vec<String>,
+    /// What Firefox published, and what it played.
+    pub(crate) published: Pages,
+    pub(crate) played: Pages,
+}
+
+/// A page that offered several encodings.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Simulcast {
+    /// That a player saw.
+    pub(crate) frames: u32,
+    /// Whether the answer accepts them.
+    pub(crate) answered: bool,
 }
 
 /// A page that publishes and one that plays, of another origin than the server's.

@@ -1,5 +1,6 @@
 //! `cargo soak-room`: echo rooms in real time while the worker's memory is watched; see `tidegate_tests::soak_room`.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,11 +8,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use tidegate_tests::fuzz::child::WorkerProgram;
-use tidegate_tests::soak_room::{Curve, Options, Progress, ROOMS_MAX, Report, guests, run};
-use tidegate_valgrind::Failure;
+use tidegate_tests::soak_room::{Curve, Options, Progress, ROOMS_MAX, Report, run};
 use tidegate_valgrind::figures::float;
 use tidegate_valgrind::massif::Profile;
-use tidegate_valgrind::program::{build_worker, output_file, under_valgrind};
+use tidegate_valgrind::program::{build_leaky_worker, build_worker, output_file, under_valgrind};
+use tidegate_valgrind::{Failure, browsers};
 
 /// Lets people come to echo rooms of a real worker, under massif, and go, and watches its memory. Exit code 1: memory grew
 /// by more than 1 kB/min over the last half, or something else was wrong.
@@ -34,6 +35,13 @@ struct Arguments {
     /// The worker alone, without massif.
     #[arg(long)]
     bare: bool,
+    /// Visitors are Chromium's pages in the rooms of the example echo-room, two in each.
+    #[arg(long)]
+    browsers: bool,
+    /// Watch a worker with a planted leak, built for it: one release of a packet buffer in 10,000 is forgotten. This must
+    /// fail.
+    #[arg(long, conflicts_with = "worker")]
+    leak: bool,
     /// The standalone worker to watch; built from the sources when absent.
     #[arg(long)]
     worker: Option<PathBuf>,
@@ -59,11 +67,17 @@ fn main() -> ExitCode {
 }
 
 fn soak(arguments: &Arguments) -> Result<Report, Failure> {
-    let worker = arguments.worker.clone().map_or_else(build_worker, Ok)?;
+    let worker = match &arguments.worker {
+        Some(worker) => worker.clone(),
+        None if arguments.leak => build_leaky_worker()?,
+        None => build_worker()?,
+    };
     let time = Duration::from_secs(arguments.minutes * 60);
     let Arguments { rooms, seed, .. } = *arguments;
-    let options = Options { rooms, time, seed, is_under_tool: !arguments.bare };
-    eprintln!("{rooms} rooms, {} guests, {} minutes", guests(rooms), arguments.minutes);
+    // Three and a half in a room; browsers take a core for a few.
+    let people = if arguments.browsers { rooms * 2 } else { rooms * 7 / 2 };
+    let options = Options { rooms, people, time, seed, is_under_tool: !arguments.bare };
+    eprintln!("{rooms} rooms, {people} guests, {} minutes", arguments.minutes);
     let mut said = 0.0;
     let mut watch = |progress: &Progress| {
         if progress.seconds >= said {
@@ -71,28 +85,42 @@ fn soak(arguments: &Arguments) -> Result<Report, Failure> {
             eprintln!("{progress}");
         }
     };
-    let mut report = if arguments.bare {
-        run(&WorkerProgram::standalone(worker), &options, "worker alone", &mut watch)?
-    } else {
-        under_massif(&worker, &options, &mut watch)?
+    let mut report = match (arguments.bare, arguments.browsers) {
+        (true, false) => run(&WorkerProgram::standalone(worker), &options, &mut watch)?,
+        (true, true) => browsers::run(&worker, &options, &mut watch)?,
+        (false, with_browsers) => under_massif(&worker, &options, with_browsers, &mut watch)?,
     };
+    report.subject = subject(arguments);
     report.judge();
     Ok(report)
+}
+
+/// As it is called in the report and in the picture.
+fn subject(arguments: &Arguments) -> String {
+    let worker = if arguments.leak { "worker with a planted leak" } else { "worker" };
+    let how = if arguments.bare { "alone" } else { "under massif" };
+    format!("{worker} {how}{}", if arguments.browsers { ", visited by browsers" } else { "" })
 }
 
 /// The same under massif, whose books of the heap are the curve that is judged.
 fn under_massif(
     worker: &Path,
     options: &Options,
+    with_browsers: bool,
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Report, Failure> {
     let out = output_file("massif", "soak-room")?;
     let file = format!("--massif-out-file={}", out.display());
     let snapshots = format!("--max-snapshots={SNAPSHOTS_MAX}");
-    let detailed = "--detailed-freq=1000000";
-    let tool = [file.as_str(), "--time-unit=ms", &snapshots, detailed].map(Into::into).to_vec();
+    // Who took what is not asked: such a snapshot takes massif long.
+    let tool = ["--time-unit=ms", &file, &snapshots, "--detailed-freq=1000000"].map(OsString::from).to_vec();
     let program = under_valgrind("massif", tool, worker)?;
-    let mut report = run(&program, options, "worker under massif", watch)?;
+    let mut report = if with_browsers {
+        let script = browsers::script(&out.with_extension("sh"), &program)?;
+        browsers::run(&script, options, watch)?
+    } else {
+        run(&program, options, watch)?
+    };
     let profile =
         Profile::parse(&fs::read_to_string(&out).map_err(|error| format!("{}: {error}", out.display()))?);
     report.curves.insert(0, heap(&profile, &report));
@@ -153,3 +181,79 @@ const SAY_EVERY_S: f64 = 10.0;
 const MARGIN_MIN: f64 = 0.02;
 /// massif halves them when there are as many: half at least are in the picture.
 const SNAPSHOTS_MAX: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use tidegate_valgrind::massif::Snapshot;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(["soak-room"].into_iter().chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn arguments_are_checked() {
+        let usual = parse("").unwrap();
+        assert_eq!(
+            (usual.rooms, usual.minutes, usual.bare, usual.leak, usual.browsers),
+            (4, 30, false, false, false)
+        );
+        let all = parse("--rooms 2 --minutes 60 --bare --leak --seed 7 --json - --svg x.svg").unwrap();
+        assert_eq!((all.rooms, all.minutes, all.seed, all.bare && all.leak), (2, 60, 7, true));
+        let wrong = [
+            "--rooms 0",
+            "--rooms 41",
+            "--minutes 0",
+            "--minutes x",
+            "--leak --worker w",
+            "--seconds 5",
+            "4",
+        ];
+        for line in wrong {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_watched_is_named() {
+        assert_eq!(subject(&parse("").unwrap()), "worker under massif");
+        let all = subject(&parse("--bare --leak --browsers").unwrap());
+        assert_eq!(all, "worker with a planted leak alone, visited by browsers");
+    }
+
+    #[test]
+    fn massifs_snapshots_become_a_reading_each_second_on_our_clock() {
+        let snapshot = |time, heap_bytes| Snapshot { time, heap_bytes, extra_bytes: 1_024 };
+        // The worker started a second before the beginning and ended half a minute after the end.
+        let snapshots =
+            vec![snapshot(0, 0), snapshot(1_500, 1_024), snapshot(1_600, 2_048), snapshot(91_000, 0)];
+        let arguments = parse("--bare").unwrap();
+        let mut report = Report {
+            options: Options {
+                rooms: 1,
+                people: 1,
+                time: Duration::from_secs(60),
+                seed: 1,
+                is_under_tool: true,
+            },
+            subject: subject(&arguments),
+            ended_minutes: 1.5,
+            minutes: 1.0,
+            totals: Default::default(),
+            forwarded: 0,
+            worker_cpu_s: 0.0,
+            own_cpu_s: 0.0,
+            curves: Vec::new(),
+            empty_kb: (0, 0),
+            violations: Vec::new(),
+        };
+        let curve = heap(&Profile { snapshots }, &report);
+        assert!((58..=60).contains(&curve.points.len()), "{curve:?}");
+        assert_eq!(curve.points.first(), Some(&(0.0, 1.0)));
+        assert!(curve.points[2..].iter().all(|(at, kb)| *kb == 3.0 && (0.0..1.0).contains(at)), "{curve:?}");
+        report.curves.push(curve);
+        report.judge();
+        assert!(report.violations.iter().any(|said| said.contains("0 joined")), "nobody came: {report}");
+    }
+}

@@ -65,6 +65,6 @@ function isFree(ip, port) {
 // Above the range from which Linux gives ports to sockets that ask for any (32,768 to 60,999 unless set otherwise):
 // nobody gets one of ours by chance between our look and the player's bind.
 const FIRST = 61_000;
-const PAIRS = (65_535 - FIRST) / 2;
+const PAIRS = Math.floor((65_535 - FIRST) / 2);
 // Processes that look for ports at the same time should not start at the same one.
 let next = process.pid % PAIRS;

@@ -15,13 +15,13 @@ import { describe } from '../src/sdp.js';
 const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url));
 
 test('what ffmpeg sends is decoded by another ffmpeg behind the relay', { timeout: 60_000 }, async () => {
-  const program = [MAIN, '--demo', '--json', '--seconds', '7', '--viewers', '2'];
+  const program = [MAIN, '--demo', '--json', '--seconds', '10', '--viewers', '2'];
   const { stdout } = await promisify(execFile)(process.execPath, program);
   const lines = stdout.trim().split('\n');
   const samples = lines.map((line) => /** @type {Sample & { decodedPictures: number }} */ (JSON.parse(line)));
   const last = samples.at(-1);
-  assert.ok(last && samples.length >= 6, stdout);
-  // 30 pictures a second, of which the first two or three seconds are ffmpeg's, for its start and its look at the streams.
+  assert.ok(last && samples.length >= 8, stdout);
+  // 30 pictures a second, of which the first five seconds are ffmpeg's, for its start and its look at the streams.
   assert.ok(last.decodedPictures >= 60, `${last.decodedPictures} pictures`);
   assert.ok((last.worker.residentKb ?? 0) > 1_000, JSON.stringify(last.worker));
   const packets = (/** @type {string} */ end) =>

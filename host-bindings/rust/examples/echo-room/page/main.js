@@ -140,8 +140,7 @@ class Room {
   }
 
   #onStuck({ candidates, hopeless }) {
-    notice("stuck", `Media does not get through to the server at ${candidates.join(" or ")}. Is a firewall between, or is that not `
-      + "its address as this device sees it (options --media-ip and --announced-address)? It goes on trying.", { tone: "bad" });
+    notice("stuck", words.ofStuck(candidates), { tone: "bad" });
     if (hopeless) this.#signalling.reopen("media does not get through");
   }
 

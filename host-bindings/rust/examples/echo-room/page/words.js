@@ -42,6 +42,17 @@ export function ofLoss({ why, refused }, seconds) {
   return why ? `The connection to the server is lost: ${why}. ${again}` : `The server cannot be reached. ${again}`;
 }
 
+// Media does not get to any of `candidates`, each "address:port (protocol)".
+export function ofStuck(candidates) {
+  const places = candidates.join(" or ");
+  if (navigator.userAgent.includes("Firefox/") && candidates.every((place) => place.startsWith("127."))) {
+    return `Firefox sends no media to ${places}: other browsers on this computer do. For Firefox, start the server with `
+      + "--media-ip and the address that this computer has in its network.";
+  }
+  return `Media does not get through to the server at ${places}. Is a firewall between, or is that not its address as this `
+    + "device sees it (options --media-ip and --announced-address)? It goes on trying.";
+}
+
 export const UNSUPPORTED = "This browser has no WebRTC that this page could use. Try a current Chrome, Edge, Firefox or Safari.";
 
 function ordinal(number) {

@@ -17,17 +17,21 @@ const CHROMIUM: &str = include_str!("offers/chromium-156-sendonly.sdp");
 const CHROMIUM_RECEIVES: &str = include_str!("offers/chromium-156-recvonly.sdp");
 const CHROMIUM_H264: &str = include_str!("offers/chromium-156-h264.sdp");
 const SIMULCAST: &str = include_str!("offers/chromium-156-simulcast.sdp");
-const FIREFOX: &str = include_str!("offers/firefox-153-sendrecv.sdp");
+const FIREFOX: &str = include_str!("offers/firefox-153-sendonly.sdp");
+const FIREFOX_BOTH: &str = include_str!("offers/firefox-153-sendrecv.sdp");
+const FIREFOX_RECEIVES: &str = include_str!("offers/firefox-153-recvonly.sdp");
 const GSTREAMER: &str = include_str!("offers/gstreamer-1.22-sendonly.sdp");
 const GSTREAMER_BOTH: &str = include_str!("offers/gstreamer-1.22-sendrecv.sdp");
 const GSTREAMER_RECEIVES: &str = include_str!("offers/gstreamer-1.22-recvonly.sdp");
 const LIBDATACHANNEL: &str = include_str!("offers/libdatachannel-form.sdp");
-const ALL: [&str; 9] = [
+const ALL: [&str; 11] = [
     CHROMIUM,
     CHROMIUM_RECEIVES,
     CHROMIUM_H264,
     SIMULCAST,
     FIREFOX,
+    FIREFOX_BOTH,
+    FIREFOX_RECEIVES,
     GSTREAMER,
     GSTREAMER_BOTH,
     GSTREAMER_RECEIVES,
@@ -104,8 +108,9 @@ fn lines<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
 
 #[test]
 fn a_room_receives_what_real_clients_offer() {
+    const FOXES: &[&str] = &["nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"];
     const OFFERED: &[&str] = &["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"];
-    let cases: [(&str, Row, Row); 6] = [
+    let cases: [(&str, Row, Row); 7] = [
         (
             CHROMIUM,
             ("audio/opus", 111, None, Some(157_349_763), None, &["transport-cc"]),
@@ -119,15 +124,13 @@ fn a_room_receives_what_real_clients_offer() {
         ),
         (
             FIREFOX,
+            ("audio/opus", 109, None, Some(2_576_943_924), None, &["transport-cc"]),
+            ("video/vp8", 120, Some(124), Some(2_981_541_606), Some(914_200_758), FOXES),
+        ),
+        (
+            FIREFOX_BOTH,
             ("audio/opus", 109, None, Some(3_522_762_714), None, &["transport-cc"]),
-            (
-                "video/vp8",
-                120,
-                Some(124),
-                Some(3_354_650_548),
-                Some(739_819_563),
-                &["nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"],
-            ),
+            ("video/vp8", 120, Some(124), Some(3_354_650_548), Some(739_819_563), FOXES),
         ),
         (
             GSTREAMER,
@@ -178,9 +181,12 @@ fn a_player_is_sent_by_the_numbers_of_its_offer() {
     let produced = of_kind(&parse(CHROMIUM), MediaKind::Video);
     let mapping = producer_mapping(MediaKind::Video, &produced, &router(), 1).unwrap();
     let consumable = consumable_rtp_parameters(MediaKind::Video, &produced, &router(), &mapping).unwrap();
-    for (text, numbers) in
-        [(CHROMIUM_RECEIVES, vec![96, 97]), (GSTREAMER_RECEIVES, vec![97]), (FIREFOX, vec![120, 124])]
-    {
+    for (text, numbers) in [
+        (CHROMIUM_RECEIVES, vec![96, 97]),
+        (GSTREAMER_RECEIVES, vec![97]),
+        (FIREFOX_BOTH, vec![120, 124]),
+        (FIREFOX_RECEIVES, vec![120, 124]),
+    ] {
         let offer = parse(text);
         let section = offer.sections.iter().find(|section| section.kind == Some(MediaKind::Video)).unwrap();
         assert!(section.is_received());

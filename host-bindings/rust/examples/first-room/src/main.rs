@@ -21,15 +21,17 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 }
 
 async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:3000".to_owned());
-    let listener = TcpListener::bind(address.parse::<SocketAddr>()?).await?;
-    let address = listener.local_addr()?;
-    let (rooms, current) = watch::channel(Room::open(address.ip()).await?);
-    println!("open http://{address}/ in two windows");
+    // Where the page is, and where media goes.
+    let mut arguments = std::env::args().skip(1);
+    let page: SocketAddr = arguments.next().as_deref().unwrap_or("127.0.0.1:3000").parse()?;
+    let media: IpAddr = arguments.next().as_deref().unwrap_or("127.0.0.1").parse()?;
+    let listener = TcpListener::bind(page).await?;
+    let (rooms, current) = watch::channel(Room::open(media).await?);
+    println!("open http://{}/ in two windows", listener.local_addr()?);
     let serving = axum::serve(listener, web::routes(current.clone())).into_future();
     tokio::select! {
         served = serving => served?,
-        failed = keep_open(&rooms, address.ip()) => match failed? {},
+        failed = keep_open(&rooms, media) => match failed? {},
         _ = tokio::signal::ctrl_c() => {}
     }
     let worker = current.borrow().worker.clone();

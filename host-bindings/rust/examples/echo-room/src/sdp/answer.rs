@@ -86,7 +86,7 @@ impl Answer<'_> {
             Answered::Receives(parameters) => (Direction::RecvOnly, parameters.clone()),
             Answered::Sends(parameters, _) => (Direction::SendOnly, parameters.clone()),
         };
-        // RFC 8840 4.1.1: a port that ICE finds.
+        // RFC 9429 5.2.1: a port that means nothing, where ICE finds the real one.
         answer.port = 9;
         self.add_transport(&mut answer, is_first);
         answer.add_attribute(sdp::Attribute::from(direction));
@@ -161,7 +161,7 @@ fn add_codecs(answer: &mut sdp::Media, section: &Section, parameters: &RtpParame
     }
     for extension in &parameters.header_extensions {
         let mut offered = section.header_extensions.iter().filter(|offered| offered.uri == extension.uri);
-        // RFC 8285 6: seen from this end.
+        // RFC 8285 7: seen from this end.
         let direction = match offered.next().map(|offered| offered.direction) {
             Some(RtpHeaderExtensionDirection::Sendonly) => "/recvonly",
             Some(RtpHeaderExtensionDirection::Recvonly) => "/sendonly",

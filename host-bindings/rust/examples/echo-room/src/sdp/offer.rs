@@ -93,7 +93,7 @@ impl Offer {
                 return Err(malformed(format!("two media sections are called {:?}", section.mid)));
             }
         }
-        // RFC 9143 7.2: transport attributes are those of the group's first section.
+        // RFC 9143 7.1.3: transport attributes are those of the group's first section.
         let taken = session.medias.iter().zip(&sections).find(|(_, section)| section.kind.is_some());
         let Some((media, _)) = taken else {
             return Err(OfferError::Unacceptable(
@@ -196,7 +196,7 @@ fn bundle_of(session: &sdp::Session) -> Result<Vec<String>, OfferError> {
 fn is_transported(media: &sdp::Media) -> bool {
     let attributes = &media.attributes;
     let enabled = media.port != 0 || has(attributes, "bundle-only");
-    // RFC 8829 5.1.2: TCP/DTLS says the same.
+    // RFC 9429 5.1.2: TCP/DTLS says the same.
     let is_secure = matches!(media.proto.as_str(), "UDP/TLS/RTP/SAVPF" | "TCP/DTLS/RTP/SAVPF");
     enabled && is_secure && (has(attributes, "rtcp-mux") || has(attributes, "rtcp-mux-only"))
 }

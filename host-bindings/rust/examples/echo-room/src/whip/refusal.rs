@@ -46,7 +46,7 @@ impl Refusal {
             Self::Offer(OfferError::Unacceptable(_)) | Self::Unacceptable(_) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            // draft-ietf-wish-whep 4.3.
+            // What draft-ietf-wish-whep says where a live publisher is needed.
             Self::NothingToPlay => StatusCode::CONFLICT,
             Self::TooMany(_) | Self::Full(_) | Self::Down { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unknown => StatusCode::NOT_FOUND,

@@ -113,6 +113,8 @@ fn whoever_follows_the_guide_gets_there() {
         }
     }
     assert_eq!(runs, 2);
+    // After a failure it stays, to be looked at.
+    fs::remove_dir_all(temporary("")).unwrap();
 }
 
 /// Builds what `cargo run` would run, with the versions that this repository is tested with; the program.
