@@ -108,6 +108,7 @@ test('router: capabilities, canConsume, observers, dump', { timeout: 30_000 }, a
   const router = await worker.createRouter({ mediaCodecs, appData: { room: 'kitchen' } });
   assert.equal(router.closed, false);
   assert.deepEqual(router.appData, { room: 'kitchen' });
+  // eslint-disable-next-line @typescript-eslint/no-useless-default-assignment -- in mediasoup's types they are optional
   const { codecs = [], headerExtensions = [] } = router.rtpCapabilities;
   assert.deepEqual(
     codecs.map(({ mimeType }) => mimeType),
