@@ -43,12 +43,16 @@ run_jobs() {
     printf '%s\n' "${summary[@]}"
 }
 
-# Says how many tests a log of cargo test saw pass and fail. A run that ended badly counts as one failure at least:
-# a test that kills its process, and code that does not compile, leave no result line.
+# Says how many tests a log of cargo test and of Node's test runner saw pass and fail. A run that ended badly counts as one
+# failure at least: a test that kills its process, and code that does not compile, leave no result line.
 #   print_test_count LOG NAME_OF_THE_JOB
 print_test_count() {
     local passed failed
-    read -r passed failed < <(awk '/^test result:/ { passed += $4; failed += $6 } END { print passed + 0, failed + 0 }' "$1")
+    read -r passed failed < <(awk '
+        /^test result:/ { passed += $4; failed += $6 }
+        /^(#|ℹ) pass [0-9]+$/ { passed += $3 }
+        /^(#|ℹ) fail [0-9]+$/ { failed += $3 }
+        END { print passed + 0, failed + 0 }' "$1")
     if [ "$failed" -eq 0 ] && [[ " ${failed_jobs[*]} " == *" $2 "* ]]; then
         failed=1
     fi
