@@ -60,7 +60,8 @@ async fn visited(
         request_timeout: PATIENCE,
         ..WorkerSettings::default()
     };
-    let media = MediaOptions { ip, announced_address: None, port: 0, codecs: media_codecs(), worker };
+    let media =
+        MediaOptions { ips: vec![ip], announced_address: None, port: 0, codecs: media_codecs(), worker };
     let hall = Hall::open(media).await.map_err(told)?;
     let listener = TcpListener::bind((ip, 0)).await.map_err(told)?;
     let port = listener.local_addr().map_err(told)?.port();

@@ -32,7 +32,9 @@ for (const [entry, implementation] of Object.entries(entries)) {
   const code =
     names.length === 0
       ? 'export {};\n'
-      : `import all from '${module}';\n\nexport const { ${names.join(', ')} } = all;\n`;
+      : `import all from '${module}';\n\nexport default all;\nexport const { ${names.join(', ')} } = all;\n`;
   fs.writeFileSync(path.join(dist, 'esm', `${entry}.js`), code);
-  fs.writeFileSync(path.join(dist, 'esm', `${entry}.d.ts`), `export * from '${module}';\n`);
+  // With mediasoup, which is CommonJS, the default import is the whole of it too.
+  const all = names.length === 0 ? '' : `import * as all from '${module}';\nexport { all as default };\n`;
+  fs.writeFileSync(path.join(dist, 'esm', `${entry}.d.ts`), `export * from '${module}';\n${all}`);
 }

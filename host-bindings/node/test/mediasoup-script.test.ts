@@ -108,7 +108,8 @@ test('router: capabilities, canConsume, observers, dump', { timeout: 30_000 }, a
   const router = await worker.createRouter({ mediaCodecs, appData: { room: 'kitchen' } });
   assert.equal(router.closed, false);
   assert.deepEqual(router.appData, { room: 'kitchen' });
-  const { codecs, headerExtensions } = router.rtpCapabilities;
+  // eslint-disable-next-line @typescript-eslint/no-useless-default-assignment -- in mediasoup's types they are optional
+  const { codecs = [], headerExtensions = [] } = router.rtpCapabilities;
   assert.deepEqual(
     codecs.map(({ mimeType }) => mimeType),
     ['audio/opus', 'video/VP8', 'video/rtx', 'video/H264', 'video/rtx'],

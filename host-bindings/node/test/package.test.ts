@@ -11,7 +11,8 @@ const require = createRequire(import.meta.url);
 test('both module systems see the same things under the same names', async () => {
   for (const entry of ['tidegate', 'tidegate/types', 'tidegate/errors', 'tidegate/ortc', 'tidegate/extras']) {
     const required = require(entry) as Record<string, unknown>;
-    const imported = (await import(entry)) as Record<string, unknown>;
+    const { default: all = required, ...imported } = (await import(entry)) as Record<string, unknown>;
+    assert.equal(all, required, `${entry}: default`);
     assert.deepEqual(Object.keys(imported).sort(), Object.keys(required).sort(), entry);
     for (const name of Object.keys(required)) {
       assert.equal(imported[name], required[name], `${entry}: ${name}`);

@@ -28,7 +28,13 @@ test(
       fs.rmSync(folder, { recursive: true });
     });
     const worker = process.env['TIDEGATE_WORKER_BIN'] ?? built('tidegate-worker');
-    const pack = [path.join(host, 'scripts', 'pack.js'), path.join(folder, 'tarballs'), '--built', '--worker', worker];
+    const pack = [
+      path.join(host, 'scripts', 'pack.js'),
+      path.join(folder, 'tarballs'),
+      '--built',
+      '--worker',
+      worker,
+    ];
     const packed = JSON.parse(run(process.execPath, pack, host)) as Tarball[];
     holdOnlyWhatIsNeeded(packed);
 
@@ -71,13 +77,7 @@ function holdOnlyWhatIsNeeded([tidegate, worker]: Tarball[]): void {
     tidegate.files.filter((file) => !plain.test(file)),
     [],
   );
-  const files = [
-    'LICENSE-APACHE',
-    'LICENSE-MIT',
-    'README.md',
-    'package.json',
-    'tidegate-worker',
-  ];
+  const files = ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json', 'tidegate-worker'];
   assert.deepEqual([...worker.files].sort(), files);
   const manifest = JSON.parse(run('tar', ['xzOf', tidegate.file, 'package/package.json'])) as {
     version: string;

@@ -42,6 +42,10 @@ test('what is not there yet says so', { timeout: 30_000 }, async (t) => {
   const codec = { mimeType: 'audio/PCMU', payloadType: 0, clockRate: 8000 };
   const rtpParameters = { codecs: [codec], encodings: [{ ssrc: 1 }] };
   const { id: producerId } = await transport.produce({ kind: 'audio', rtpParameters });
+  const { simulcast, svc, sender } = await layered(worker);
+  const { rtpCapabilities } = sender.router;
+  const consumer = await sender.transport.consume({ producerId: svc.id, rtpCapabilities });
+  const layers = { preferredLayers: { spatialLayer: 1 } };
   const attempts: Record<string, () => Promise<unknown>> = {
     'createPipeTransport()': () => router.createPipeTransport({ listenInfo }),
     'pipeToRouter()': () => router.pipeToRouter({ producerId, router: other, keepId: false }),
@@ -49,12 +53,41 @@ test('what is not there yet says so', { timeout: 30_000 }, async (t) => {
     'produceData()': () => transport.produceData({ label: 'chat' }),
     'consumeData()': () => transport.consumeData({ dataProducerId: 'none' }),
     'enableSctp: true': () => router.createPlainTransport({ listenInfo, enableSctp: true }),
+    'simulcast producer': () => sender.transport.consume({ producerId: simulcast.id, rtpCapabilities }),
+    'setPreferredLayers()': () => consumer.setPreferredLayers(layers.preferredLayers),
+    preferredLayers: () => sender.transport.consume({ producerId: svc.id, rtpCapabilities, ...layers }),
+    enableMediasoupPacketIdHeaderExtension: () =>
+      transport.produce({ kind: 'audio', rtpParameters, enableMediasoupPacketIdHeaderExtension: true }),
   };
   for (const [name, attempt] of Object.entries(attempts)) {
     assert.ok(section.includes(name), `README does not name ${name}`);
     await assert.rejects(attempt, tidegate.errors.UnsupportedError, name);
   }
 });
+
+/** Producers with several encodings, and with several layers. */
+async function layered(worker: tidegate.types.Worker) {
+  const codec = (mimeType: string, payloadType: number) => ({ mimeType, payloadType, clockRate: 90_000 });
+  const mediaCodecs = ['video/VP8', 'video/VP9'].map((mimeType) => ({
+    kind: 'video' as const,
+    mimeType,
+    clockRate: 90_000,
+  }));
+  const router = await worker.createRouter({ mediaCodecs });
+  const transport = await router.createWebRtcTransport({
+    listenInfos: [{ protocol: 'udp', ip: '127.0.0.1' }],
+  });
+  const headerExtensions: tidegate.types.RtpHeaderExtensionParameters[] = [
+    { uri: 'urn:ietf:params:rtp-hdrext:sdes:mid', id: 1 },
+    { uri: 'urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id', id: 2 },
+  ];
+  const produce = (mid: string, used: ReturnType<typeof codec>, encodings: object[]) =>
+    transport.produce({ kind: 'video', rtpParameters: { mid, codecs: [used], headerExtensions, encodings } });
+  const simulcast = await produce('0', codec('video/VP8', 96), [{ rid: 'r0' }, { rid: 'r1' }]);
+  const svc = await produce('1', codec('video/VP9', 98), [{ ssrc: 7, scalabilityMode: 'L3T3' }]);
+  assert.deepEqual([simulcast.type, svc.type], ['simulcast', 'svc']);
+  return { simulcast, svc, sender: { router, transport } };
+}
 
 test('settings are as README says', async () => {
   const section = /### Settings that differ\n([^]*?)\n##/.exec(readme)?.[1] ?? '';

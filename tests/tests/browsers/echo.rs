@@ -34,7 +34,7 @@ impl Echo {
     /// Starts a worker, its room and the network of this case.
     pub(crate) async fn open(case: &Case) -> Result<Self, Failed> {
         let media = MediaOptions {
-            ip: media_ip(case.browser)?,
+            ips: vec![media_ip(case.browser)?],
             announced_address: None,
             port: 0,
             codecs: media_codecs(),

@@ -27,7 +27,8 @@ impl Room {
             ..WorkerSettings::default()
         };
         let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let media = MediaOptions { ip, announced_address: None, port: 0, codecs: media_codecs(), worker };
+        let media =
+            MediaOptions { ips: vec![ip], announced_address: None, port: 0, codecs: media_codecs(), worker };
         let hall = Hall::open(media).await?;
         let handshakes = Arc::<Mutex<Vec<String>>>::default();
         let (mut events, heard) = (hall.worker().events(), Arc::clone(&handshakes));

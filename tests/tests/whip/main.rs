@@ -49,7 +49,8 @@ fn main() -> ExitCode {
 /// Rooms whose worker listens at `ip`, and the port of their HTTP on loopback.
 async fn open(ip: IpAddr) -> Result<(Arc<Hall>, u16), Failed> {
     let worker = WorkerSettings::default();
-    let media = MediaOptions { ip, announced_address: None, port: 0, codecs: media_codecs(), worker };
+    let media =
+        MediaOptions { ips: vec![ip], announced_address: None, port: 0, codecs: media_codecs(), worker };
     let hall = Hall::open(media).await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let port = listener.local_addr()?.port();

@@ -1,4 +1,5 @@
-import * as tidegate from 'tidegate';
+// The default import, as applications of mediasoup have it.
+import tidegate from 'tidegate';
 
 import relay from './application.cjs';
 

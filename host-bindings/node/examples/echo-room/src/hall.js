@@ -11,13 +11,13 @@ import { Meter } from './figures.js';
 import { Full, LIMITS } from './limits.js';
 import { Peer } from './peer.js';
 import { Room } from './room.js';
-import { BackOff, ended, messageOf, openStage, portsOf } from './stage.js';
+import { BackOff, ended, messageOf, openStage, placesTaken } from './stage.js';
 
 /** @import { types } from 'tidegate' */
 /** @import { Figures } from './figures.js' */
 /** @import { Limits } from './limits.js' */
 /** @import { Tell } from './room.js' */
-/** @import { Death, MediaOptions, Ports, Stage } from './stage.js' */
+/** @import { Death, MediaOptions, Place, Stage } from './stage.js' */
 
 /**
  * Where things stand: rooms can be made; everything is gone and another worker will follow; this program ends.
@@ -58,16 +58,16 @@ export class Hall extends EventEmitter {
    */
   static async open(media, limits = LIMITS) {
     const stage = await openStage(1, media);
-    return new Hall(media, limits, stage, await portsOf(stage));
+    return new Hall(media, limits, stage, await placesTaken(stage, media));
   }
 
   /**
    * @param {MediaOptions} media
    * @param {Readonly<Limits>} limits
    * @param {Stage} stage
-   * @param {Ports} ports
+   * @param {Place[]} places
    */
-  constructor(media, limits, stage, ports) {
+  constructor(media, limits, stage, places) {
     super();
     // One listener a visitor.
     this.setMaxListeners(0);
@@ -75,7 +75,7 @@ export class Hall extends EventEmitter {
     this.limits = limits;
     this.#stage = stage;
     this.#status = { is: 'running', stage };
-    this.#keeping = this.#keepAWorker(ports);
+    this.#keeping = this.#keepAWorker(places);
     this.#figures = this.#keepFigures();
   }
 
@@ -172,9 +172,9 @@ export class Hall extends EventEmitter {
   /**
    * Waits for the worker's death, time and again, and starts the next one. Ends with the hall.
    *
-   * @param {Ports} ports
+   * @param {Place[]} places
    */
-  async #keepAWorker(ports) {
+  async #keepAWorker(places) {
     const backOff = new BackOff();
     for (;;) {
       const born = performance.now();
@@ -189,7 +189,7 @@ export class Hall extends EventEmitter {
         await pause(death.restartInMs, undefined, { signal: this.#closing.signal }).catch(() => {});
         if (this.#isClosed) return;
         try {
-          const stage = await openStage(this.#stage.number + 1, this.media, ports, death);
+          const stage = await openStage(this.#stage.number + 1, this.media, places, death);
           if (this.#isClosed) {
             await ended(stage.worker);
             return;

@@ -1,5 +1,7 @@
 /** `npm start`: rooms in the browser. */
 
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 
@@ -15,7 +17,8 @@ const HELP = `Rooms in the browser: everybody sees and hears everybody, themselv
 npm start -- [OPTIONS]
 
   --listen ADDRESS:PORT        where the page is served [default: 127.0.0.1:8080]
-  --media-ip ADDRESS           where the worker listens for media [default: 127.0.0.1]
+  --media-ip ADDRESS           where the worker listens for media; may be given several times [default: loopback, and the
+                               address that this machine has in its network: Firefox sends nothing to loopback]
   --announced-address ADDRESS  what browsers are told instead of --media-ip
   --media-port PORT            the UDP and TCP port for media [default: 44444]
   --visitors N                 visitors in one room [default: ${LIMITS.visitors}]
@@ -25,7 +28,7 @@ function options() {
   const { values } = parseArgs({
     options: {
       listen: { type: 'string', default: '127.0.0.1:8080' },
-      'media-ip': { type: 'string', default: '127.0.0.1' },
+      'media-ip': { type: 'string', multiple: true, default: [] },
       'announced-address': { type: 'string' },
       'media-port': { type: 'string', default: '44444' },
       visitors: { type: 'string', default: String(LIMITS.visitors) },
@@ -33,18 +36,17 @@ function options() {
     },
   });
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(values.listen) ?? [];
-  const mediaIp = values['media-ip'];
-  if (isIP(mediaIp) === 0) throw new Error(`--media-ip ${mediaIp} is no IP address`);
+  const { 'media-ip': ips, 'announced-address': announcedAddress } = values;
+  for (const ip of ips) if (isIP(ip) === 0) throw new Error(`--media-ip ${ip} is no IP address`);
+  if (announcedAddress && ips.length === 0) {
+    throw new Error('--announced-address stands for a --media-ip, which is missing');
+  }
   return {
     help: values.help,
     listen: values.listen,
     host: host.replace(/^\[(.*)\]$/, '$1'),
     port: whole('--listen', port, 65_535),
-    media: {
-      ip: mediaIp,
-      announcedAddress: values['announced-address'],
-      port: whole('--media-port', values['media-port'], 65_535),
-    },
+    media: { ips, announcedAddress, port: whole('--media-port', values['media-port'], 65_535) },
     visitors: whole('--visitors', values.visitors, 1_000_000),
   };
 }
@@ -68,7 +70,8 @@ async function main() {
   const stop = new AbortController();
   // Before anything is said: whoever reads it may send signals.
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop.abort());
-  const hall = await Hall.open(media, { ...LIMITS, visitors });
+  const ips = media.ips.length > 0 ? media.ips : await ownAddresses();
+  const hall = await Hall.open({ ...media, ips }, { ...LIMITS, visitors });
   const server = await serve(hall, { host, port }).catch(async (/** @type {unknown} */ error) => {
     await hall.close();
     throw new Error(`cannot serve at ${listen}: ${messageOf(error)}; --listen chooses another place`);
@@ -80,6 +83,21 @@ async function main() {
   hall.on('status', report);
   if (!stop.signal.aborted) await new Promise((resolve) => stop.signal.addEventListener('abort', resolve));
   await server.close();
+}
+
+/** Loopback, and the address by which this machine would send to its network, if there is one. */
+async function ownAddresses() {
+  const socket = createSocket('udp4');
+  try {
+    // Nothing is sent: the system only says by which of its addresses it would go to a network for documentation.
+    socket.connect(9, '198.51.100.1');
+    await once(socket, 'connect');
+    return [...new Set(['127.0.0.1', socket.address().address])];
+  } catch {
+    return ['127.0.0.1'];
+  } finally {
+    socket.close();
+  }
 }
 
 /**

@@ -104,7 +104,10 @@ export class Peer {
     if (this.#transports.size >= TRANSPORTS_MAX) throw tooMany(TRANSPORTS_MAX, 'transports');
     const protocols = { enableUdp: !forceTcp, enableTcp: true };
     const { media } = this.#hall;
-    const listenInfos = [listenInfo(media, 'udp'), listenInfo(media, 'tcp')];
+    const listenInfos = media.ips.flatMap((ip) => [
+      listenInfo(media, 'udp', ip),
+      listenInfo(media, 'tcp', ip),
+    ]);
     const transport = await this.#room.router.createWebRtcTransport(
       ownPorts ? { ...protocols, listenInfos } : { ...protocols, webRtcServer: this.#room.stage.server },
     );

@@ -13,6 +13,7 @@ import { Full } from './limits.js';
  * @callback Tell
  * @param {string} event
  * @param {object} data
+ * @returns {void}
  */
 
 /**

@@ -13,13 +13,17 @@ import { createWorker } from 'tidegate';
  * How media travels.
  *
  * @typedef {object} MediaOptions
- * @property {string} ip Where the worker listens.
+ * @property {string[]} ips Where the worker listens.
  * @property {string} [announcedAddress] What pages are told instead, behind address translation.
  * @property {number} port One UDP and one TCP port for everybody; 0 lets the worker choose.
  * @property {types.WorkerSettings} [worker] How the worker is started.
  */
 
-/** @typedef {{ udp: number, tcp: number }} Ports */
+/**
+ * Where a worker listens; at port 0 it chooses one.
+ *
+ * @typedef {{ protocol: types.TransportProtocol, ip: string, port: number }} Place
+ */
 
 /**
  * What became of a worker.
@@ -45,20 +49,20 @@ import { createWorker } from 'tidegate';
  *
  * @param {number} number
  * @param {MediaOptions} media
- * @param {Ports} [ports]
+ * @param {Place[]} [places]
  * @param {Death} [after]
  * @returns {Promise<Stage>}
  * @throws {Error} Its sentence says what to do.
  */
-export async function openStage(number, media, ports = { udp: media.port, tcp: media.port }, after) {
+export async function openStage(number, media, places = placesOf(media), after) {
   const worker = await createWorker(media.worker);
-  const buffers = { sendBufferSize: SOCKET_BUFFER_BYTES, recvBufferSize: SOCKET_BUFFER_BYTES };
   try {
     const server = await worker.createWebRtcServer({
-      listenInfos: [
-        { ...listenInfo(media, 'udp'), ...portOf(ports.udp), ...buffers },
-        { ...listenInfo(media, 'tcp'), ...portOf(ports.tcp) },
-      ],
+      listenInfos: places.map(({ protocol, ip, port }) => ({
+        ...listenInfo(media, protocol, ip),
+        ...(port > 0 ? { port } : {}),
+        ...(protocol === 'udp' ? BUFFERS : {}),
+      })),
     });
     return { number, worker, server, after };
   } catch (error) {
@@ -71,24 +75,40 @@ export async function openStage(number, media, ports = { udp: media.port, tcp: m
 }
 
 /**
- * The ports that a worker was given.
+ * The ports that the first worker was given, for those that follow.
  *
  * @param {Stage} stage
- * @returns {Promise<Ports>}
+ * @param {MediaOptions} media
+ * @returns {Promise<Place[]>}
  */
-export async function portsOf({ server }) {
-  const { udpSockets, tcpServers } = await server.dump();
-  return { udp: udpSockets[0]?.port ?? 0, tcp: tcpServers[0]?.port ?? 0 };
+export async function placesTaken({ server }, media) {
+  const { udpSockets: udp, tcpServers: tcp } = await server.dump();
+  const taken = { udp: [...udp], tcp: [...tcp] };
+  return placesOf(media).map((place) => ({
+    ...place,
+    port: taken[place.protocol].shift()?.port ?? place.port,
+  }));
 }
 
 /**
- * The place to listen, with no port chosen.
+ * @param {MediaOptions} media
+ * @returns {Place[]}
+ */
+const placesOf = ({ ips, port }) =>
+  ips.flatMap((ip) => [
+    { protocol: 'udp', ip, port },
+    { protocol: 'tcp', ip, port },
+  ]);
+
+/**
+ * Where to listen, with no port chosen.
  *
  * @param {MediaOptions} media
  * @param {types.TransportProtocol} protocol
+ * @param {string} ip
  * @returns {types.TransportListenInfo}
  */
-export function listenInfo({ ip, announcedAddress }, protocol) {
+export function listenInfo({ announcedAddress }, protocol, ip) {
   return { protocol, ip, ...(announcedAddress ? { announcedAddress } : {}) };
 }
 
@@ -128,12 +148,9 @@ export class BackOff {
   }
 }
 
-/** @param {number} port */
-const portOf = (port) => (port > 0 ? { port } : {});
-
 // One socket carries everybody. The usual 208 KiB are full after 90 packets, a quarter of a second of one small room, in
 // which a machine that is busy with browsers may well not let the worker run. The kernel gives less where it is told to.
-const SOCKET_BUFFER_BYTES = 2 << 20;
+const BUFFERS = { sendBufferSize: 2 << 20, recvBufferSize: 2 << 20 };
 // Whoever lives so long did not die of the same cause as the one before.
 const LONG_LIFE_MS = 30_000;
 const FIRST_PAUSE_MS = 500;

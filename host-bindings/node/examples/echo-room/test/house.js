@@ -13,7 +13,7 @@ import { serve } from '../src/web.js';
 /** @typedef {{ limits: import('../src/limits.js').Limits, worker: import('tidegate').types.WorkerSettings }} Options */
 
 const { limits, worker } = /** @type {Options} */ (JSON.parse(process.argv[2] ?? '{}'));
-const hall = await Hall.open({ ip: '127.0.0.1', port: 0, worker }, limits);
+const hall = await Hall.open({ ips: ['127.0.0.1'], port: 0, worker }, limits);
 const server = await serve(hall, { host: '127.0.0.1', port: 0 });
 
 /** @type {Record<string, () => unknown>} */

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tidegate::{
-    ListenInfo, ParameterValue, RequestError, RtpCodecCapability, WebRtcServer, Worker, WorkerSettings,
+    ListenInfo, ParameterValue, Protocol, RequestError, RtpCodecCapability, WebRtcServer, Worker,
+    WorkerSettings,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -22,11 +23,11 @@ use crate::stage::{BackOff, OpenError, Ports, Stage, Status};
 /// How media travels.
 #[derive(Clone, Debug)]
 pub struct MediaOptions {
-    /// Where the worker listens.
-    pub ip: IpAddr,
+    /// Where the worker listens; pages are told of all of them.
+    pub ips: Vec<IpAddr>,
     /// What pages are told instead, behind address translation.
     pub announced_address: Option<String>,
-    /// One UDP and one TCP port for everybody; 0 lets the system choose.
+    /// One UDP and one TCP port of each address for everybody; 0 lets the system choose.
     pub port: u16,
     /// What rooms can forward.
     pub codecs: Vec<RtpCodecCapability>,
@@ -245,7 +246,7 @@ async fn keep_a_worker(hall: Weak<Hall>, ports: Ports) {
             let (media, number, pause) = (open.media.clone(), open.stage().number + 1, death.restart_in);
             drop(open);
             tokio::time::sleep(pause).await;
-            let next = Stage::open(number, &media, Some(ports), Some(death)).await;
+            let next = Stage::open(number, &media, Some(&ports), Some(death)).await;
             let Some(open) = hall.upgrade().filter(|hall| !hall.is_closed()) else { return };
             match next {
                 Ok(stage) => {
@@ -293,9 +294,13 @@ async fn keep_figures(hall: Weak<Hall>) {
     }
 }
 
-/// The place to listen, with no port chosen.
-pub(crate) fn listen_info(media: &MediaOptions) -> ListenInfo {
-    ListenInfo { announced_address: media.announced_address.clone(), ..ListenInfo::new(media.ip) }
+/// The places to listen, with no port chosen.
+pub(crate) fn listen_infos(media: &MediaOptions, protocol: Protocol) -> impl Iterator<Item = ListenInfo> {
+    media.ips.iter().map(move |ip| ListenInfo {
+        protocol,
+        announced_address: media.announced_address.clone(),
+        ..ListenInfo::new(*ip)
+    })
 }
 
 /// A worker is asked so often whether it still answers; it has the ten seconds of any request to do so.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use echo_room::{Hall, Limits, MediaOptions, Status, media_codecs, serve};
 use tidegate::WorkerSettings;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Rooms in the browser: everybody sees and hears everybody, themselves included.
@@ -16,11 +16,12 @@ struct Arguments {
     /// Where the page is served.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Where the worker listens for media.
-    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
-    media_ip: IpAddr,
-    /// What browsers are told instead of --media-ip.
+    /// Where the worker listens for media; may be given several times. Otherwise loopback, and the address that this machine
+    /// has in its network: Firefox sends nothing to loopback.
     #[arg(long)]
+    media_ip: Vec<IpAddr>,
+    /// What browsers are told instead of the one --media-ip.
+    #[arg(long, requires = "media_ip")]
     announced_address: Option<String>,
     /// The UDP and TCP port for media.
     #[arg(long, default_value_t = 44_444)]
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let Arguments { listen, media_ip, announced_address, media_port, visitors } = arguments;
     let media = MediaOptions {
-        ip: media_ip,
+        ips: if media_ip.is_empty() { own_addresses().await } else { media_ip },
         announced_address,
         port: media_port,
         codecs: media_codecs(),
@@ -69,6 +70,19 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     })
     .await?;
     Ok(())
+}
+
+/// Loopback, and the address by which this machine would send to its network, if there is one.
+async fn own_addresses() -> Vec<IpAddr> {
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    // Nothing is sent: the system only says by which of its addresses it would go to a network for documentation.
+    let routed = async {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+        socket.connect((Ipv4Addr::new(198, 51, 100, 1), 9)).await?;
+        std::io::Result::Ok(socket.local_addr()?.ip())
+    };
+    let routed = routed.await.ok().filter(|ip| !ip.is_loopback() && !ip.is_unspecified());
+    [Some(loopback), routed].into_iter().flatten().collect()
 }
 
 /// Says on the terminal what becomes of workers.

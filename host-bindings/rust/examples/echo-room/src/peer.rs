@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tidegate::{
-    CloseReason, Consumer, ConsumerEvent, ConsumerOptions, ListenInfo, Producer, ProducerOptions, Protocol,
-    RequestError, RtpCapabilities, WebRtcTransport, WebRtcTransportOptions,
+    CloseReason, Consumer, ConsumerEvent, ConsumerOptions, Producer, ProducerOptions, Protocol, RequestError,
+    RtpCapabilities, WebRtcTransport, WebRtcTransportOptions,
 };
 use tokio::sync::mpsc;
 
-use crate::hall::listen_info;
+use crate::hall::listen_infos;
 use crate::room::Place;
 use crate::signalling::{ConsumerTold, Event, Request, TransportTold};
 
@@ -135,8 +135,8 @@ impl Peer {
         }
         let hall = self.place.room.hall();
         let options = if own_ports {
-            let listen = |protocol| ListenInfo { protocol, ..listen_info(&hall.media) };
-            WebRtcTransportOptions::listening(vec![listen(Protocol::Udp), listen(Protocol::Tcp)])
+            let listen = |protocol| listen_infos(&hall.media, protocol);
+            WebRtcTransportOptions::listening(listen(Protocol::Udp).chain(listen(Protocol::Tcp)).collect())
         } else {
             WebRtcTransportOptions::on_server(&self.place.room.stage().server)
         };

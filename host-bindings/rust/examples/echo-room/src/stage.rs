@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tidegate::{ListenInfo, Protocol, RequestError, SpawnError, WebRtcServer, WebRtcServerOptions, Worker};
 
-use crate::hall::{MediaOptions, listen_info};
+use crate::hall::{MediaOptions, listen_infos};
 
 /// A worker with its ports open.
 #[derive(Debug)]
@@ -46,11 +46,11 @@ pub enum Status {
     Closed,
 }
 
-/// The ports of the first worker.
-#[derive(Clone, Copy, Debug)]
+/// The ports of the first worker, one for each address.
+#[derive(Clone, Debug)]
 pub(crate) struct Ports {
-    udp: u16,
-    tcp: u16,
+    udp: Vec<u16>,
+    tcp: Vec<u16>,
 }
 
 /// Why there is no hall, or no next worker yet.
@@ -71,18 +71,22 @@ impl Stage {
     pub(crate) async fn open(
         number: u64,
         media: &MediaOptions,
-        ports: Option<Ports>,
+        ports: Option<&Ports>,
         after: Option<Arc<Death>>,
     ) -> Result<Self, OpenError> {
         let worker = Worker::spawn(media.worker.clone()).await?;
-        let Ports { udp, tcp } = ports.unwrap_or(Ports { udp: media.port, tcp: media.port });
-        let listen = |protocol, port| ListenInfo { protocol, ..listen_info(media).with_port(port) };
-        let buffered = ListenInfo {
+        let all_ports = vec![media.port; media.ips.len()];
+        let (udp, tcp) = ports.map_or((&all_ports, &all_ports), |ports| (&ports.udp, &ports.tcp));
+        let buffered = |listen: ListenInfo| ListenInfo {
             send_buffer_size: SOCKET_BUFFER_BYTES,
             recv_buffer_size: SOCKET_BUFFER_BYTES,
-            ..listen(Protocol::Udp, udp)
+            ..listen
         };
-        let options = WebRtcServerOptions::new(vec![buffered, listen(Protocol::Tcp, tcp)]);
+        let udp = listen_infos(media, Protocol::Udp)
+            .zip(udp)
+            .map(|(listen, port)| buffered(listen.with_port(*port)));
+        let tcp = listen_infos(media, Protocol::Tcp).zip(tcp).map(|(listen, port)| listen.with_port(*port));
+        let options = WebRtcServerOptions::new(udp.chain(tcp).collect());
         let server = worker.create_webrtc_server(options).await.map_err(OpenError::Ports)?;
         Ok(Self { number, worker, server, after })
     }
@@ -90,8 +94,8 @@ impl Stage {
     /// The ports that it was given.
     pub(crate) async fn ports(&self) -> Result<Ports, OpenError> {
         let dump = self.server.dump().await.map_err(OpenError::Ports)?;
-        let first = |sockets: &[SocketAddr]| sockets.first().map_or(0, SocketAddr::port);
-        Ok(Ports { udp: first(&dump.udp_sockets), tcp: first(&dump.tcp_servers) })
+        let ports = |sockets: &[SocketAddr]| sockets.iter().map(SocketAddr::port).collect();
+        Ok(Ports { udp: ports(&dump.udp_sockets), tcp: ports(&dump.tcp_servers) })
     }
 }
 

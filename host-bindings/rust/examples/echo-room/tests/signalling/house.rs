@@ -54,7 +54,8 @@ impl House {
             return Ok(Self { address, program: Program::Node(Box::new(house)) });
         }
         let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let media = MediaOptions { ip, announced_address: None, port: 0, codecs: media_codecs(), worker };
+        let media =
+            MediaOptions { ips: vec![ip], announced_address: None, port: 0, codecs: media_codecs(), worker };
         let hall = Hall::open_within(media, limits).await?;
         let listener = TcpListener::bind((ip, 0)).await?;
         let address = listener.local_addr()?;
