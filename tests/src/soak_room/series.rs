@@ -1,6 +1,6 @@
 //! Memory over real time, and how fast it grows.
 //!
-//! What is judged is the low-water mark: the least of the readings of each half minute, and over the last half of the time the
+//! What is judged is the low-water mark: the least of the readings of each minute, and over the last half of the time the
 //! line of least squares through these. What comes late in a burst, because the machine was busy elsewhere, is held for
 //! seconds and given back: that is no growth, and would hide growth. What is never given back raises every mark.
 //!
@@ -97,10 +97,10 @@ impl Trend {
     }
 }
 
-/// The least of each half minute, when it was, of whole half minutes.
+/// The least of each minute, when it was, of whole minutes.
 fn low_water_marks(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let Some((begin, _)) = points.first() else { return Vec::new() };
-    let window = |at: f64| ((at - begin) / MARK_MIN).floor();
+    let window = |at: f64| (at - begin).floor();
     let whole = points.last().map_or(0.0, |(end, _)| window(*end + READING_MIN));
     let windows = points.chunk_by(|one, next| window(one.0) >= window(next.0));
     let whole = windows.filter(|readings| readings.first().is_some_and(|(at, _)| window(*at) < whole));
@@ -120,11 +120,9 @@ fn slope_error(marks: &[(f64, f64)], slope: f64, origin: f64) -> f64 {
 
 /// Faster than this nothing may grow.
 pub const SLOPE_MAX_KB_PER_MIN: f64 = 1.0;
-/// In half minutes.
-const MARK_MIN: f64 = 0.5;
-/// Between two readings, and some: a window that lacks no more is whole.
+/// Between two readings, and some: a minute that lacks no more is whole.
 const READING_MIN: f64 = 0.025;
-/// Fewer tell nothing: five minutes of a run.
+/// Fewer tell nothing: so many are in ten minutes.
 const MARKS_MIN: usize = 5;
 /// The half of a run of thirty minutes.
 const LONG_MIN: f64 = 14.5;
@@ -164,21 +162,21 @@ mod tests {
 
     #[test]
     fn in_a_short_run_a_slope_has_to_be_clear_and_in_a_long_one_it_has_not() {
-        let saw = |second: u32| 700.0 + f64::from(second / 30 * 2 % 7) * 10.0;
+        let saw = |second: u32| 700.0 + f64::from(second / 60 * 2 % 7) * 10.0;
         let rises = |kb_per_min: f64| move |second: u32| saw(second) + f64::from(second) / 60.0 * kb_per_min;
         let (short, long) =
-            (curve(480, rises(8.0)).trend().unwrap(), curve(3_600, rises(1.3)).trend().unwrap());
+            (curve(960, rises(8.0)).trend().unwrap(), curve(3_600, rises(1.3)).trend().unwrap());
         assert!(short.slope_kb_per_min > 1.0 && !short.grows(), "{short:?}");
         assert!(long.slope_kb_per_min > 1.0 && long.grows(), "{long:?}");
-        assert!(curve(480, rises(60.0)).trend().unwrap().grows());
+        assert!(curve(960, rises(60.0)).trend().unwrap().grows());
     }
 
     #[test]
-    fn a_mark_is_the_least_of_a_whole_half_minute() {
+    fn a_mark_is_the_least_of_a_whole_minute() {
         let points: Vec<_> =
-            (0..95).map(|second| (f64::from(second) / 60.0, f64::from(second % 30))).collect();
+            (0..185).map(|second| (f64::from(second) / 60.0, f64::from(second % 60))).collect();
         let marks = low_water_marks(&points);
-        assert_eq!(marks, [(0.0, 0.0), (0.5, 0.0), (1.0, 0.0)]);
+        assert_eq!(marks, [(0.0, 0.0), (1.0, 0.0), (2.0, 0.0)]);
     }
 
     #[test]
@@ -189,7 +187,7 @@ mod tests {
 
     #[test]
     fn few_samples_tell_nothing() {
-        assert_eq!(curve(240, |_| 1.0).trend(), None);
-        assert!(curve(240, |_| 1.0).panel().line.is_none());
+        assert_eq!(curve(540, |_| 1.0).trend(), None);
+        assert!(curve(540, |_| 1.0).panel().line.is_none());
     }
 }
