@@ -10,7 +10,7 @@ const AUDIO_LEVEL = 'urn:ietf:params:rtp-hdrext:ssrc-audio-level';
 /** Between two packets: what a packet of sound lasts. */
 const STEP_MS = 20;
 /** As long as anything may take to happen on a busy machine. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** Which events were emitted, by entity: `producer` and `producer.observer` each have a map of names to arguments. */
 export class Recorder {
