@@ -7,7 +7,7 @@
 //! same in a simulated world.
 //!
 //! Parts: `house` says who comes and goes, `guest` what one does, `outgoing` and `incoming` are a guest's streams,
-//! [`series`] and [`report`] are about what was found.
+//! [`series`] and `report` are about what was found.
 //! Knows a worker's host and process. Does not know files or terminals, nor tools above the worker.
 //! Invariant: what is judged was measured; a worker that ends or refuses something ends the run.
 
