@@ -3,7 +3,8 @@
 //   npm run build && node --expose-gc bench/requests.js [COUNT] [IN_FLIGHT]
 //
 // COUNT requests (100,000 by default) with IN_FLIGHT of them (64 by default) unanswered at any time. The time of each is
-// from the call to the next line of the caller. The worker is the one that `workerBin` of the package names.
+// from the call to the next line of the caller; then of single ones, 100 a second. The worker is the one that `workerBin` of
+// the package names.
 import { createWorker, workerBin } from 'tidegate';
 
 const count = Number(process.argv[2] ?? 100_000);
@@ -62,7 +63,25 @@ async function measure(name, request) {
   );
 }
 
+/** How long a single request takes that comes every 10 ms, with nothing else under way. */
+async function measurePaced(name, request) {
+  const times = [];
+  for (let index = 0; index < PACED_REQUESTS; index++) {
+    await new Promise((resolve) => setTimeout(resolve, PACED_MS));
+    const started = performance.now();
+    await request();
+    times.push(performance.now() - started);
+  }
+  times.sort((one, other) => one - other);
+  const at = (share) => times[Math.floor((times.length - 1) * share)].toFixed(3);
+  console.log(`${name}, one every ${PACED_MS} ms: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms`);
+}
+
+const PACED_MS = 10;
+const PACED_REQUESTS = 1000;
+
 console.log(`${workerBin}, ${count} requests, ${inFlight} in flight`);
 await measure('setMaxIncomingBitrate', () => transport.setMaxIncomingBitrate(1_000_000));
 await measure('transport.getStats', () => transport.getStats());
+await measurePaced('transport.getStats', () => transport.getStats());
 worker.close();
