@@ -234,7 +234,7 @@ fn new(
     let mut checked = checked;
     stand_for(&mut checked.codecs, &source.codecs)?;
     let payload_type =
-        checked.codecs.get(codec_of(encoding, &checked.codecs)?).map_or(u8::MAX, |own| own.payload_type);
+        checked.codecs.get(codec_of(encoding, &checked.codecs)?).map_or(NOBODYS, |own| own.payload_type);
     let gate = Gate {
         paused: options.paused,
         producer_paused: source.is_paused(),
