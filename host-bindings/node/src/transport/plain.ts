@@ -1,7 +1,7 @@
 import type { Channel } from '../channel/channel';
 import { cloneOf } from '../clone';
 import type { AppData } from '../types';
-import type { Event, PlainTuples } from '../wire/generated';
+import type { Event, PlainStats, PlainTuples } from '../wire/generated';
 import { plainConnectToWire, srtpFromWire, tupleFromWire } from './options';
 import type {
   PlainTransport,
@@ -76,30 +76,22 @@ export class PlainTransportImpl<PlainTransportAppData extends AppData = AppData>
 
   async dump(): Promise<PlainTransportDump> {
     const dump = await this.dumpOfWorker();
-    const { plain } = dump;
-    return {
-      ...this.baseDump(dump),
-      rtcpMux: plain?.rtcpMux ?? false,
-      comedia: plain?.comedia ?? false,
-      tuple: plain ? tupleFromWire(plain.tuple) : this.tuple,
-      rtcpTuple: plain?.rtcpTuple && tupleFromWire(plain.rtcpTuple),
-      srtpParameters: this.srtpParameters,
-    };
+    return { ...this.baseDump(dump), ...this.#addresses(dump.plain), srtpParameters: this.srtpParameters };
   }
 
   async getStats(): Promise<PlainTransportStat[]> {
     const stats = await this.statsOfWorker();
-    const { plain } = stats;
-    return [
-      {
-        type: 'plain-rtp-transport',
-        ...this.baseStats(stats),
-        rtcpMux: plain?.rtcpMux ?? false,
-        comedia: plain?.comedia ?? false,
-        tuple: plain ? tupleFromWire(plain.tuple) : this.tuple,
-        rtcpTuple: plain?.rtcpTuple && tupleFromWire(plain.rtcpTuple),
-      },
-    ];
+    return [{ type: 'plain-rtp-transport', ...this.baseStats(stats), ...this.#addresses(stats.plain) }];
+  }
+
+  /** What a dump and statistics both say of where it sends and receives. */
+  #addresses(plain: PlainStats | undefined) {
+    return {
+      rtcpMux: plain?.rtcpMux ?? false,
+      comedia: plain?.comedia ?? false,
+      tuple: plain ? tupleFromWire(plain.tuple) : this.tuple,
+      rtcpTuple: plain?.rtcpTuple && tupleFromWire(plain.rtcpTuple),
+    };
   }
 
   #take({ tuple, rtcpTuple, srtpParameters }: PlainTuples): void {
